@@ -1,0 +1,1 @@
+"""Cellar: neural architecture search as a service."""

@@ -1,0 +1,1 @@
+"""Formats that people exchange genotypes in."""

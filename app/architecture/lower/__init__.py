@@ -1,0 +1,1 @@
+"""Meanings: one family a file."""

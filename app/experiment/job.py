@@ -1,0 +1,88 @@
+"""Jobs: what can be asked of a worker. Requests are plain data, complete in themselves, and stored as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.experiment.recipe import SearchRecipe, TrainingRecipe
+from app.space.skeleton import Skeleton
+
+JobKind = Literal["search", "training"]
+JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
+Queue = Literal["gpu", "cpu"]
+Device = Literal["auto", "cpu", "cuda"]
+Strategy = Literal["darts"]
+Discretisation = Literal["darts", "argmax"]
+
+FINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceVersion:
+    """Which space, exactly: every index and id is answered together with this."""
+
+    name: str
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRequest:
+    """Train one discrete architecture from scratch under a recipe."""
+
+    space: SpaceVersion
+    document: Mapping[str, object]  # the space's own document, so that a worker needs no look-up
+    genotype: object
+    skeleton: Skeleton  # its `num_classes` is the data set's
+    dataset: str
+    recipe: TrainingRecipe
+    seed: int = 0
+    device: Device = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """Search a supernet, discretise it, and find out what discretising cost."""
+
+    space: SpaceVersion
+    document: Mapping[str, object]
+    strategy: Strategy
+    discretisation: Discretisation
+    skeleton: Skeleton  # of the supernet
+    dataset: str
+    recipe: SearchRecipe
+    retrain_skeleton: Skeleton  # of the discrete network that is trained from scratch, and of the baseline
+    retrain_recipe: TrainingRecipe
+    baseline: bool = True  # also train a uniformly random genotype under the same recipe
+    seed: int = 0
+    device: Device = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """What a handler returns when it is done: it becomes visible in one transaction or not at all."""
+
+    result: Mapping[str, object]  # JSON: a search's genotype and report, a training's metrics
+    evaluations: tuple["MeasuredEvaluation", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredEvaluation:
+    """One measured result of an architecture, before it has an id in the catalogue."""
+
+    genotype: object
+    skeleton: Skeleton
+    kind: Literal["inherited", "trained", "baseline"]
+    dataset: str
+    split: str
+    recipe: TrainingRecipe | SearchRecipe
+    seed: int
+    metrics: Mapping[str, float]  # "accuracy" in percent, "loss" in nats, ...
+    params: int
+    macs: int
+    device: str
+    torch_version: str
+    code_version: str
+    seconds: float
+    weights: str | None = None  # artefact name of the safetensors file, where weights are kept
+    provenance: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,101 @@
+"""Recipes: everything that decides a training or a search besides the architecture, the data and the seed.
+
+A recipe is data and is stored with every result; two results compare only where their recipe digests are equal.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecipe:
+    """SGD with a cosine schedule, as DARTS trains its discrete networks (quark0/darts `cnn/train.py`)."""
+
+    name: str
+    epochs: int = 600
+    batch_size: int = 96
+    learning_rate: float = 0.025
+    min_learning_rate: float = 0.0
+    warmup_epochs: int = 0
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    gradient_clip: float = 5.0  # largest gradient norm; 0 leaves gradients alone
+    label_smoothing: float = 0.0
+    auxiliary_weight: float = 0.4  # weight of the auxiliary head's loss, where the skeleton has one
+    drop_path: float = 0.2  # final probability; grows linearly over the epochs
+    cutout: int = 16  # side of the square that is blanked, in pixels; 0 for none
+    crop_padding: int = 4  # pixels of padding before a random crop; 0 for none
+    flip: bool = True  # random horizontal flips
+    precision: Precision = "float32"  # bfloat16 falls back to float32, and says so, where the device has none
+    deterministic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRecipe:
+    """DARTS' bilevel search (quark0/darts `cnn/train_search.py`): SGD on weights, Adam on architecture parameters."""
+
+    name: str
+    epochs: int = 50
+    batch_size: int = 64
+    learning_rate: float = 0.025
+    min_learning_rate: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    gradient_clip: float = 5.0
+    alpha_learning_rate: float = 3e-4
+    alpha_weight_decay: float = 1e-3
+    alpha_betas: tuple[float, float] = (0.5, 0.999)
+    alpha_warmup_epochs: int = 0  # epochs in which only the weights learn
+    crop_padding: int = 4
+    flip: bool = True
+    cutout: int = 0
+    precision: Precision = "float32"
+    deterministic: bool = False
+
+
+Recipe = TrainingRecipe | SearchRecipe
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """SHA-256 over every field but the name: recipes with equal digests are the same procedure."""
+    fields = {k: v for k, v in asdict(recipe).items() if k != "name"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+TRAINING_RECIPES: dict[str, TrainingRecipe] = {
+    r.name: r
+    for r in (
+        TrainingRecipe(name="darts-cifar"),
+        TrainingRecipe(
+            name="digits-quick",
+            epochs=30,
+            batch_size=64,
+            learning_rate=0.05,
+            drop_path=0.0,
+            cutout=0,
+            crop_padding=1,
+            flip=False,
+            label_smoothing=0.05,
+        ),
+    )
+}
+
+SEARCH_RECIPES: dict[str, SearchRecipe] = {
+    r.name: r
+    for r in (
+        SearchRecipe(name="darts-cifar"),
+        SearchRecipe(
+            name="digits-quick",
+            epochs=12,
+            learning_rate=0.05,
+            alpha_learning_rate=3e-3,
+            alpha_warmup_epochs=2,
+            crop_padding=1,
+            flip=False,
+        ),
+    )
+}

@@ -1,0 +1,50 @@
+"""The discretisation report: what a differentiable search found, and what turning it into an architecture cost.
+
+Accuracies are percentages on the named split. `selection` accuracies compare supernet and discretised network on
+images that neither weights nor architecture parameters were fitted to; `test` is read once, at the end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """A percentage with what it means."""
+
+    percent: float
+    split: str
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSummary:
+    """How sure the search was of one decision."""
+
+    path: str
+    options: tuple[object, ...]
+    weights: tuple[float, ...]  # final, after softmax
+    chosen: tuple[object, ...]
+    entropy: float  # nats
+    margin: float  # between the best and the second best weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscretisationReport:
+    """Supernet, discretised and retrained accuracy side by side with a random genotype's."""
+
+    genotype: object
+    supernet: Accuracy
+    inherited: Accuracy  # discretised, with the supernet's weights, batch statistics recalibrated
+    retrained: Mapping[str, Accuracy]  # by split: selection and test
+    baseline_genotype: object | None
+    baseline: Mapping[str, Accuracy] | None
+    gap_inherited: float  # supernet minus inherited, percentage points
+    gap_retrained: float  # supernet minus retrained on the same split, percentage points
+    decisions: tuple[DecisionSummary, ...]
+    mean_entropy: float
+    skip_share: float  # of the chosen operations
+    collapsed: bool  # the alarm: more skips than a uniform genotype has in one case of a thousand
+    notes: tuple[str, ...]
+    seconds: float
+    gpu_hours: float

@@ -1,0 +1,50 @@
+"""What can be wrong with a space, a genotype or a question about them.
+
+    SpaceError (ValueError)
+    ├── GrammarError      a grammar or document is malformed; `pointer` names the place in the document
+    ├── InvalidGenotype   a genotype is not a member; `faults` has every fault at once
+    └── OutOfRange        an index outside [0, size)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a JSON value: where, what was there, what was allowed."""
+
+    pointer: str  # JSON pointer (RFC 6901) into the value; "" is the whole
+    message: str
+    value: object = None  # what was found there; None where nothing was
+    allowed: tuple[object, ...] = ()  # the values, names or lengths that were allowed, where they can be listed
+
+
+class SpaceError(ValueError):
+    """Base of every error of this package."""
+
+
+class GrammarError(SpaceError):
+    """A grammar or a space document is malformed."""
+
+    def __init__(self, pointer: str, message: str) -> None:
+        super().__init__(f"{pointer or '/'}: {message}")
+        self.pointer = pointer
+        self.message = message
+
+
+class InvalidGenotype(SpaceError):
+    """A genotype is not a member of the space; `faults` holds every reason."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(f"{f.pointer or '/'}: {f.message}" for f in faults))
+        self.faults = tuple(faults)
+
+
+class OutOfRange(SpaceError):
+    """An index is not in [0, size)."""
+
+    def __init__(self, index: int, size: int) -> None:
+        super().__init__(f"index {index} is not in [0, {size})")
+        self.index = index
+        self.size = size

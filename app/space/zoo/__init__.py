@@ -1,0 +1,1 @@
+"""Published spaces, one a file."""

@@ -1,0 +1,1 @@
+"""Workers: pull jobs, run them, report back."""

@@ -1,0 +1,1 @@
+"""The nn.Modules that graphs are made of."""

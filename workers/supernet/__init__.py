@@ -1,0 +1,1 @@
+"""Supernets: weights of decisions, discretisation."""
