@@ -1,5 +1,6 @@
 """What can be asked and measured: jobs, recipes, evaluations, reports. Pure data."""
 
+from app.experiment.dataset import DATASETS, SPLITS, Dataset, Split
 from app.experiment.job import (
     FINAL_STATES,
     Device,
@@ -26,10 +27,13 @@ from app.experiment.recipe import (
 from app.experiment.report import Accuracy, DecisionSummary, DiscretisationReport
 
 __all__ = [
+    "DATASETS",
     "FINAL_STATES",
     "SEARCH_RECIPES",
+    "SPLITS",
     "TRAINING_RECIPES",
     "Accuracy",
+    "Dataset",
     "DecisionSummary",
     "Device",
     "Discretisation",
@@ -44,6 +48,7 @@ __all__ = [
     "SearchRecipe",
     "SearchRequest",
     "SpaceVersion",
+    "Split",
     "Strategy",
     "TrainingRecipe",
     "TrainingRequest",

@@ -60,9 +60,15 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """What a handler returns when it is done: it becomes visible in one transaction or not at all."""
+    """What a handler returns when it is done: it becomes visible in one transaction or not at all.
 
-    result: Mapping[str, object]  # JSON: a search's genotype and report, a training's metrics
+    `result` is JSON. A search's: "genotype", "report" (a DiscretisationReport), "trajectory" (one entry an epoch:
+    "epoch", "mean_entropy", "skip_share", "weights" by decision path), "weights" (artefact name), "device",
+    "torch_version", "code_version", "seconds". A training's: "genotype", "metrics" by split, "weights" and the
+    same provenance. A cancelled job's result holds what there is of these, and "stopped_in", the phase.
+    """
+
+    result: Mapping[str, object]
     evaluations: tuple["MeasuredEvaluation", ...] = ()
 
 

@@ -44,7 +44,9 @@ class DiscretisationReport:
     decisions: tuple[DecisionSummary, ...]
     mean_entropy: float
     skip_share: float  # of the chosen operations
-    collapsed: bool  # the alarm: more skips than a uniform genotype has in one case of a thousand
+    collapse_threshold: float  # the share that at most one uniform genotype in a thousand exceeds
+    collapse_samples: int  # uniform genotypes the threshold was estimated from
+    collapsed: bool  # the alarm: skip_share is above the threshold
     notes: tuple[str, ...]
     seconds: float
     gpu_hours: float
