@@ -1,0 +1,85 @@
+"""A data set in memory: every image as bytes, and which of them belong to which split.
+
+Shapes: N images, C channels, H × W pixels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from app.experiment import SPLITS, Dataset, Split
+
+
+class DataError(ValueError):
+    """A data set's files are missing, damaged or not what they say they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalisation:
+    """Mean and standard deviation of each channel on the scale [0, 1], measured on the named splits."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    splits: tuple[Split, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """A whole data set as uint8; its splits are indices and never overlap."""
+
+    dataset: Dataset
+    pixels: Tensor  # uint8 (N, C, H, W)
+    labels: Tensor  # int64 (N,)
+    levels: int  # the largest value a pixel can have: 255, or 16 for the digits
+    indices: Mapping[Split, Tensor]  # int64, ascending
+
+    def __post_init__(self) -> None:
+        expected = (self.dataset.input.channels, self.dataset.input.height, self.dataset.input.width)
+        if self.pixels.dtype != torch.uint8 or tuple(self.pixels.shape[1:]) != expected:
+            found = f"{self.pixels.dtype} images of {tuple(self.pixels.shape[1:])}"
+            raise DataError(f"{self.dataset.name}: {found}, expected torch.uint8 images of {expected}")
+        if len(self.labels) != len(self.pixels):
+            raise DataError(f"{self.dataset.name}: {len(self.pixels)} images but {len(self.labels)} labels")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.dataset.num_classes:
+            span = f"{int(self.labels.min())} to {int(self.labels.max())}"
+            raise DataError(
+                f"{self.dataset.name}: labels run from {span}, not within 0..{self.dataset.num_classes - 1}"
+            )
+
+    def of(self, *splits: Split) -> tuple[Tensor, Tensor]:
+        """Pixels uint8 (N, C, H, W) and labels int64 (N,) of some splits together, on the set's device."""
+        for split in splits:
+            if split not in self.indices:
+                raise DataError(f"{self.dataset.name} has no split {split!r}; it has {sorted(self.indices)}")
+        chosen = torch.cat([self.indices[split] for split in splits]).to(self.pixels.device)
+        return self.pixels[chosen], self.labels[chosen]
+
+    def normalisation(self, *splits: Split) -> Normalisation:
+        """Channel statistics of these splits, which must be the ones that are fitted to."""
+        pixels, _ = self.of(*splits)
+        scaled = pixels.double() / self.levels
+        deviation, mean = torch.std_mean(scaled, dim=(0, 2, 3), correction=0)
+        return Normalisation(mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()), splits=splits)
+
+    def to(self, device: torch.device) -> "Images":
+        """The set with its bytes on a device."""
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that the pixels and labels take."""
+        return self.pixels.nbytes + self.labels.nbytes
+
+
+def check_splits(dataset: Dataset, indices: Mapping[Split, Tensor]) -> None:
+    """Raises DataError unless the indices are disjoint and as many as the data set says."""
+    for split in SPLITS:
+        if len(indices[split]) != dataset.splits[split]:
+            raise DataError(
+                f"{dataset.name}: split {split!r} has {len(indices[split])} images, not {dataset.splits[split]}"
+            )
+    together = torch.cat([indices[split] for split in SPLITS])
+    if len(together.unique()) != len(together):
+        raise DataError(f"{dataset.name}: an image is in two splits")
