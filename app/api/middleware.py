@@ -1,0 +1,107 @@
+"""What every request meets before its route: an identity, a host check, a body limit, safe headers, conditional reads.
+
+    Gate             outermost: X-Request-ID in and out, security headers, the Host header, the announced body length
+    ConditionalGet   innermost: an ETag on every complete read, and 304 for whoever has it already
+"""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.headers import SECURITY_HEADERS
+from app.api.problems import TITLES, Problem, problem_response
+
+MAX_BODY_BYTES = 1 << 20
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Gate:
+    """The outermost layer. `hosts` are the accepted names of the Host header; empty accepts any."""
+
+    def __init__(self, app: ASGIApp, *, hosts: Sequence[str] = ()) -> None:
+        self.app = app
+        self.hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a problem, or pass on with a request identity."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        identity = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = identity
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                answer["X-Request-ID"] = identity
+                for name, value in SECURITY_HEADERS.items():
+                    answer.setdefault(name, value)
+            await send(message)
+
+        if problem := self.refusal(headers):
+            await problem_response(identity, problem)(scope, receive, send_with_headers)
+        else:
+            await self.app(scope, receive, send_with_headers)
+
+    def refusal(self, headers: Headers) -> Problem | None:
+        """Why this request goes no further, judged by its headers alone."""
+        host = host_name(headers.get("host", ""))
+        if self.hosts and host not in self.hosts:
+            # A page on another site can aim a browser at a loopback port under its own name (DNS rebinding).
+            detail = f"the Host header names {host[:100]!r}; this service answers to {', '.join(sorted(self.hosts))}"
+            return Problem(400, "unknown-host", "The service does not go by this name", detail)
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
+            detail = f"the body has {length[:20]} bytes, at most {MAX_BODY_BYTES} are accepted"
+            return Problem(413, *TITLES[413], detail=detail)
+        return None
+
+
+def host_name(header: str) -> str:
+    """The name in a Host header, without its port."""
+    if header.startswith("["):
+        return header.partition("]")[0] + "]"
+    return header.partition(":")[0].lower()
+
+
+class ConditionalGet:
+    """Gives every complete 200 answer to a GET an ETag, and answers 304 where If-None-Match has it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold the answer back until its tag is known; streams pass through as they come."""
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self.app(scope, receive, send)
+            return
+        wanted = [tag.strip().removeprefix("W/") for tag in Headers(scope=scope).get("if-none-match", "").split(",")]
+        start: Message | None = None
+
+        async def send_tagged(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                start = message
+            elif start is None or message["type"] != "http.response.body":
+                await send(message)
+            elif message.get("more_body", False):
+                await send(start)
+                start = None
+                await send(message)
+            else:
+                headers = MutableHeaders(scope=start)
+                tag = headers.setdefault("ETag", f'"{hashlib.sha256(message["body"]).hexdigest()[:32]}"')
+                headers.setdefault("Cache-Control", "no-cache")
+                if tag in wanted or "*" in wanted:
+                    del headers["Content-Length"]
+                    start["status"], message = 304, {"type": "http.response.body", "body": b""}
+                await send(start)
+                await send(message)
+
+        await self.app(scope, receive, send_tagged)

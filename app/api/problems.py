@@ -1,0 +1,237 @@
+"""Every error is `application/problem+json` (RFC 9457), and one table says which domain error becomes which problem.
+
+    Problem (Exception)   raised by this floor where no domain error fits
+
+The domain raises its own errors and knows no HTTP; `problem_of` is the only place where the two meet. A pointer in
+`errors[]` is a JSON pointer (RFC 6901) into the request's body; of a parameter, it is the parameter's name.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import sqlalchemy.exc
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.api.headers import SECURITY_HEADERS
+from app.api.schemas.problem import FaultView, ProblemView
+from app.architecture import LoweringError
+from app.space import Fault, GrammarError, InvalidGenotype, OutOfRange, SpaceError
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:cellar:problem:"
+
+# Bounds on what is echoed of a request: enough to recognise it, never a second copy of a large body.
+SHOWN_CHARACTERS = 200
+SHOWN_ITEMS = 20
+SHOWN_DEPTH = 4
+
+TITLES: Mapping[int, tuple[str, str]] = {
+    400: ("malformed-request", "The request is malformed"),
+    404: ("not-found", "There is no such resource"),
+    405: ("method-not-allowed", "The resource does not know this method"),
+    413: ("body-too-large", "The request's body is too large"),
+    415: ("unsupported-media-type", "The request's body must be JSON"),
+    422: ("invalid-request", "The request is not valid"),
+    500: ("internal-error", "The service failed"),
+}
+
+
+@dataclass
+class Problem(Exception):
+    """An answer other than the one asked for."""
+
+    status: int
+    slug: str  # the last part of `type`; stable, for programs
+    title: str  # the same for every problem of this type
+    detail: str  # this occurrence: the place, the value, what was allowed
+    errors: tuple[Fault, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        super().__init__(self.detail)
+
+
+def not_found(kind: str, name: object, allowed: Sequence[object] = ()) -> Problem:
+    """404: nothing of this kind has this name, or the caller may not see it."""
+    among = f"; there are {', '.join(map(str, allowed))}" if allowed else ""
+    return Problem(404, "not-found", TITLES[404][1], f"no {kind} {shown(name)!r}{among}")
+
+
+def unprocessable(pointer: str, message: str, value: object = None, allowed: Sequence[object] = ()) -> Problem:
+    """422: one part of the request is at fault."""
+    fault = Fault(pointer, message, value, tuple(allowed))
+    return Problem(422, *TITLES[422], detail=f"{pointer or '/'}: {message}", errors=(fault,))
+
+
+def problem_of(error: Exception, prefix: str = "") -> Problem | None:
+    """The table: the problem that a domain error is; None for what nobody expected. `prefix` goes before pointers."""
+    match error:
+        case Problem():
+            return error
+        case InvalidGenotype(faults=faults):
+            title = "The genotype is not a member of the space"
+            detail = f"{len(faults)} fault{'s' if len(faults) != 1 else ''} in the genotype"
+            return Problem(422, "invalid-genotype", title, detail, tuple(under(prefix, f) for f in faults))
+        case GrammarError(pointer=pointer, message=message):
+            fault = Fault(prefix + pointer, message)
+            title = "The space is not well formed"
+            return Problem(422, "invalid-space", title, f"{prefix + pointer or '/'}: {message}", (fault,))
+        case OutOfRange(index=index, size=size):
+            fault = Fault(prefix, str(error), str(index), ("0", str(size - 1)))
+            return Problem(422, "out-of-range", "The index is outside the space", str(error), (fault,))
+        case LoweringError(pointer=pointer, message=message):
+            fault = Fault(prefix + pointer, message)
+            title = "The genotype has no network here"
+            return Problem(422, "no-network", title, f"{prefix + pointer or '/'}: {message}", (fault,))
+        case sqlalchemy.exc.OperationalError() | sqlalchemy.exc.TimeoutError() | sqlalchemy.exc.InterfaceError():
+            title = "The database does not answer"
+            return Problem(503, "unavailable", title, "try again in a few seconds", headers={"Retry-After": "5"})
+        case _:
+            return None
+
+
+@contextmanager
+def located(prefix: str) -> Iterator[None]:
+    """Domain errors raised inside become problems whose pointers start at `prefix` of the request's body."""
+    try:
+        yield
+    except Exception as error:
+        problem = problem_of(error, prefix)
+        if problem is None or problem is error:
+            raise
+        raise problem from error
+
+
+def under(prefix: str, fault: Fault) -> Fault:
+    """The same fault, seen from a value that holds the faulty one at `prefix`."""
+    return Fault(prefix + fault.pointer, fault.message, fault.value, fault.allowed)
+
+
+def shown(value: object, depth: int = SHOWN_DEPTH) -> Any:
+    """What is echoed of a value: always JSON in UTF-8, bounded in length, items and depth."""
+    match value:
+        case None | bool():
+            return value
+        case int():
+            return value if abs(value) < 2**53 else shown_text(str(value) if value.bit_length() < 10_000 else "a long integer")
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case str():
+            return shown_text(value)
+        case Mapping() if depth:
+            items = list(cast("Mapping[object, object]", value).items())[:SHOWN_ITEMS]
+            return {shown_text(str(k)): shown(v, depth - 1) for k, v in items}
+        case list() | tuple() if depth:
+            return [shown(v, depth - 1) for v in cast("Sequence[object]", value)[:SHOWN_ITEMS]]
+        case Mapping() | list() | tuple():
+            return "..."
+        case bytes():
+            return shown_text(value.decode(errors="replace"))
+        case _:
+            return shown_text(str(value))
+
+
+def shown_text(text: str) -> str:
+    """A string that can be written as UTF-8 and is not too long."""
+    clean = text[: SHOWN_CHARACTERS + 1].encode(errors="backslashreplace").decode()
+    return clean if len(clean) <= SHOWN_CHARACTERS else clean[:SHOWN_CHARACTERS] + "..."
+
+
+def fault_view(fault: Fault) -> FaultView:
+    """A fault as it travels."""
+    allowed = [shown(a) for a in fault.allowed]
+    return FaultView(pointer=shown_text(fault.pointer), message=fault.message, value=shown(fault.value), allowed=allowed)
+
+
+def problem_view(problem: Problem, request_id: str) -> ProblemView:
+    """A problem as it travels."""
+    return ProblemView(
+        type=TYPE_PREFIX + problem.slug,
+        title=problem.title,
+        status=problem.status,
+        detail=problem.detail,
+        errors=[fault_view(fault) for fault in problem.errors],
+        request_id=request_id,
+    )
+
+
+def problem_response(request_id: str, problem: Problem) -> JSONResponse:
+    """The response of a problem."""
+    content = problem_view(problem, request_id).model_dump(mode="json")
+    # Also here, not only in the outermost layer: a 500 is written outside of every layer of ours.
+    headers = SECURITY_HEADERS | {"X-Request-ID": request_id, "Cache-Control": "no-store"} | dict(problem.headers)
+    return JSONResponse(content, problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def request_faults(error: RequestValidationError) -> tuple[Fault, ...]:
+    """What pydantic found, as faults with JSON pointers."""
+    faults: list[Fault] = []
+    for found in cast("Sequence[dict[str, Any]]", error.errors()):
+        source, *place = found["loc"]
+        context = cast("dict[str, Any]", found.get("ctx", {}))
+        message = found["msg"] if source == "body" else f"{source} parameter: {found['msg']}"
+        if found["type"] == "json_invalid":
+            message, place = f"not JSON: {context['error']} at character {place[0]}", []
+        allowed = [context["expected"]] if "expected" in context else []
+        pointer = pointer_into(error.body, place) if source == "body" else "".join(f"/{p}" for p in place)
+        faults.append(Fault(pointer, message, shown(found.get("input")), tuple(allowed)))
+    return tuple(faults)
+
+
+def pointer_into(body: object, place: Sequence[str | int]) -> str:
+    """A JSON pointer from pydantic's place, without the names of union members, which are not in the body."""
+    parts: list[str] = []
+    for position, part in enumerate(place):
+        match body:
+            case dict() if part in body:
+                body = cast("dict[object, object]", body)[part]
+            case list() if isinstance(part, int) and part < len(cast("list[object]", body)):
+                body = cast("list[object]", body)[part]
+            case dict() if position == len(place) - 1:
+                body = None  # a missing field: its place is where it should have been
+            case _:
+                continue
+        parts.append(str(part).replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{part}" for part in parts)
+
+
+def request_identity(request: Request) -> str:
+    """The identity that the outermost middleware gave this request."""
+    return cast("str", request.state.request_id)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Every error of this application leaves as a problem."""
+
+    async def domain(request: Request, error: Exception) -> Response:
+        problem = problem_of(error) or Problem(500, *TITLES[500], detail="the error has been logged under this request_id")
+        return problem_response(request_identity(request), problem)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        slug, title = TITLES.get(error.status_code, ("http-error", "The request cannot be answered"))
+        detail = {
+            404: f"no route {request.url.path}",
+            405: f"{request.method} is not one of the methods of {request.url.path}",
+            413: "the body is longer than the service accepts",
+        }.get(error.status_code, error.detail)
+        problem = Problem(error.status_code, slug, title, shown_text(detail), headers=error.headers or {})
+        return problem_response(request_identity(request), problem)
+
+    async def validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        faults = request_faults(error)
+        detail = "; ".join(f"{f.pointer or '/'}: {f.message}" for f in faults[:5])
+        return problem_response(request_identity(request), Problem(422, *TITLES[422], detail=detail, errors=faults))
+
+    database = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError, sqlalchemy.exc.InterfaceError)
+    for kind in (Problem, SpaceError, LoweringError, *database, Exception):
+        app.add_exception_handler(kind, domain)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, validation)

@@ -1,0 +1,163 @@
+"""Questions about genotypes and their answers, one at a time and in batches."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from app.api.schemas.model import Input, Output
+from app.api.schemas.problem import FaultView, ProblemView
+from app.api.schemas.skeleton import ImageBody, SkeletonChoice
+from app.api.schemas.space import SpaceIdentity
+
+Genotype = Annotated[Any, Field(description="A genotype as JSON: the decisions, in the space's own shape")]
+Index = Annotated[str, Field(description="Rank in [0, size), as a decimal string: it can pass 2^53")]
+Format = Literal["json"]
+
+
+class GenotypeQuestion(Input):
+    """A question about one genotype."""
+
+    genotype: Genotype
+    format: Format = Field(default="json", description="Format of the genotype")
+
+
+class NeighbourQuestion(GenotypeQuestion):
+    """Which genotypes are one decision away?"""
+
+    limit: int = Field(default=200, ge=1, le=1000, description="At most so many neighbours are answered")
+
+
+class NetworkQuestion(GenotypeQuestion):
+    """A question about the network that a genotype is on a skeleton."""
+
+    skeleton: SkeletonChoice | None = Field(
+        default=None, description="Name of one of the space's skeletons, or one as an object; default: the space's first"
+    )
+    input: ImageBody | None = Field(default=None, description="The input image; default: the space's own")
+
+
+class CostQuestion(NetworkQuestion):
+    """What does a genotype cost?"""
+
+    by_node: bool = Field(default=True, description="Whether to list the cost of every node of the graph")
+
+
+class SampleQuestion(Input):
+    """A question for random genotypes."""
+
+    count: int = Field(default=1, ge=1, le=1000, description="How many genotypes")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed; the same seed gives the same genotypes")
+    distribution: Literal["uniform", "per-choice"] = Field(
+        default="uniform", description="`uniform` over the members, or independently `per-choice` over the options"
+    )
+
+
+class ValidationView(Output):
+    """Whether a genotype is a member; if not, everything that is wrong and the nearest member."""
+
+    space: SpaceIdentity = Field(description="The space")
+    valid: bool = Field(description="Whether it is a member")
+    errors: list[FaultView] = Field(description="Everything that is wrong, each with its place; empty for a member")
+    repair: Any = Field(description="The nearest member; null for a member")
+    index: str | None = Field(description="Rank in [0, size), as a decimal string; null unless valid")
+    canonical_id: str | None = Field(description="Identity up to the space's relabelling; null unless valid")
+
+
+class IndexedGenotype(Output):
+    """A genotype with its rank."""
+
+    index: Index
+    genotype: Genotype
+
+
+class SampleView(Output):
+    """Random genotypes."""
+
+    space: SpaceIdentity = Field(description="The space")
+    distribution: str = Field(description="What they were drawn from")
+    seed: int = Field(description="The seed")
+    items: list[IndexedGenotype] = Field(description="The genotypes, in the order they were drawn")
+
+
+class MemberLinks(Output):
+    """Where to go from a member; each is immutable and may be cached for ever."""
+
+    self: str = Field(description="The member")
+    cost: str = Field(description="Its cost on the space's first skeleton")
+    canonical: str = Field(description="Its canonical form")
+    svg: str = Field(description="Its drawing")
+
+
+class MemberView(Output):
+    """A member of a space."""
+
+    space: SpaceIdentity = Field(description="The space")
+    index: Index
+    genotype: Genotype
+    links: MemberLinks = Field(description="Where to go from here")
+
+
+class MemberPage(Output):
+    """Members by rank."""
+
+    space: SpaceIdentity = Field(description="The space")
+    items: list[IndexedGenotype] = Field(description="Members of consecutive rank")
+    next: str | None = Field(description="`start` of the next page, as a decimal string; null after the last member")
+
+
+class NeighbourView(Output):
+    """The genotypes one decision away."""
+
+    space: SpaceIdentity = Field(description="The space")
+    index: Index
+    items: list[IndexedGenotype] = Field(description="The neighbours, each once")
+    complete: bool = Field(description="Whether these are all; false where `limit` cut them off")
+
+
+class CanonicalView(Output):
+    """The written form that stands for a genotype and everything that is the same but for its labels."""
+
+    space: SpaceIdentity = Field(description="The space")
+    equivalence: str = Field(description="The equivalence whose class it stands for")
+    index: Index
+    genotype: Genotype
+    canonical_id: str = Field(description="Digest of the space and rank of the canonical form")
+
+
+class NodeCostView(Output):
+    """The cost of one node of the graph."""
+
+    name: str = Field(description="Place of the node in the network")
+    op: str = Field(description="Its operation")
+    params: int = Field(description="Learnable numbers")
+    macs: int = Field(description="Multiply-adds of convolutions and linear layers for one image")
+    activations: int = Field(description="Numbers in its output for one image")
+
+
+class CostView(Output):
+    """What a genotype costs on a skeleton; exact, for one image."""
+
+    space: SpaceIdentity = Field(description="The space")
+    index: Index
+    skeleton: dict[str, Any] = Field(description="The skeleton")
+    input: dict[str, int] = Field(description="The image: channels, height, width (pixels)")
+    params: int = Field(description="Learnable numbers")
+    macs: int = Field(description="Multiply-adds of convolutions and linear layers for one image")
+    activations: int = Field(description="Numbers in the outputs of all nodes for one image")
+    depth: int = Field(description="Nodes with parameters on the longest way from input to output")
+    by_node: list[NodeCostView] = Field(description="The cost of every node; empty where it was not asked for")
+
+
+class Refusal(Output):
+    """What stands for the answer to one item of a batch that has none."""
+
+    status: int = Field(description="The HTTP status that the question alone would have had")
+    problem: ProblemView = Field(description="Why there is no answer; pointers start at this item")
+
+
+class DrawingView(Output):
+    """A drawing, inside a batch."""
+
+    space: SpaceIdentity = Field(description="The space")
+    index: Index
+    svg: str = Field(description="The drawing, SVG 1.1")

@@ -1,0 +1,133 @@
+"""Spaces as they travel: identity, document, sizes, decisions."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.api.schemas.model import Input, Output
+
+Origin = Literal["zoo", "registered"]
+
+
+class SpaceIdentity(Output):
+    """Which space, exactly: an index or an id means nothing without it."""
+
+    name: str = Field(description="Name of the space")
+    version: int = Field(description="Version; a changed grammar is a new version")
+    digest: str = Field(description="SHA-256 over the space's document, hexadecimal")
+
+
+class SizeView(Output):
+    """A number of genotypes, and what was counted."""
+
+    exact: str = Field(description="The exact count, as a decimal string: it can pass 2^53")
+    log10: float = Field(description="Its decimal logarithm")
+    method: str = Field(description="How it was obtained")
+    equivalence: str | None = Field(description="The equivalence up to which was counted; null where every one counts")
+
+
+class FactorView(Output):
+    """One independent part of the raw size; the size is their product."""
+
+    path: str = Field(description="Decision path of the part")
+    exact: str = Field(description="Number of ways to decide it, as a decimal string")
+    log10: float = Field(description="Its decimal logarithm")
+
+
+class SpaceSizeView(Output):
+    """The sizes of a space."""
+
+    space: SpaceIdentity = Field(description="The space that was counted")
+    raw: SizeView = Field(description="Members of the grammar")
+    valid: SizeView = Field(description="Members that satisfy every constraint")
+    unique: list[SizeView] = Field(description="Classes of members, one entry for each equivalence that was counted")
+    factors: list[FactorView] = Field(description="What the raw size is the product of")
+
+
+class SpaceLinks(Output):
+    """Where to go from a space."""
+
+    self: str = Field(description="This version of the space")
+    size: str = Field(description="Its sizes")
+    decisions: str = Field(description="What is decided in it")
+    members: str = Field(description="Its members by rank")
+
+
+class SpaceSummary(Output):
+    """A space in a listing."""
+
+    name: str = Field(description="Name of the space")
+    version: int = Field(description="Its latest version")
+    digest: str = Field(description="SHA-256 over the space's document, hexadecimal")
+    title: str = Field(description="What it is, in one line")
+    origin: Origin = Field(description="`zoo`: part of this service; `registered`: a user's own")
+    links: SpaceLinks = Field(description="Where to go from here")
+
+
+class SpacePage(Output):
+    """A page of spaces, in order of their names."""
+
+    items: list[SpaceSummary] = Field(description="The spaces of this page")
+    next: str | None = Field(description="Cursor of the next page; null on the last one")
+
+
+class Ability(Output):
+    """Something that can be asked of a space, or cannot, and why."""
+
+    able: bool = Field(description="Whether it can be asked")
+    why: str = Field(description="What it rests on, or why it cannot be asked")
+
+
+class SpaceView(Output):
+    """A space: everything that is known of it."""
+
+    name: str = Field(description="Name of the space")
+    version: int = Field(description="Version; a changed grammar is a new version")
+    digest: str = Field(description="SHA-256 over the space's document, hexadecimal")
+    title: str = Field(description="What it is, in one line")
+    paper: str = Field(description="Where it was published; empty for a user's own")
+    origin: Origin = Field(description="`zoo`: part of this service; `registered`: a user's own")
+    size: SizeView = Field(description="Members of the grammar; GET the link `size` for valid and unique ones")
+    formats: list[str] = Field(description="Formats in which genotypes are read and written")
+    skeletons: dict[str, dict[str, Any]] = Field(
+        description="Named skeletons: what surrounds the cells or layers and is never decided, by family"
+    )
+    input: dict[str, int] = Field(description="The image the space was published for: channels, height, width (pixels)")
+    constraints: list[str] = Field(description="Named constraints beyond the grammar")
+    equivalences: list[str] = Field(description="Named equivalences up to which members can be counted and compared")
+    abilities: dict[str, Ability] = Field(description="What can be asked of it and what not, and why")
+    notes: list[str] = Field(description="What to know before comparing it with the literature")
+    document: dict[str, Any] = Field(description="The space itself; POST it to /v1/size, or changed to /v1/spaces")
+    links: SpaceLinks = Field(description="Where to go from here")
+
+
+class SpaceQuestion(Input):
+    """A question about a space that need not be registered."""
+
+    space: dict[str, Any] = Field(description="A space's document, as GET /v1/spaces/{space} answers it")
+
+
+class DecisionView(Output):
+    """One thing that a genotype decides."""
+
+    path: str = Field(description="Decision path: symbols of the grammar, never positions in the JSON")
+    kind: Literal["choice", "subset", "length"] = Field(
+        description="`choice`: one option; `subset`: `k` different ones; `length`: how many layers a list has"
+    )
+    options: list[Any] = Field(description="The symbols of the options")
+    k: int = Field(description="How many options are chosen")
+
+
+class NodeInputs(Output):
+    """What one node may read."""
+
+    node: str = Field(description="Decision path of the node")
+    inputs: list[Any] = Field(description="The states it may read")
+
+
+class DecisionsView(Output):
+    """Everything that is decided in a space."""
+
+    space: SpaceIdentity = Field(description="The space")
+    decisions: list[DecisionView] = Field(description="Every decision, in the order of the grammar")
+    nodes: list[NodeInputs] = Field(description="For each node that chooses its inputs, the states it may read")
