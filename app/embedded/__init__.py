@@ -1,0 +1,31 @@
+"""PostgreSQL and Valkey from wheels: real servers on unix sockets, for whoever brings none of their own.
+
+`Engines` starts them as children of this process, which owns their data root while it lives; `attach` finds those of
+another process. Every error is an `EnginesError` made to be shown as it is.
+"""
+
+from app.embedded.child import Child, wait_until
+from app.embedded.engines import Engines, attach
+from app.embedded.errors import (
+    DataRootBusy,
+    DataRootUnusable,
+    EngineFailed,
+    EnginesError,
+    EnginesMissing,
+    NotRunning,
+)
+from app.embedded.ownership import Runtime
+
+__all__ = [
+    "Child",
+    "DataRootBusy",
+    "DataRootUnusable",
+    "EngineFailed",
+    "Engines",
+    "EnginesError",
+    "EnginesMissing",
+    "NotRunning",
+    "Runtime",
+    "attach",
+    "wait_until",
+]

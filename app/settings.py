@@ -1,0 +1,144 @@
+"""What a deployment may decide, as one typed value read once at each composition root."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_data_root() -> Path:
+    """The data root of a user who names none: /var/lib/cellar for root, else the user's own data directory.
+
+    Root's lies outside root's home, because the engines run as another account that may not enter there.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/cellar")
+    home = os.environ.get("XDG_DATA_HOME", "")
+    # The XDG base directory specification has relative values ignored.
+    return (Path(home) if home.startswith("/") else Path.home() / ".local" / "share") / "cellar"
+
+
+@cache
+def installed_version() -> str:
+    """Version of this code as recorded with every evaluation, e.g. ``0.1.0`` or, from a checkout, ``0.1.0+9441981``.
+
+    A checkout with changes that are not committed ends in ``.dirty``.
+    """
+    checkout = Path(__file__).resolve().parent.parent
+    release = version("cellar")
+    if not (checkout / ".git").exists():
+        return release
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=.dirty"],
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return release  # no git here, or a checkout that belongs to somebody else
+    return f"{release}+{described.stdout.strip()}"
+
+
+class Settings(BaseSettings):
+    """Every setting of every process, from the environment: ``CELLAR_PORT``, ``CELLAR_WORKERS``, ...
+
+    Only the two URLs have plain names, ``DATABASE_URL`` and ``REDIS_URL``, as most hosts set them. Where one is
+    missing the embedded engine takes its place.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CELLAR_", populate_by_name=True, frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    database_url: str | None = Field(
+        default=None,
+        validation_alias="DATABASE_URL",
+        description="PostgreSQL, e.g. postgresql://user:password@host:5432/cellar; the embedded one where unset",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        validation_alias="REDIS_URL",
+        description="Valkey or Redis, e.g. redis://host:6379/0; the embedded one where unset",
+    )
+    data_root: Path = Field(
+        default_factory=default_data_root,
+        description="directory of everything that is kept: engines, artefacts, data sets, logs",
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="address on which the API listens")
+    port: int = Field(default=8000, ge=0, le=65535, description="port on which the API listens; 0 takes a free one")
+    workers: int = Field(default=1, ge=0, le=256, description="worker processes that `cellar up` keeps running")
+    lease_seconds: float = Field(default=30.0, gt=0, description="how long a worker holds a job without a heartbeat")
+    reconcile_seconds: float = Field(default=5.0, gt=0, description="pause between two rounds of the reconciler")
+    max_attempts: int = Field(default=3, ge=1, description="attempts after which a job has failed for good")
+    code_version: str = Field(
+        default_factory=installed_version, min_length=1, description="recorded with every evaluation"
+    )
+    allow_open: bool = Field(
+        default=False, description="listen beyond the loopback address, although nobody is asked for a key"
+    )
+    extra_kinds: Mapping[str, str] = Field(
+        default_factory=dict[str, str],
+        description='job kinds that workers know beside their own, as JSON: {"kind": "module:function"}',
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _speaks_psycopg(cls, url: str | None) -> str | None:
+        """Hosts write ``postgres://`` or ``postgresql://``; SQLAlchemy is told which driver that means here."""
+        if url is None:
+            return None
+        scheme, separator, rest = url.partition("://")
+        if not separator or scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
+            raise ValueError(f"{scheme}:// is not PostgreSQL: a URL starts with postgresql://")
+        return f"postgresql+psycopg://{rest}"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _speaks_redis(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        scheme, separator, _ = url.partition("://")
+        if not separator or scheme not in ("redis", "rediss", "redis+socket"):
+            raise ValueError(
+                f"{scheme}:// is not Valkey or Redis: a URL starts with redis://, rediss:// or redis+socket://"
+            )
+        return url
+
+    @field_validator("data_root")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return Path(os.path.abspath(path.expanduser()))
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, for a child process that reads them with `load_settings`."""
+        variables = {"CELLAR_EXTRA_KINDS": json.dumps(dict(self.extra_kinds))}
+        for name, value in self.model_dump(mode="json", exclude={"extra_kinds"}).items():
+            if value is not None:
+                variables[VARIABLES[name]] = str(value)
+        return variables
+
+
+VARIABLES: Mapping[str, str] = {
+    name: field.validation_alias if isinstance(field.validation_alias, str) else f"CELLAR_{name.upper()}"
+    for name, field in Settings.model_fields.items()
+}
+"""The environment variable of each setting, by the setting's name."""
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the environment; what is given wins over it. For composition roots only: nothing below reads it.
+
+    Raises:
+        pydantic.ValidationError: a value is not allowed; the error names the setting and the value.
+    """
+    return Settings(**given)  # pyright: ignore[reportArgumentType]
