@@ -25,7 +25,7 @@ def fashion_files(folder: Path) -> None:
     """Synthetic files of the right extents; image i of a file is filled with its label, the labels cycle."""
     folder.mkdir(parents=True)
     for part, count in (("train", 60_000), ("t10k", 10_000)):
-        labels = torch.arange(count, dtype=torch.uint8) % 10
+        labels = (torch.arange(count) % 10).to(torch.uint8)
         images = labels[:, None].expand(count, 28 * 28).contiguous()
         content = idx(count, 28, 28, content=images.numpy().tobytes())
         (folder / f"{part}-images-idx3-ubyte").write_bytes(content)
@@ -132,7 +132,7 @@ def test_real_fashion_mnist_where_it_is_installed(tmp_path: Path) -> None:
 def test_missing_and_too_short_files_are_named(tmp_path: Path) -> None:
     folder = tmp_path / "datasets" / "fashion_mnist"
     folder.mkdir(parents=True)
-    with pytest.raises(DataError, match="neither train-images-idx3-ubyte nor train-images-idx3-ubyte.gz is in"):
+    with pytest.raises(DataError, match=r"neither train-images-idx3-ubyte nor train-images-idx3-ubyte\.gz is in"):
         load("fashion_mnist", tmp_path)
     (folder / "train-images-idx3-ubyte").write_bytes(idx(10, 28, 28))
     (folder / "train-labels-idx1-ubyte").write_bytes(idx(10))

@@ -1,0 +1,23 @@
+"""What is minimised: cross-entropy of the logits, and of the auxiliary head's where the network has one."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def main_logits(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """The classifier's logits (B, classes) out of what a network answers; auxiliary heads come after them."""
+    return output if isinstance(output, Tensor) else output[0]
+
+
+def classification_loss(
+    output: Tensor | tuple[Tensor, ...], labels: Tensor, *, smoothing: float = 0.0, auxiliary_weight: float = 0.0
+) -> Tensor:
+    """Mean cross-entropy () in nats of logits (B, classes), plus `auxiliary_weight` times each auxiliary head's.
+
+    Smoothing as in Szegedy et al. (2016); the auxiliary head as in quark0/darts `cnn/train.py`. Computed in float32.
+    """
+    loss = F.cross_entropy(main_logits(output).float(), labels, label_smoothing=smoothing)
+    if not isinstance(output, Tensor) and auxiliary_weight:
+        for auxiliary in output[1:]:
+            loss = loss + auxiliary_weight * F.cross_entropy(auxiliary.float(), labels, label_smoothing=smoothing)
+    return loss

@@ -1,0 +1,133 @@
+"""Training one network from scratch under a recipe.
+
+Shapes: B images, C channels, H × W pixels.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from app.experiment import Split, TrainingRecipe
+from workers.data.images import Images
+from workers.training import checkpoint
+from workers.training.augment import Augmentation
+from workers.training.determinism import generator
+from workers.training.drop_path import DropPath
+from workers.training.feed import Feed
+from workers.training.loss import classification_loss, main_logits
+from workers.training.metrics import Tally
+from workers.training.precision import autocast
+from workers.training.schedule import drop_path_probability, learning_rate
+
+
+class Trainer:
+    """SGD on a network's weights over some splits; one of `workers.training.Fit`.
+
+    `network(x)` answers logits (B, classes), or these followed by an auxiliary head's. `dropped` are the modules whose
+    output drop path acts on. Everything random comes from `seed`; the network's own initialisation is the caller's.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: TrainingRecipe,
+        images: Images,
+        *,
+        seed: int,
+        device: torch.device,
+        splits: tuple[Split, ...] = ("weights", "architecture"),
+        dropped: Mapping[str, nn.Module] | None = None,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.network = network.to(device)
+        self.recipe = recipe
+        self.device = device
+        self.feed = Feed(
+            images,
+            splits,
+            batch_size=recipe.batch_size,
+            augmentation=Augmentation.of(recipe),
+            seed=seed,
+            stream="training",
+            device=device,
+        )
+        self.optimiser = torch.optim.SGD(
+            network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
+        )
+        self.autocast = autocast(recipe.precision, device, note)
+        self.drop_path = DropPath(dropped or {}, generator(seed, "drop path", device=device))
+        self.epoch = 0
+        self.step = 0
+        self.tally = Tally.empty(device)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.recipe.epochs
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return self.feed.steps
+
+    def advance(self) -> None:
+        """One optimiser step on the next batch."""
+        if self.step == 0:
+            self._begin_epoch()
+        x, labels = self.feed.batch(self.epoch * self.steps + self.step)
+        with self.autocast():
+            output = self.network(x)
+        loss = classification_loss(
+            output,
+            labels,
+            smoothing=self.recipe.label_smoothing,
+            auxiliary_weight=self.recipe.auxiliary_weight,
+        )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.recipe.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
+        self.optimiser.step()
+        self.tally.add(loss, main_logits(output), labels)
+        self.step += 1
+        if self.step == self.steps:
+            self.epoch, self.step = self.epoch + 1, 0
+
+    def _begin_epoch(self) -> None:
+        self.tally = Tally.empty(self.device)
+        self._schedule(self.epoch)
+
+    def _schedule(self, epoch: int) -> None:
+        self.network.train()
+        self.drop_path.probability = drop_path_probability(self.recipe, epoch)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, epoch)
+
+    def metrics(self) -> dict[str, float]:
+        """Training loss (nats, auxiliary and smoothing included), accuracy (percent) and learning rate."""
+        return {
+            "loss": self.tally.mean_loss,
+            "accuracy": self.tally.accuracy,
+            "learning_rate": float(self.optimiser.param_groups[0]["lr"]),
+        }
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
+        """Weights, momentum, generators and place."""
+        tensors = {
+            **checkpoint.under("model/", self.network.state_dict()),
+            **checkpoint.under("sgd/", checkpoint.optimiser_state(self.optimiser)),
+            "rng/augment": self.feed.generator.get_state(),
+            "rng/drop_path": self.drop_path.generator.get_state(),
+        }
+        return tensors, {"epoch": self.epoch, "step": self.step, "tally": self.tally.state()}
+
+    def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, object]) -> None:
+        """Goes on where `state` was taken. Raises CheckpointError where it is another network's."""
+        checkpoint.restore_module(self.network, checkpoint.part("model/", tensors))
+        checkpoint.restore_optimiser(self.optimiser, checkpoint.part("sgd/", tensors))
+        self.feed.generator.set_state(tensors["rng/augment"])
+        self.drop_path.generator.set_state(tensors["rng/drop_path"])
+        self.epoch, self.step, tally = checkpoint.place(record)
+        self.tally = Tally.restored(tally, self.device)
+        self._schedule(self.epoch if self.step else max(0, self.epoch - 1))
