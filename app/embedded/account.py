@@ -29,7 +29,8 @@ class Account:
 
     def barrier(self, path: Path) -> Path | None:
         """The first directory above `path` that this account may not enter."""
-        return next((parent for parent in reversed(path.parents) if not self.may(parent, 1)), None)
+        existing = (parent for parent in reversed(path.parents) if parent.exists())
+        return next((parent for parent in existing if not self.may(parent, 1)), None)
 
 
 def engine_account(cluster: Path) -> Account | None:

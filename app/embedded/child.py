@@ -53,6 +53,7 @@ class Child:
         stop: signal.Signals = signal.SIGTERM,
         death: signal.Signals = signal.SIGTERM,
         account: Account | None = None,
+        inherit: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -62,6 +63,7 @@ class Child:
         self._stop_signal = stop
         self._death_signal = death
         self._account = account
+        self._inherit = inherit
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -111,6 +113,7 @@ class Child:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    pass_fds=self._inherit,
                     preexec_fn=_bound_to_parent(self._death_signal),
                     user=account and account.uid,
                     group=account and account.gid,

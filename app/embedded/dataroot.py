@@ -95,15 +95,24 @@ def prepare(path: Path) -> DataRoot:
     return root
 
 
-def _let_in(path: Path, account: Account) -> None:
-    """Let the engines' account pass through the data root, and refuse a place that it cannot reach."""
-    barrier = account.barrier(path)
-    if barrier is not None:
+def refuse_out_of_reach(path: Path) -> None:
+    """Refuse a place that the engines' account cannot reach, before anything is written there.
+
+    Raises:
+        DataRootUnusable: naming the directory that is closed.
+    """
+    account = engine_account(path / "postgres")
+    barrier = account.barrier(path) if account is not None else None
+    if account is not None and barrier is not None:
         mode = stat.S_IMODE(barrier.stat().st_mode)
         raise DataRootUnusable(
             f"the data root {path} is out of reach for the account {account.name}, as which the engines run because "
             f"root may not run PostgreSQL: {barrier} has mode {mode:04o}. Choose one outside, e.g. /var/lib/cellar"
         )
+
+
+def _let_in(path: Path, account: Account) -> None:
+    """Let the engines' account pass through the data root, and no further."""
     if not account.may(path, 1):
         os.chown(path, -1, account.gid)
         path.chmod(stat.S_IMODE(path.stat().st_mode) | stat.S_IXGRP)

@@ -9,7 +9,7 @@ from typing import Self
 
 from app.embedded.binaries import find_binaries
 from app.embedded.child import wait_until
-from app.embedded.dataroot import make_data_root, prepare
+from app.embedded.dataroot import make_data_root, prepare, refuse_out_of_reach
 from app.embedded.errors import DataRootUnusable, EngineFailed, NotRunning
 from app.embedded.ownership import Ownership, Runtime, find_runtime
 from app.embedded.postgres import Postgres
@@ -78,6 +78,7 @@ class Engines:
         Raises:
             EnginesError: one of its kinds, see `app.embedded.errors`; nothing is left running then.
         """
+        refuse_out_of_reach(self.data_root.absolute())
         self.data_root = make_data_root(self.data_root)
         ownership = Ownership(self.data_root, self._command)
         ownership.take()
@@ -99,7 +100,7 @@ class Engines:
             raise
         return self
 
-    def tend(self, timeout: float = 60.0) -> list[str]:
+    def tend(self, timeout: float = 30.0) -> list[str]:
         """Restart each server that has died.
 
         Returns:

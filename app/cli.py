@@ -1,0 +1,220 @@
+"""The command line: `up` for the whole service, and one command for each of its processes."""
+
+import importlib.util
+import os
+import socket
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from app.embedded import EnginesError, NotRunning, attach
+from app.listener import ListenError, listen
+from app.settings import VARIABLES, Settings, load_settings
+from app.supervisor import Interrupted, Service, ServiceError, StopSignals, migrate_database
+
+GRACE_SECONDS = 3
+"""Time that open requests and event streams have when the API stops; clients resume a stream where it was cut."""
+
+cli = typer.Typer(
+    name="cellar",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a traceback with the values of variables would show passwords
+)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one.", show_default="8000")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Where everything is kept.", show_default="/var/lib/cellar for root, else ~/.local/share/cellar"),
+]
+Workers = Annotated[int | None, typer.Option(help="Worker processes.", show_default="1")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cellar {version('cellar')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Neural architecture search as a service.
+
+    DATABASE_URL and REDIS_URL name servers of your own; where one is unset, an embedded PostgreSQL or Valkey serves.
+    """
+
+
+@cli.command()
+def up(host: Host = None, port: Port = None, data_dir: DataDir = None, workers: Workers = None) -> None:
+    """Run the whole service until Ctrl-C or SIGTERM: engines, migrations, API and workers."""
+    settings = _settings(host=host, port=port, data_root=data_dir, workers=workers)
+    with _explained(), StopSignals() as signals:
+        _run(Service(settings, command="cellar up", say=_say, signals=signals), signals)
+
+
+@cli.command()
+def api(
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    listening: Annotated[
+        int | None, typer.Option(hidden=True, help="Descriptor of a socket on which the parent listens.")
+    ] = None,
+) -> None:
+    """Run one API process, on engines that run already; it starts and owns them where none do."""
+    settings = _settings(host=host, port=port, data_root=data_dir)
+    with _explained():
+        if listening is not None:
+            opened = socket.socket(fileno=listening)
+        else:
+            found = _attached(settings)
+            if found is None:
+                with StopSignals() as signals:
+                    _run(Service(settings, workers=0, command="cellar api", say=_say, signals=signals), signals)
+                return
+            settings = found
+            opened = listen(settings.host, settings.port, allow_open=settings.allow_open)
+        _serve(settings, opened)
+
+
+@cli.command()
+def worker(data_dir: DataDir = None) -> None:
+    """Run one worker, on engines that run already; it starts and owns them where none do."""
+    settings = _settings(data_root=data_dir)
+    if importlib.util.find_spec("workers") is None:
+        _fail("the workers are not installed here")
+    with _explained():
+        found = _attached(settings)
+        if found is not None:
+            os.environ.update(found.environment())
+            # By name and as a process of its own: nothing in `app` imports the workers.
+            os.execv(sys.executable, [sys.executable, "-P", "-m", "workers.main"])
+        with StopSignals() as signals:
+            _run(Service(settings, api=False, workers=1, command="cellar worker", say=_say, signals=signals), signals)
+
+
+@cli.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the tables of the database up to date; `up` does so by itself."""
+    settings = _settings(data_root=data_dir)
+    with _explained():
+        found = _attached(settings)
+        if found is not None:
+            assert found.database_url is not None
+            migrate_database(found.database_url)
+        else:
+            with Service(settings, api=False, workers=0, command="cellar migrate"):
+                pass  # it migrates whenever it starts
+        _say("The tables are up to date.")
+
+
+def _attached(settings: Settings) -> Settings | None:
+    """The settings with both URLs: those given, else those of the engines that run; None where none do."""
+    if settings.database_url is not None and settings.redis_url is not None:
+        return settings
+    try:
+        runtime = attach(settings.data_root)
+    except NotRunning:
+        return None
+    return settings.model_copy(
+        update={
+            "database_url": settings.database_url or runtime.database_url,
+            "redis_url": settings.redis_url or runtime.redis_url,
+        }
+    )
+
+
+def _serve(settings: Settings, opened: socket.socket) -> None:
+    """Be the API process, on a socket that is listening."""
+    import uvicorn  # only this process needs it
+
+    os.environ.update(settings.environment())  # the factory is called by name, and reads its settings there
+    server = uvicorn.Server(
+        uvicorn.Config(
+            "app.main:create_app",
+            factory=True,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    server.run(sockets=[opened])
+    if not server.started:
+        raise typer.Exit(3)
+
+
+def _run(service: Service, signals: StopSignals) -> None:
+    """Keep a service running until a signal asks it to stop, or an engine cannot be kept alive."""
+    try:
+        with service:
+            width = max(len(name) for name, _ in service.places())
+            _say(f"Cellar {version('cellar')} is up.")
+            for name, place in service.places():
+                _say(f"  {name:<{width}}  {place}")
+            _say("Ctrl-C stops everything.")
+            while not signals.asked() and service.failure is None:
+                time.sleep(0.1)
+            _say("Stopping ...")
+    except Interrupted:
+        pass
+    if service.failure is not None:
+        raise service.failure
+    _say("Stopped.")
+
+
+def _settings(**given: object) -> Settings:
+    """The environment's settings with the options that were given."""
+    try:
+        return load_settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        _fail(
+            "; ".join(
+                f"{VARIABLES.get(str(fault['loc'][0]), str(fault['loc'][0]))}: {fault['msg']}, not {fault['input']!r}"
+                for fault in error.errors(include_url=False)
+            )
+        )
+
+
+@contextmanager
+def _explained() -> Generator[None, None, None]:
+    """Say what went wrong in the words of the error, and exit with status 1."""
+    try:
+        yield
+    except (EnginesError, ListenError, ServiceError) as error:
+        _fail(str(error))
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def _fail(reason: str) -> NoReturn:
+    typer.echo(f"cellar: {reason}", err=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the command `cellar`."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()
