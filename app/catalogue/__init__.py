@@ -1,1 +1,70 @@
-"""PostgreSQL: tables, repositories, transaction."""
+"""PostgreSQL: tables, repositories, transaction.
+
+    database = Database(url)
+    with database.transaction() as session:         # the only commit there is
+        job = jobs.get(session, id, viewer=owner)   # a repository is a module of functions on a session
+
+Repositories: `architectures artefacts evaluations events jobs leases metrics outbox spaces workers`. They return the
+frozen values of `rows`. Documents come back in the order in which they were written.
+"""
+
+from app.catalogue.database import Database
+from app.catalogue.errors import CatalogueError, InvalidCursor, MigrationBusy
+from app.catalogue.migration import migrate
+from app.catalogue.repositories import (
+    architectures,
+    artefacts,
+    evaluations,
+    events,
+    jobs,
+    leases,
+    metrics,
+    outbox,
+    spaces,
+    workers,
+)
+from app.catalogue.repositories.evaluations import EvaluationQuery, RecipeCount
+from app.catalogue.repositories.jobs import JobQuery
+from app.catalogue.rows import (
+    Architecture,
+    Artefact,
+    Checkpoint,
+    Evaluation,
+    Job,
+    JobEvent,
+    Metric,
+    RegisteredSpace,
+    Visibility,
+    Worker,
+)
+
+__all__ = [
+    "Architecture",
+    "Artefact",
+    "CatalogueError",
+    "Checkpoint",
+    "Database",
+    "Evaluation",
+    "EvaluationQuery",
+    "InvalidCursor",
+    "Job",
+    "JobEvent",
+    "JobQuery",
+    "Metric",
+    "MigrationBusy",
+    "RecipeCount",
+    "RegisteredSpace",
+    "Visibility",
+    "Worker",
+    "architectures",
+    "artefacts",
+    "evaluations",
+    "events",
+    "jobs",
+    "leases",
+    "metrics",
+    "migrate",
+    "outbox",
+    "spaces",
+    "workers",
+]

@@ -1,1 +1,69 @@
-"""The contract between front ends and workers."""
+"""The contract between front ends and workers. PostgreSQL is the only truth; a broker's message is a hint.
+
+a front end   submit, request_cancel, EventFeed, BackgroundServices
+a worker      claim, heartbeat, record_*, finish | fail | cancelled | release | crash | suspend
+"""
+
+from app.jobs.errors import IdempotencyConflict, JobsError, LeaseLost
+from app.jobs.feed import EventFeed
+from app.jobs.lifecycle import (
+    Claim,
+    Lease,
+    StoredFile,
+    cancelled,
+    claim,
+    crash,
+    fail,
+    finish,
+    heartbeat,
+    hold,
+    record_artefact,
+    record_checkpoint,
+    record_epoch,
+    record_note,
+    record_progress,
+    release,
+    suspend,
+)
+from app.jobs.publisher import Publisher
+from app.jobs.queue import QUEUES, WORK, Broker, BrokerDown, celery_app
+from app.jobs.reconciliation import Reconciled, reconcile
+from app.jobs.services import BackgroundServices, JobSettings
+from app.jobs.submission import Submitted, request_cancel, submit
+
+__all__ = [
+    "QUEUES",
+    "WORK",
+    "BackgroundServices",
+    "Broker",
+    "BrokerDown",
+    "Claim",
+    "EventFeed",
+    "IdempotencyConflict",
+    "JobSettings",
+    "JobsError",
+    "Lease",
+    "LeaseLost",
+    "Publisher",
+    "Reconciled",
+    "StoredFile",
+    "Submitted",
+    "cancelled",
+    "celery_app",
+    "claim",
+    "crash",
+    "fail",
+    "finish",
+    "heartbeat",
+    "hold",
+    "reconcile",
+    "record_artefact",
+    "record_checkpoint",
+    "record_epoch",
+    "record_note",
+    "record_progress",
+    "release",
+    "request_cancel",
+    "submit",
+    "suspend",
+]

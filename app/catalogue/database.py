@@ -1,0 +1,55 @@
+"""The connection to PostgreSQL: one pool a process, and `transaction()`, which is the only commit there is."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.orm import Session
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 60  # no statement of ours takes seconds; one that does must not hold a pool slot for ever
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database. Safe to share between threads, not between processes."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = make_url(url).set(drivername="postgresql+psycopg")
+        self.engine: Engine = create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            pool_timeout=10,
+            connect_args={
+                "connect_timeout": CONNECT_SECONDS,
+                "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
+            },
+        )
+
+    @contextmanager
+    def transaction(self) -> Generator[Session]:
+        """A session whose work is committed at the end, or rolled back if anything raises."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def listen(self, *channels: str) -> Generator[psycopg.Connection[Any]]:
+        """A connection of its own, outside the pool, that hears the channels' notifications."""
+        pooled = self.engine.raw_connection()
+        pooled.detach()
+        connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
+        try:
+            connection.autocommit = True
+            for channel in channels:
+                connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            yield connection
+        finally:
+            connection.close()
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()

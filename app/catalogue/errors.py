@@ -1,0 +1,18 @@
+"""What the catalogue raises.
+
+CatalogueError
+├── MigrationBusy      another process has held the migration lock for too long
+└── InvalidCursor      a page was asked for after a value that its order cannot have
+"""
+
+
+class CatalogueError(Exception):
+    """Anything that goes wrong in the catalogue by its own rules."""
+
+
+class MigrationBusy(CatalogueError):
+    """Another process has held the migration lock for longer than the lock timeout."""
+
+
+class InvalidCursor(CatalogueError):
+    """A page was asked for after a value that its order cannot have."""

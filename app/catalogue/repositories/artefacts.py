@@ -1,0 +1,50 @@
+"""Files of jobs: artefacts that outlive them, and the one checkpoint a job may have. Here are rows, not files."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.catalogue.rows import Artefact, Checkpoint
+from app.catalogue.tables import artefacts, checkpoints
+
+
+def keep(session: Session, *, job_id: UUID, name: str, fence: int, path: str, bytes: int, sha256: str) -> None:
+    """Make a file visible under a name of its job; a later attempt's file replaces an earlier one's."""
+    values = {"fence": fence, "path": path, "bytes": bytes, "sha256": sha256}
+    statement = insert(artefacts).values(job_id=job_id, name=name, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=["job_id", "name"], set_=values))
+
+
+def find(session: Session, job_id: UUID, name: str) -> Artefact | None:
+    """The job's artefact of this name."""
+    statement = select(artefacts).where(artefacts.c.job_id == job_id, artefacts.c.name == name)
+    row = session.execute(statement).mappings().one_or_none()
+    return None if row is None else Artefact(**row)
+
+
+def of_job(session: Session, job_id: UUID) -> tuple[Artefact, ...]:
+    """The job's artefacts by name."""
+    statement = select(artefacts).where(artefacts.c.job_id == job_id).order_by(artefacts.c.name)
+    return tuple(Artefact(**row) for row in session.execute(statement).mappings())
+
+
+def save_checkpoint(
+    session: Session, *, job_id: UUID, fence: int, phase: str, epoch: int, path: str, bytes: int, sha256: str
+) -> None:
+    """Make a file the job's checkpoint, in place of the one before."""
+    values = {"fence": fence, "phase": phase, "epoch": epoch, "path": path, "bytes": bytes, "sha256": sha256}
+    statement = insert(checkpoints).values(job_id=job_id, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=["job_id"], set_=values))
+
+
+def checkpoint(session: Session, job_id: UUID) -> Checkpoint | None:
+    """The job's checkpoint."""
+    row = session.execute(select(checkpoints).where(checkpoints.c.job_id == job_id)).mappings().one_or_none()
+    return None if row is None else Checkpoint(**row)
+
+
+def drop_checkpoint(session: Session, job_id: UUID) -> None:
+    """Forget the job's checkpoint: it is final and needs none."""
+    session.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))

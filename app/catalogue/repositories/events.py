@@ -1,0 +1,30 @@
+"""What happened to jobs. An event is written while its job's row is locked, so ids of one job grow as they show."""
+
+from uuid import UUID
+
+from sqlalchemy import insert, select, text
+from sqlalchemy.orm import Session
+
+from app.catalogue.rows import Document, EventKind, JobEvent
+from app.catalogue.tables import job_events
+
+CHANNEL = "cellar_job_events"  # payload: the job's id
+
+
+def append(session: Session, job_id: UUID, kind: EventKind, data: Document) -> int:
+    """Write an event and tell whoever listens, at commit. The caller holds the lock on the job's row."""
+    statement = insert(job_events).values(job_id=job_id, kind=kind, data=data).returning(job_events.c.id)
+    number: int = session.execute(statement).scalar_one()
+    session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": str(job_id)})
+    return number
+
+
+def after(session: Session, job_id: UUID, number: int = 0, *, limit: int = 500) -> tuple[JobEvent, ...]:
+    """The job's events with ids above `number`, oldest first."""
+    statement = (
+        select(job_events)
+        .where(job_events.c.job_id == job_id, job_events.c.id > number)
+        .order_by(job_events.c.id)
+        .limit(limit)
+    )
+    return tuple(JobEvent(**row) for row in session.execute(statement).mappings())

@@ -1,0 +1,127 @@
+"""Jobs as everyone may ask for them, and how a new one is written. How they change hands is in `leases`."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from app.catalogue.rows import Document, Job, Visibility
+from app.catalogue.tables import idempotency, jobs, outbox
+from app.experiment import Device, JobState, Queue
+
+QUEUED_CHANNEL = "cellar_jobs_queued"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """Which jobs, newest first. None of a field means any value of it."""
+
+    viewer: str  # sees their own and what is public
+    kind: str | None = None
+    states: Collection[JobState] | None = None
+    parent_id: UUID | None = None
+    limit: int = 50
+    after: tuple[datetime, UUID] | None = None  # submission and id of the last row of the page before
+
+
+def insert_queued(
+    session: Session,
+    *,
+    id: UUID,
+    parent_id: UUID | None,
+    kind: str,
+    queue: Queue,
+    device: Device,
+    priority: int,
+    owner: str,
+    visibility: Visibility,
+    request: Document,
+) -> Job:
+    """Write a queued job, and in the same transaction that it waits for a hint."""
+    statement = (
+        insert(jobs)
+        .values(
+            id=id,
+            parent_id=parent_id,
+            kind=kind,
+            queue=queue,
+            device=device,
+            state="queued",
+            priority=priority,
+            owner=owner,
+            visibility=visibility,
+            request=request,
+        )
+        .returning(jobs)
+    )
+    job = Job(**session.execute(statement).mappings().one())
+    owe_hints(session, [id])
+    return job
+
+
+def get(session: Session, id: UUID, *, viewer: str | None = None) -> Job | None:
+    """The job of this id, if the viewer may see it; no viewer sees all."""
+    statement = select(jobs).where(jobs.c.id == id)
+    if viewer is not None:
+        statement = statement.where(_visible(viewer))
+    row = session.execute(statement).mappings().one_or_none()
+    return None if row is None else Job(**row)
+
+
+def query(session: Session, wanted: JobQuery) -> tuple[Job, ...]:
+    """One page, newest first."""
+    clauses: list[ColumnElement[bool]] = [_visible(wanted.viewer)]
+    if wanted.kind is not None:
+        clauses.append(jobs.c.kind == wanted.kind)
+    if wanted.states is not None:
+        clauses.append(jobs.c.state.in_(wanted.states))
+    if wanted.parent_id is not None:
+        clauses.append(jobs.c.parent_id == wanted.parent_id)
+    if wanted.after is not None:
+        clauses.append(tuple_(jobs.c.submitted_at, jobs.c.id) < tuple_(*wanted.after))
+    order = jobs.c.submitted_at.desc(), jobs.c.id.desc()
+    rows = session.execute(select(jobs).where(and_(*clauses)).order_by(*order).limit(wanted.limit)).mappings()
+    return tuple(Job(**row) for row in rows)
+
+
+def count_by_state(session: Session) -> dict[tuple[str, JobState], int]:
+    """How many jobs there are, by queue and state."""
+    statement = select(jobs.c.queue, jobs.c.state, func.count()).group_by(jobs.c.queue, jobs.c.state)
+    return {(queue, state): count for queue, state, count in session.execute(statement).tuples()}
+
+
+def owe_hints(session: Session, ids: Collection[UUID]) -> None:
+    """Note that these queued jobs wait for a hint, and wake the publisher at commit."""
+    if ids:
+        rows: list[dict[str, Any]] = [{"job_id": id} for id in ids]
+        session.execute(upsert(outbox).values(rows).on_conflict_do_nothing())
+        session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": QUEUED_CHANNEL})
+
+
+def take_key(session: Session, *, owner: str, key: str, fingerprint: str, job_id: UUID) -> tuple[UUID, str] | None:
+    """Bind an idempotency key to a job that this transaction will write.
+
+    None if the key was free; otherwise the job it is bound to, and the fingerprint of the request that bound it.
+    Waits for another transaction that is taking the same key.
+    """
+    statement = (
+        upsert(idempotency)
+        .values(owner=owner, key=key, fingerprint=fingerprint, job_id=job_id)
+        .on_conflict_do_nothing()
+        .returning(idempotency.c.key)
+    )
+    if session.execute(statement).scalar_one_or_none() is not None:
+        return None
+    bound = select(idempotency.c.job_id, idempotency.c.fingerprint).where(
+        idempotency.c.owner == owner, idempotency.c.key == key
+    )
+    return session.execute(bound).tuples().one()
+
+
+def _visible(viewer: str) -> ColumnElement[bool]:
+    return or_(jobs.c.owner == viewer, jobs.c.visibility == "public")

@@ -1,0 +1,56 @@
+"""Worker processes: who is there, what they serve, when they were last seen."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.catalogue.repositories.clock import now, seconds
+from app.catalogue.repositories.jobs import QUEUED_CHANNEL
+from app.catalogue.rows import Worker
+from app.catalogue.tables import workers
+from app.experiment import Device, Queue
+
+
+def beat(
+    session: Session,
+    *,
+    id: UUID,
+    host: str,
+    pid: int,
+    queues: list[Queue],
+    devices: list[Device],
+    gpu: str | None,
+    state: str,
+) -> None:
+    """Say that a worker lives, and what it does; one that turns idle wakes the publisher."""
+    before = session.execute(select(workers.c.state).where(workers.c.id == id).with_for_update()).scalar_one_or_none()
+    values = {"host": host, "pid": pid, "queues": queues, "devices": devices, "gpu": gpu, "state": state}
+    statement = insert(workers).values(id=id, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={**values, "last_seen": now()}))
+    if state == "idle" and before != "idle":
+        session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": QUEUED_CHANNEL})
+
+
+def leave(session: Session, id: UUID) -> None:
+    """Say that a worker has gone by itself."""
+    session.execute(update(workers).where(workers.c.id == id).values(state="gone"))
+
+
+def alive(session: Session, *, within_seconds: float) -> tuple[Worker, ...]:
+    """The workers that were seen within so many seconds, the first started first."""
+    statement = select(workers).where(_alive(within_seconds)).order_by(workers.c.started_at, workers.c.id)
+    return tuple(Worker(**row) for row in session.execute(statement).mappings())
+
+
+def claim_gpu(session: Session, host: str, uuids: list[str], *, within_seconds: float) -> str | None:
+    """The first of a host's devices that no live worker owns. Hold the transaction until `beat` has said so."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"gpu {host}"})
+    statement = select(workers.c.gpu).where(workers.c.host == host, _alive(within_seconds))
+    owned = set(session.execute(statement).scalars())
+    return next((uuid for uuid in uuids if uuid not in owned), None)
+
+
+def _alive(within_seconds: float) -> ColumnElement[bool]:
+    return (workers.c.last_seen > now() - seconds(within_seconds)) & (workers.c.state != "gone")

@@ -1,0 +1,175 @@
+"""What the repositories return: frozen values, one a row. Times are aware datetimes on the database's clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from app.experiment import FINAL_STATES, Device, JobState, Queue
+
+Visibility = Literal["private", "public"]
+EventKind = Literal["state", "progress", "note", "checkpoint"]
+EvaluationKind = Literal["inherited", "trained", "baseline"]
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredSpace:
+    """A search space that a user registered: immutable, versioned."""
+
+    id: UUID
+    owner: str
+    visibility: Visibility
+    name: str
+    version: int
+    digest: str
+    title: str
+    document: Document
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A genotype with its skeleton and input: shared by everyone who meets it."""
+
+    id: str  # 32 hexadecimal digits; isomorphic graphs share it
+    space_name: str
+    space_version: int
+    space_digest: str
+    index: int  # rank of the genotype it was first met as
+    genotype: Any  # JSON
+    skeleton: Document
+    input: Document
+    params: int
+    macs: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One measured result of an architecture under a recipe, on one split."""
+
+    id: UUID
+    architecture_id: str
+    architecture: Architecture
+    job_id: UUID
+    kind: EvaluationKind
+    dataset: str
+    split: str
+    recipe_name: str
+    recipe_digest: str
+    recipe: Document
+    seed: int
+    metrics: Mapping[str, float]
+    accuracy: float | None  # percent; None where the evaluation measured none
+    params: int
+    macs: int
+    device: str
+    torch_version: str
+    code_version: str
+    seconds: float
+    weights: str | None  # name of the job's artefact
+    provenance: Document
+    owner: str
+    visibility: Visibility
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it stands."""
+
+    id: UUID
+    parent_id: UUID | None
+    kind: str
+    queue: Queue
+    device: Device
+    state: JobState
+    priority: int  # larger is sooner
+    owner: str
+    visibility: Visibility
+    request: Document
+    result: Document | None
+    error: Document | None  # problem-like: type, title, detail
+    progress: Document | None  # data of the latest progress event
+    attempt: int  # runs that count towards the limit
+    fence: int  # grows with every claim; a write that carries an older one is refused
+    lease_until: datetime | None
+    worker_id: UUID | None
+    cancel_requested: bool
+    stranded: bool  # queued, and no live worker can take it
+    submitted_at: datetime
+    queued_at: datetime  # since when it has been queued, this time
+    claimed_at: datetime | None  # latest claim
+    started_at: datetime | None  # first claim
+    finished_at: datetime | None
+
+    @property
+    def final(self) -> bool:
+        """No state follows this one."""
+        return self.state in FINAL_STATES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """Something that happened to a job. Ids of one job grow in the order in which its events became visible."""
+
+    id: int
+    job_id: UUID
+    kind: EventKind
+    data: Document
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What one epoch of one phase measured."""
+
+    job_id: UUID
+    phase: str
+    epoch: int
+    values: Mapping[str, float]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The last state a job committed; its file is a safetensors file below the data root."""
+
+    job_id: UUID
+    fence: int
+    phase: str
+    epoch: int
+    path: str  # relative to the data root
+    bytes: int
+    sha256: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artefact:
+    """A file that outlives its job."""
+
+    job_id: UUID
+    name: str
+    fence: int
+    path: str  # relative to the data root
+    bytes: int
+    sha256: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A worker process as it last reported itself."""
+
+    id: UUID
+    host: str
+    pid: int
+    queues: list[Queue]
+    devices: list[Device]
+    gpu: str | None  # UUID of the device it owns
+    state: Literal["idle", "busy", "draining", "gone"]
+    started_at: datetime
+    last_seen: datetime

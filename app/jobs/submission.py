@@ -1,0 +1,90 @@
+"""What a front end does to jobs: submit and cancel. Nothing here talks to the broker."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy.orm import Session
+
+from app.catalogue import Job, Visibility, events, jobs, leases
+from app.experiment import Device, Queue
+from app.jobs.errors import IdempotencyConflict
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job, and whether this request made it."""
+
+    job: Job
+    created: bool
+
+
+def submit(
+    session: Session,
+    *,
+    kind: str,
+    request: Mapping[str, Any],
+    owner: str,
+    queue: Queue,
+    device: Device = "auto",
+    priority: int = 0,
+    visibility: Visibility = "private",
+    parent_id: UUID | None = None,
+    idempotency: str | None = None,
+) -> Submitted:
+    """Write a queued job, its idempotency key and its outbox row in the session's transaction.
+
+    A key of the same owner that was used for the same kind and request answers the job it made then.
+    Raises IdempotencyConflict when it was used for another request.
+    """
+    id = uuid4()
+    if idempotency is not None:
+        fingerprint = request_fingerprint(kind, request)
+        taken = jobs.take_key(session, owner=owner, key=idempotency, fingerprint=fingerprint, job_id=id)
+        if taken is not None:
+            bound, earlier = taken
+            if earlier != fingerprint:
+                raise IdempotencyConflict(idempotency, bound)
+            job = jobs.get(session, bound)
+            assert job is not None, "a foreign key holds"
+            return Submitted(job, created=False)
+    job = jobs.insert_queued(
+        session,
+        id=id,
+        parent_id=parent_id,
+        kind=kind,
+        queue=queue,
+        device=device,
+        priority=priority,
+        owner=owner,
+        visibility=visibility,
+        request=request,
+    )
+    events.append(session, id, "state", {"state": "queued", "attempt": 0})
+    return Submitted(job, created=True)
+
+
+def request_cancel(session: Session, job_id: UUID) -> Job | None:
+    """Ask for a job to be cancelled, with its children; None if there is none. Final jobs stay as they are.
+
+    A queued or waiting job is cancelled at once; a running one is told by its next heartbeat and keeps what it has.
+    """
+    asked = leases.ask_cancel(session, job_id)
+    if asked is None:
+        return jobs.get(session, job_id)
+    for child in leases.open_children(session, job_id):
+        request_cancel(session, child)
+    cancelled = leases.cancel_idle(session, job_id)
+    if cancelled is None:
+        return asked
+    events.append(session, job_id, "state", {"state": "cancelled", "attempt": cancelled.attempt})
+    return cancelled
+
+
+def request_fingerprint(kind: str, request: Mapping[str, Any]) -> str:
+    """SHA-256 over the kind and the request, whatever the order of its fields."""
+    text = json.dumps([kind, request], sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
