@@ -1,0 +1,185 @@
+"""Cursor: a place in a grammar, seen through the decisions already made. The only reader that meanings use.
+
+    cases()    alternatives of a Choice (exclusive), members of a Subset; anything else is its own only case
+    values()   the same, as plain values
+    items()    a Repeat as (present, last, item)
+
+All three answer *guarded* parts. Decided: the chosen parts under TRUE. Open: every part under the guard that chooses
+it. A meaning maps over them and never asks which of the two it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.architecture.errors import LoweringError
+from app.architecture.guard import FALSE, TRUE, Arena, Decided, DecisionKind, Guard, Question, position
+from app.space.algebra import Choice, Grammar, Path, Record, Ref, Repeat, Scalar, Subset, Symbol, Term, Value
+from app.space.path import length_path, shared_path, step
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What every cursor of one lowering shares."""
+
+    grammar: Grammar
+    decided: Decided
+    arena: Arena = field(default_factory=Arena)
+    symbols: dict[int, tuple[Symbol, ...]] = field(default_factory=dict[int, tuple[Symbol, ...]])
+
+    def of(self, options: tuple[Term, ...]) -> tuple[Symbol, ...]:
+        """The symbols of some options; the grammar outlives this view, so their identity is a key."""
+        found = self.symbols.get(id(options))
+        if found is None:
+            found = self.symbols[id(options)] = self.grammar.symbols(options)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A term of a grammar at a path."""
+
+    view: View
+    term: Term  # never a Ref
+    path: Path
+    place: tuple[int, ...]  # the same way down in numbers: the order of questions
+    entered: tuple[str, ...] = ()  # rules on the way down
+
+    @classmethod
+    def root(cls, grammar: Grammar, decided: Decided | None = None) -> "Cursor":
+        """The whole space."""
+        view = View(grammar, {} if decided is None else decided)
+        return _follow(view, grammar.root, "", (0,), ())
+
+    # -- products and constants
+
+    @property
+    def step(self) -> str:
+        """The last step of the path: the name of a field, the symbol of an option."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def builds(self) -> str:
+        """The meaning that a Record names."""
+        return self.record.builds
+
+    @property
+    def record(self) -> Record:
+        """This term as a Record."""
+        if isinstance(self.term, Record):
+            return self.term
+        raise LoweringError(self.path, f"expected a record, found a {type(self.term).__name__}", self.term)
+
+    @property
+    def value(self) -> Scalar:
+        """The scalar of a Value."""
+        if isinstance(self.term, Value):
+            return self.term.value
+        raise LoweringError(self.path, f"expected a value, found a {type(self.term).__name__}", self.term)
+
+    @property
+    def fields(self) -> Mapping[str, "Cursor"]:
+        """The fields of a Record, in their order."""
+        return {name: self._go(term, name, i) for i, (name, term) in enumerate(self.record.fields)}
+
+    def __getitem__(self, name: str) -> "Cursor":
+        for i, (field_name, term) in enumerate(self.record.fields):
+            if field_name == name:
+                return self._go(term, name, i)
+        names = [field_name for field_name, _ in self.record.fields]
+        raise LoweringError(self.path, f"a record that builds {self.builds!r} needs a field {name!r}", names, (name,))
+
+    # -- decisions
+
+    def cases(self) -> list[tuple[Guard, "Cursor"]]:
+        """The alternatives of a Choice or the members of a Subset, each with the guard that takes it."""
+        match self.term:
+            case Choice(options):
+                return self._choice(options)
+            case Subset(options, k):
+                return self._subset(options, k)
+            case _:
+                return [(TRUE, self)]
+
+    def values(self) -> list[tuple[Guard, Scalar]]:
+        """The alternatives as plain values."""
+        return [(guard, case.value) for guard, case in self.cases()]
+
+    def items(self) -> list[tuple[Guard, Guard, "Cursor"]]:
+        """A Repeat as (present, last, item): item j is present where the length exceeds j, last where it is j + 1."""
+        if not isinstance(self.term, Repeat):
+            raise LoweringError(self.path, f"expected a repeat, found a {type(self.term).__name__}", self.term)
+        body, lengths = self.term.body, self.term.lengths
+        path = length_path(self.path)
+        chosen = self._chosen(path, lengths, 1)
+        allowed = lengths if chosen is None else chosen
+        question = Question(self.place, path, "length", lengths)
+
+        def when(wanted: list[int]) -> Guard:
+            if chosen is not None:
+                return TRUE if chosen[0] in wanted else FALSE
+            return self.view.arena.when(question, [i for i, n in enumerate(lengths) if n in wanted])
+
+        ends = [n for n in allowed if isinstance(n, int)]
+        return [
+            (when([n for n in ends if n > j]), when([n for n in ends if n == j + 1]), self._go(body, j, j))
+            for j in range(max(ends, default=0))
+        ]
+
+    # -- steps
+
+    def _go(self, term: Term, symbol: Symbol, index: int) -> "Cursor":
+        return _follow(self.view, term, step(self.path, symbol), (*self.place, index), self.entered)
+
+    def _choice(self, options: tuple[Term, ...]) -> list[tuple[Guard, "Cursor"]]:
+        symbols = self.view.of(options)
+        chosen = self._chosen(self.path, symbols, 1)
+        if chosen is not None:
+            i = position(symbols, chosen[0])
+            return [(TRUE, self._go(options[i], symbols[i], i))]
+        question = self._question("choice", symbols)
+        when = self.view.arena.when
+        return [
+            (when(question, (i,)), self._go(o, y, i)) for i, (o, y) in enumerate(zip(options, symbols, strict=True))
+        ]
+
+    def _subset(self, options: tuple[Term, ...], k: int) -> list[tuple[Guard, "Cursor"]]:
+        symbols = self.view.of(options)
+        chosen = self._chosen(self.path, symbols, k)
+        out: list[tuple[Guard, Cursor]] = []
+        for i, (option, symbol) in enumerate(zip(options, symbols, strict=True)):
+            if chosen is not None and position(chosen, symbol) < 0:
+                continue
+            guard = TRUE
+            if chosen is None:
+                guard = self.view.arena.when(self._question("subset", symbols, i), (0,))
+            out.append((guard, self._go(option, symbol, i)))
+        return out
+
+    def _question(self, kind: DecisionKind, symbols: tuple[Symbol, ...], member: int | None = None) -> Question:
+        place = self.place if member is None else (*self.place, member)
+        return Question(place, self.path, kind, symbols, member)
+
+    def _chosen(self, path: Path, options: tuple[Symbol, ...], k: int) -> tuple[Symbol, ...] | None:
+        """What was decided at `path`, or what is certain because nothing else is possible; None where it is open."""
+        chosen = self.view.decided.get(path)
+        if chosen is None:
+            return options if len(options) == k else None
+        wrong = [y for y in chosen if position(options, y) < 0]
+        if wrong or len(chosen) != k or len({(isinstance(y, bool), y) for y in chosen}) != k:
+            many = "one option" if k == 1 else f"{k} different options"
+            raise LoweringError(path, f"{list(chosen)!r} is not {many} out of {list(options)!r}", chosen, options)
+        return chosen
+
+
+def _follow(view: View, term: Term, path: Path, place: tuple[int, ...], entered: tuple[str, ...]) -> Cursor:
+    grammar = view.grammar
+    while isinstance(term, Ref):
+        rule = term.rule
+        if rule not in grammar.rules:
+            raise LoweringError(path, f"no rule {rule!r}", rule, sorted(grammar.rules))
+        if entered.count(rule) >= max(grammar.depth, 1):
+            raise LoweringError(path, f"rule {rule!r} is entered more than {grammar.depth} times on one way down", rule)
+        if term.shared:
+            path, place = shared_path(rule), (1 + list(grammar.rules).index(rule),)
+        term, entered = grammar.rules[rule], (*entered, rule)
+    return Cursor(view, term, path, place, entered)

@@ -1,0 +1,230 @@
+"""Graph: nodes with guarded inputs and guarded axes; what a genotype, a space or anything between means.
+
+Three things carry guards and nothing else does: the terms of a `sum`, the parts of a `concat`, the segments of an
+Axis. A graph whose guards are all TRUE is plain, an architecture; any other is a supernet. There is no mixture node:
+the sum of guard times term is the mixture.
+
+    op           inputs   attributes                                      output
+    input                                                                 the image
+    conv         1        kernel stride dilation depthwise bias pad       kernel: two axes; pad None keeps the extents
+    batch_norm   1        affine
+    linear       1        bias
+    relu         1
+    max_pool     1        kernel stride pad ceil
+    avg_pool     1        kernel stride pad ceil                          padding is not counted
+    shift        1                                                        without the first row and column
+    mean         1                                                        over all places
+    zero         1        stride                                          zeros
+    sum          any      drop_path                                       guard times term, added up
+    concat       any                                                      guard times part, side by side
+    truncate     1                                                        a prefix of the channels
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from math import prod
+from typing import Any
+
+from app.architecture.axis import Axis
+from app.architecture.guard import (
+    FALSE,
+    TRUE,
+    Decided,
+    DecisionKind,
+    Guard,
+    Weight,
+    all_of,
+    any_of,
+    given,
+    position,
+    questions,
+    weigh,
+)
+from app.space.algebra import Path, Symbol
+
+Open = Mapping[Path, tuple[DecisionKind, tuple[Symbol, ...]]]
+
+ONE = Axis.of(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation at one place."""
+
+    name: str  # structural place, equal whether its surroundings are decided or open: the identity of its weights
+    op: str
+    inputs: tuple[str, ...]
+    axis: Axis  # channels, or features, of the output
+    size: tuple[int, ...]  # the other extents of the output: (height, width), or () of a vector
+    guards: tuple[Guard, ...] = ()  # one an input, of sum and concat only
+    attrs: tuple[tuple[str, Any], ...] = ()  # sorted by name
+
+    def __getitem__(self, key: str) -> Any:
+        for name, value in self.attrs:
+            if name == key:
+                return value
+        raise KeyError(f"{self.name}: a {self.op} has no attribute {key!r}, only {[n for n, _ in self.attrs]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in topological order, every one of them needed by an output."""
+
+    nodes: Mapping[str, Node]
+    outputs: tuple[str, ...]  # the logits first, then those of the auxiliary head
+    open: Open = field(default_factory=dict[Path, tuple[DecisionKind, tuple[Symbol, ...]]])
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is open: an architecture."""
+        return not self.open
+
+
+def prune(nodes: Mapping[str, Node], outputs: tuple[str, ...]) -> Graph:
+    """The graph of only what the outputs need; open is what its guards still ask."""
+    needed = set(outputs)
+    for node in reversed(nodes.values()):
+        if node.name in needed:
+            needed.update(node.inputs)
+    kept = {name: node for name, node in nodes.items() if name in needed}
+    guards = {id(g): g for node in kept.values() for g in _guards(node)}
+    return Graph(kept, outputs, {q.path: (q.kind, q.options) for q in questions(guards.values())})
+
+
+def _guards(node: Node) -> list[Guard]:
+    if not node.guards and node.axis.plain and node.op != "conv":
+        return []
+    axes = [node.axis, *(axis for _, value in node.attrs for axis in _axes(value))]
+    return [*node.guards, *(g for axis in axes for _, g in axis.segments)]
+
+
+def _axes(value: Any) -> tuple[Axis, ...]:
+    """The axes of a kernel; nothing of any other attribute."""
+    return value if isinstance(value, tuple) and value and isinstance(value[0], Axis) else ()
+
+
+def resolve(graph: Graph, decided: Decided) -> Graph:
+    """The graph with some decisions made: `lower(s, k, d | e) == resolve(lower(s, k, d), e)`.
+
+    Dead terms, parts and segments go, a sum or concat of one certain input is that input.
+    """
+    for path, (kind, options) in graph.open.items():
+        wrong = [symbol for symbol in decided.get(path, ()) if position(options, symbol) < 0]
+        if wrong:
+            raise ValueError(f"{path}: {wrong} is no {kind} out of {list(options)}")
+    memo: dict[int, Guard] = {}
+    alias: dict[str, str] = {}
+    nodes: dict[str, Node] = {}
+    for node in graph.nodes.values():
+        inputs = tuple(alias.get(i, i) for i in node.inputs)
+        guards = node.guards
+        if guards:
+            alive = [(i, h) for i, g in zip(inputs, guards, strict=True) if (h := given(g, decided, memo)) is not FALSE]
+            inputs, guards = tuple(i for i, _ in alive), tuple(g for _, g in alive)
+            if guards == (TRUE,):
+                alias[node.name] = inputs[0]
+                continue
+        axis = node.axis.given(decided, memo)
+        if node.op == "truncate" and axis == nodes[inputs[0]].axis:
+            alias[node.name] = inputs[0]
+            continue
+        attrs = node.attrs
+        if node.op == "conv" and not all(a.plain for a in node["kernel"]):
+            attrs = tuple((k, tuple(a.given(decided, memo) for a in v) if _axes(v) else v) for k, v in attrs)
+        nodes[node.name] = Node(node.name, node.op, inputs, axis, node.size, guards, attrs)
+    return prune(nodes, tuple(alias.get(o, o) for o in graph.outputs))
+
+
+def parameters(graph: Graph, node: Node) -> dict[str, tuple[Axis, ...]]:
+    """Every learnable tensor of a node, its dimensions as axes: the closed form of counting and of slicing."""
+    match node.op:
+        case "conv":
+            source = ONE if node["depthwise"] else graph.nodes[node.inputs[0]].axis
+            bias = {"bias": (node.axis,)} if node["bias"] else {}
+            return {"weight": (node.axis, source, *node["kernel"])} | bias
+        case "linear":
+            bias = {"bias": (node.axis,)} if node["bias"] else {}
+            return {"weight": (node.axis, graph.nodes[node.inputs[0]].axis)} | bias
+        case "batch_norm" if node["affine"]:
+            return {"weight": (node.axis,), "bias": (node.axis,)}
+        case _:
+            return {}
+
+
+def node_params(graph: Graph, node: Node) -> int:
+    """Learnable numbers of a node, every segment of its axes there."""
+    return sum(prod(map(len, axes)) for axes in parameters(graph, node).values())
+
+
+def node_macs(graph: Graph, node: Node) -> int:
+    """Multiply-adds of a convolution or linear map for one sample; 0 of anything else."""
+    if node.op not in ("conv", "linear"):
+        return 0
+    return prod(map(len, parameters(graph, node)["weight"])) * prod(node.size)
+
+
+def count(graph: Graph) -> int:
+    """Learnable numbers of all nodes: of an architecture its parameters, of an open graph the supernet's."""
+    return sum(node_params(graph, node) for node in graph.nodes.values())
+
+
+def macs(graph: Graph) -> int:
+    """Multiply-adds of convolutions and linear maps, one sample, all nodes computed."""
+    return sum(node_macs(graph, node) for node in graph.nodes.values())
+
+
+def presence(graph: Graph) -> dict[str, Guard]:
+    """When is a node part of the architecture: some output reads it through guards that hold."""
+    reads: dict[str, list[Guard]] = {output: [TRUE] for output in graph.outputs}
+    when: dict[str, Guard] = {}
+    for node in reversed(graph.nodes.values()):
+        there = when[node.name] = any_of(*dict.fromkeys(reads[node.name]))
+        for i, g in zip(node.inputs, node.guards or (TRUE,) * len(node.inputs), strict=True):
+            reads.setdefault(i, []).append(all_of(there, g))
+    return when
+
+
+def certain(decided: Decided) -> Weight:
+    """Decisions as 0/1 weights, for `price` and `weigh`."""
+
+    def weight(path: Path, symbols: tuple[Symbol, ...]) -> int:
+        return int(any(position(symbols, symbol) >= 0 for symbol in decided.get(path, ())))
+
+    return weight
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What an open graph costs under each guard: one lowering prices every genotype of its space."""
+
+    entries: tuple[tuple[Guard, int, int], ...]  # (when, params, macs)
+
+    def price(self, weight: Weight) -> tuple[Any, Any]:
+        """(params, MACs): exact at `certain(decided)`, else the expectation over independent draws."""
+        memo: dict[int, Any] = {}
+        total: Any = 0
+        work: Any = 0
+        for guard, n, m in self.entries:
+            p = weigh(guard, weight, memo)
+            total, work = total + n * p, work + m * p
+        return total, work
+
+
+def tariff(graph: Graph) -> Tariff:
+    """The costs of all nodes, those under one guard added up."""
+    bill: dict[Guard, tuple[int, int]] = {}
+    for name, there in presence(graph).items():
+        node = graph.nodes[name]
+        for key, axes in parameters(graph, node).items():
+            places = prod(node.size) if node.op in ("conv", "linear") and key == "weight" else 0
+            for block in product(*(axis.segments for axis in axes)):
+                guard = all_of(there, *(g for _, g in block))
+                n, m = prod(extent for extent, _ in block), bill.get(guard, (0, 0))
+                bill[guard] = (m[0] + n, m[1] + n * places)
+    return Tariff(tuple((g, n, m) for g, (n, m) in bill.items() if g is not FALSE))
+
+
+def price(graph: Graph, weight: Weight) -> tuple[Any, Any]:
+    """(params, MACs) straight from the open graph, nothing lowered again: see `Tariff.price`."""
+    return tariff(graph).price(weight)

@@ -1,0 +1,96 @@
+"""What the operations of the vocabulary are made of: name -> how to build it on one input.
+
+Every builder takes (layers, place, input, width, stride) and gives `width` channels at the extents over the stride.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from app.architecture.axis import Axis
+from app.architecture.cursor import Cursor
+from app.architecture.errors import LoweringError
+from app.architecture.graph import Node
+from app.architecture.lower.layers import Layers
+from app.space.algebra import Path
+
+Build = Callable[[Layers, str, Node, int, int], Node]
+
+
+def _none(b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    """Zero reads its input: what feeds it was chosen, is built, and counts in published costs."""
+    size = tuple((n - 1) // stride + 1 for n in x.size)
+    return b.add(at, "zero", [x], Axis.of(width), size, stride=stride)
+
+
+def _identity(b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    if stride == 2:
+        return b.factorised_reduction(at, x, width)
+    return x if len(x.axis) == width else b.relu_conv_norm(at, x, width)
+
+
+def _pool(op: str, kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    x = b.pool(f"{at}/pool", op, x, kernel, stride)
+    if b.norm_after_pool:
+        x = b.norm(f"{at}/norm", x, affine=False)
+    return x if len(x.axis) == width else b.relu_conv_norm(f"{at}/fit", x, width)
+
+
+def _conv(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    return b.relu_conv_norm(at, x, width, kernel, stride)
+
+
+def _separable(kernel: int, dilation: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    """ReLU, depthwise, pointwise, batch normalisation."""
+    x = b.unary(f"{at}/relu", "relu", x)
+    x = b.conv(f"{at}/depth", x, x.axis, kernel, stride, dilation=dilation, depthwise=True)
+    return b.norm(f"{at}/norm", b.conv(f"{at}/point", x, width))
+
+
+def _twice_separable(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    x = _separable(kernel, 1, b, f"{at}/1", x, len(x.axis), stride)
+    return _separable(kernel, 1, b, f"{at}/2", x, width, 1)
+
+
+def _factorised(b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    """ReLU, 1x7 along the rows, 7x1 along the columns, batch normalisation (NASNet, in DARTS' form)."""
+    x = b.unary(f"{at}/relu", "relu", x)
+    x = b.conv(f"{at}/row", x, width, (1, 7), (1, stride))
+    return b.norm(f"{at}/norm", b.conv(f"{at}/column", x, width, (7, 1), (stride, 1)))
+
+
+BUILDERS: Mapping[str, Build] = {
+    "none": _none,
+    "skip_connect": _identity,
+    "identity": _identity,
+    "max_pool_3x3": partial(_pool, "max_pool", 3),
+    "max_pool_5x5": partial(_pool, "max_pool", 5),
+    "max_pool_7x7": partial(_pool, "max_pool", 7),
+    "avg_pool_3x3": partial(_pool, "avg_pool", 3),
+    "avg_pool_5x5": partial(_pool, "avg_pool", 5),
+    "avg_pool_7x7": partial(_pool, "avg_pool", 7),
+    "conv_1x1": partial(_conv, 1),
+    "conv_3x3": partial(_conv, 3),
+    "conv_5x5": partial(_conv, 5),
+    "conv_7x7": partial(_conv, 7),
+    "nor_conv_1x1": partial(_conv, 1),
+    "nor_conv_3x3": partial(_conv, 3),
+    "sep_conv_3x3": partial(_twice_separable, 3),
+    "sep_conv_5x5": partial(_twice_separable, 5),
+    "sep_conv_7x7": partial(_twice_separable, 7),
+    "dil_conv_3x3": partial(_separable, 3, 2),
+    "dil_conv_5x5": partial(_separable, 5, 2),
+    "conv_7x1_1x7": _factorised,
+}
+
+
+def operation(b: Layers, pointer: Path, name: object, at: str, x: Node, width: int, stride: int = 1) -> Node:
+    """An operation of the vocabulary on one input; `pointer` is where the grammar chose it."""
+    build = BUILDERS.get(name) if isinstance(name, str) else None
+    if build is None:
+        raise LoweringError(pointer, f"no operation {name!r}", name, BUILDERS)
+    return build(b, at, x, width, stride)
+
+
+def mixed(b: Layers, at: str, choice: Cursor, x: Node, width: int, stride: int = 1) -> Node:
+    """One operation out of a Choice, on one input."""
+    return b.sum(at, [(g, operation(b, choice.path, o, f"{at}/{o}", x, width, stride)) for g, o in choice.values()])
