@@ -174,15 +174,17 @@ class Service:
             if self._api:
                 self._listening = listen(settings.host, settings.port, allow_open=settings.allow_open)
                 settings = settings.model_copy(update={"port": self._listening.getsockname()[1]})
-            settings = settings.model_copy(update={"data_root": make_data_root(settings.data_root)})
             if settings.database_url is None or settings.redis_url is None:
                 self._engines = Engines(settings.data_root, command=self._command).start()
                 settings = settings.model_copy(
                     update={
+                        "data_root": self._engines.data_root,
                         "database_url": settings.database_url or self._engines.database_url,
                         "redis_url": settings.redis_url or self._engines.redis_url,
                     }
                 )
+            else:
+                settings = settings.model_copy(update={"data_root": make_data_root(settings.data_root)})
             self.settings = settings
             self.logs.mkdir(mode=0o700, exist_ok=True)
             self._give_up_if_asked()

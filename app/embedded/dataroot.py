@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +41,16 @@ class DataRoot:
         """The directory of every log."""
         return self.path / "logs"
 
+    def clear_sockets(self) -> None:
+        """Remove the directory of the sockets where it lies outside the data root."""
+        if self.sockets.parent != self.path:
+            shutil.rmtree(self.sockets, ignore_errors=True)
+
     def password(self) -> str:
         """The database password, made on first use and readable by the owner of the data root alone."""
         file = self.path / "postgres.password"
         if not file.exists():
-            incoming = file.with_suffix(".incoming")
+            incoming = self.path / "password.incoming"
             incoming.unlink(missing_ok=True)
             with open(incoming, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
                 stream.write(secrets.token_urlsafe(24))

@@ -9,7 +9,7 @@ from typing import Self
 
 from app.embedded.binaries import find_binaries
 from app.embedded.child import wait_until
-from app.embedded.dataroot import make_data_root, prepare, refuse_out_of_reach
+from app.embedded.dataroot import DataRoot, make_data_root, prepare, refuse_out_of_reach
 from app.embedded.errors import DataRootUnusable, EngineFailed, NotRunning
 from app.embedded.ownership import Ownership, Runtime, find_runtime
 from app.embedded.postgres import Postgres
@@ -44,6 +44,7 @@ class Engines:
         self._command = command
         self._durable = durable
         self._ownership: Ownership | None = None
+        self._root: DataRoot | None = None
         self._postgres: Postgres | None = None
         self._valkey: Valkey | None = None
         self._restarts: dict[str, list[float]] = {}
@@ -78,14 +79,14 @@ class Engines:
         Raises:
             EnginesError: one of its kinds, see `app.embedded.errors`; nothing is left running then.
         """
-        refuse_out_of_reach(self.data_root.absolute())
+        refuse_out_of_reach(self.data_root.resolve())
         self.data_root = make_data_root(self.data_root)
         ownership = Ownership(self.data_root, self._command)
         ownership.take()
         self._ownership = ownership
         atexit.register(self.stop)
         try:
-            root = prepare(self.data_root)
+            root = self._root = prepare(self.data_root)
             binaries = find_binaries(root)
             self._postgres = Postgres(root, binaries.postgres, durable=self._durable)
             self._valkey = Valkey(root, binaries.valkey)
@@ -134,6 +135,9 @@ class Engines:
             self._postgres.child.stop(20)
         if self._valkey is not None:
             self._valkey.child.stop(10)
+        if self._root is not None:
+            self._root.clear_sockets()
+            self._root = None
         if self._ownership is not None:
             self._ownership.release()
             self._ownership = None
