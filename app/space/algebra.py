@@ -76,7 +76,13 @@ Term = Value | Record | Choice | Subset | Repeat | Ref
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A closed set of rules. A recursive rule may be entered at most `depth` times on one way down."""
+    """A closed set of rules.
+
+    `depth` bounds recursion. Rules that can lead back to one another form a recursive set; on any one way from the
+    start down, references may enter the rules of one such set at most `depth` times altogether, the first entry
+    included. A reference beyond that has no member: a Choice or Subset does without the option, and a Record without
+    one of its fields has no member itself. Rules that cannot recurse are not counted.
+    """
 
     rules: Mapping[str, Term]
     start: str
@@ -115,19 +121,19 @@ class Grammar:
                 case Record(_, fields) if key is not None:
                     found.append(constant(self.follow(dict(fields)[key])))
                 case _:
-                    raise GrammarError("", f"an option must be a value or a record with a constant field, not {term!r}")
+                    kind = type(term).__name__.lower()
+                    raise GrammarError("", f"an option is a value or a record with a constant field, not a {kind}")
         return tuple(found)
 
     def discriminator(self, options: tuple[Term, ...]) -> str:
         """The field that tells the Records among the options apart: the first whose constants all differ."""
-        records = [term for option in options if isinstance(term := self.follow(option), Record)]
-        for name, _ in records[0].fields:
-            values = [self.follow(fields[name]) for r in records if name in (fields := dict(r.fields))]
-            if len(values) == len(records) and all(isinstance(v, Value) for v in values):
-                distinct = {(type(v.value) is bool, v.value) for v in values if isinstance(v, Value)}
-                if len(distinct) == len(records):
-                    return name
-        names = [[name for name, _ in r.fields] for r in records]
+        records = [dict(term.fields) for option in options if isinstance(term := self.follow(option), Record)]
+        for name in records[0]:
+            values = [self.follow(fields[name]) if name in fields else None for fields in records]
+            distinct = {(isinstance(v.value, bool), v.value) for v in values if isinstance(v, Value)}
+            if len(distinct) == len(records):
+                return name
+        names = "; ".join(", ".join(fields) or "none" for fields in records[:8])
         raise GrammarError("", f"no constant field tells the options apart; their fields are {names}")
 
 

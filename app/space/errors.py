@@ -1,9 +1,9 @@
 """What can be wrong with a space, a genotype or a question about them.
 
-    SpaceError (ValueError)
-    ├── GrammarError      a grammar or document is malformed; `pointer` names the place in the document
-    ├── InvalidGenotype   a genotype is not a member; `faults` has every fault at once
-    └── OutOfRange        an index outside [0, size)
+SpaceError (ValueError)
+├── GrammarError      a grammar or document is malformed; `pointer` names the place in the document
+├── InvalidGenotype   a genotype is not a member; `faults` has every fault at once
+└── OutOfRange        an index outside [0, size)
 """
 
 from collections.abc import Sequence
@@ -25,12 +25,13 @@ class SpaceError(ValueError):
 
 
 class GrammarError(SpaceError):
-    """A grammar or a space document is malformed."""
+    """A grammar or a space document is malformed; `faults` holds every reason, the first of them is the message."""
 
-    def __init__(self, pointer: str, message: str) -> None:
+    def __init__(self, pointer: str, message: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(f"{pointer or '/'}: {message}")
         self.pointer = pointer
         self.message = message
+        self.faults = tuple(faults) or (Fault(pointer, message),)
 
 
 class InvalidGenotype(SpaceError):

@@ -1,9 +1,9 @@
 """Skeletons: what surrounds a genotype and is never decided by it. One dataclass a family, all fields keywords.
 
-    family       published in
-    cells        DARTS (Liu et al., 2019), NASNet: stacked cells, reductions at 1/3 and 2/3
-    edge_cells   NAS-Bench-201 (Dong and Yang, 2020): three stages of one cell, residual reductions
-    chain        a plain chain of layers, reductions at given positions
+family       published in
+cells        DARTS (Liu et al., 2019), NASNet: stacked cells, reductions at 1/3 and 2/3
+edge_cells   NAS-Bench-201 (Dong and Yang, 2020): three stages of one cell, residual reductions
+chain        a plain chain of layers, reductions at given positions
 """
 
 from dataclasses import dataclass

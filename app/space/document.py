@@ -1,0 +1,77 @@
+"""A search space: a grammar with everything that belongs to it, identified by name, version and digest."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+from app.space.algebra import Grammar, Scalar
+from app.space.codec import grammar_to_json
+from app.space.plan import Plan, compile_plan
+from app.space.skeleton import ImageInput, Skeleton
+
+EQUIVALENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "operand-swap": "The two operands of a node have no order.",
+        "relabelling": "The inner nodes of a cell have no order, nor the operands of a node; each cell for itself.",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """A named, versioned reading of "the same": it counts and compares, and never identifies."""
+
+    name: str
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A named condition that members must meet beside the grammar, with its parameters."""
+
+    name: str
+    parameters: tuple[tuple[str, Scalar], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpace:
+    """A grammar, what surrounds its genotypes (skeletons, input) and how they may be compared (equivalences)."""
+
+    name: str
+    version: int
+    title: str
+    paper: str  # where it was published; empty where it was not
+    grammar: Grammar
+    skeletons: Mapping[str, Skeleton]
+    input: ImageInput = ImageInput()
+    constraints: tuple[Constraint, ...] = ()
+    equivalences: tuple[Equivalence, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "skeletons", MappingProxyType(dict(self.skeletons)))
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.version, self.digest))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of what decides the members and their order: the grammar and the constraints."""
+        rules = grammar_to_json(self.grammar)
+        rules["rules"] = dict(sorted(rules["rules"].items()))  # rules have no order; fields, options and lengths do
+        constraints = [[c.name, [list(p) for p in c.parameters]] for c in self.constraints]
+        text = json.dumps({"grammar": rules, "constraints": constraints}, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The compiled grammar."""
+        return compile_plan(self.grammar)
+
+    @property
+    def identity(self) -> dict[str, str | int]:
+        """What every index and id is answered with."""
+        return {"name": self.name, "version": self.version, "digest": self.digest}

@@ -1,0 +1,126 @@
+"""Neighbours: every member in which exactly one decision is answered differently.
+
+    Choice   another option; the fields that both options have alike keep their answers, the option's own fields
+             take every answer
+    Subset   one member replaced by an option not taken, keeping and opening fields in the same way
+    Repeat   the next shorter or the next longer of its lengths, at the end of the list: items are dropped, or added with
+             every answer
+
+Each neighbour comes exactly once, and the relation is symmetric: what a move opens, the move back closes. Moves are
+computed on ranks, so a neighbour shares nothing with the genotype it came from.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from app.space.part import Alternatives, Members, Part, Point, Product, Sequence, bare
+
+
+def moves(part: Part, index: int) -> Iterator[int]:
+    """The ranks of the neighbours of the member of rank `index`."""
+    part = bare(part)
+    match part:
+        case Product(fields, strides):
+            for (_, inner), stride in zip(fields, strides, strict=True):
+                digit = index // stride % inner.size
+                for other in moves(inner, digit):
+                    yield index + (other - digit) * stride
+        case Alternatives(menu, offsets):
+            here = bisect_right(offsets, index) - 1
+            digit = index - offsets[here]
+            for position, (inner, offset) in enumerate(zip(menu.parts, offsets, strict=True)):
+                digits = moves(inner, digit) if position == here else _switch(menu.parts[here], digit, inner)
+                for other in digits:
+                    yield offset + other
+        case Members():
+            yield from _member_moves(part, index)
+        case Sequence():
+            yield from _sequence_moves(part, index)
+        case _:
+            return
+
+
+def _switch(old: Part, digit: int, new: Part) -> Iterator[int]:
+    """The members of another option that keep what both options have alike."""
+    old, new = bare(old), bare(new)
+    if not isinstance(new, Product):
+        yield 0
+        return
+    kept: dict[tuple[str, Part], int] = {}
+    if isinstance(old, Product):
+        for (name, inner), stride in zip(old.fields, old.strides, strict=True):
+            kept[name, inner] = digit // stride % inner.size
+    base = sum(kept.get(field, 0) * stride for field, stride in zip(new.fields, new.strides, strict=True))
+    opened = [
+        (inner.size, stride)
+        for (name, inner), stride in zip(new.fields, new.strides, strict=True)
+        if (name, inner) not in kept and not isinstance(inner, Point)
+    ]
+    yield from _every(base, opened)
+
+
+def _every(base: int, opened: list[tuple[int, int]]) -> Iterator[int]:
+    """`base` plus every combination of digits: lazily, as there may be very many."""
+    if not opened:
+        yield base
+        return
+    (size, stride), *rest = opened
+    digit = 0
+    while digit < size:
+        yield from _every(base + digit * stride, rest)
+        digit += 1
+
+
+def _member_moves(part: Members, index: int) -> Iterator[int]:
+    chosen = _taken(part, index)
+    taken = {position for position, _ in chosen}
+    for j, (position, digit) in enumerate(chosen):
+        old, others = part.menu.parts[position], chosen[:j] + chosen[j + 1 :]
+        for other in moves(old, digit):
+            yield _index(part, [*others, (position, other)])
+        for free, new in enumerate(part.menu.parts):
+            if free not in taken:
+                for other in _switch(old, digit, new):
+                    yield _index(part, [*others, (free, other)])
+
+
+def _taken(part: Members, index: int) -> list[tuple[int, int]]:
+    """The positions that a member takes, each with its own rank."""
+    chosen: list[tuple[int, int]] = []
+    position = 0
+    for left in range(part.k, 0, -1):
+        row, rest = part.ways[left], part.ways[left - 1]
+        while index >= row[position] - row[position + 1]:
+            index -= row[position] - row[position + 1]
+            position += 1
+        position += 1
+        digit, index = divmod(index, rest[position])
+        chosen.append((position - 1, digit))
+    return chosen
+
+
+def _index(part: Members, chosen: list[tuple[int, int]]) -> int:
+    """The inverse of `_taken`, for positions in any order."""
+    index, start = 0, 0
+    for left, (position, digit) in zip(range(part.k, 0, -1), sorted(chosen), strict=True):
+        row = part.ways[left]
+        index += row[start] - row[position] + digit * part.ways[left - 1][position + 1]
+        start = position + 1
+    return index
+
+
+def _sequence_moves(part: Sequence, index: int) -> Iterator[int]:
+    size = part.body.size
+    offset, length = max((offset, n) for n, offset in part.offsets.items() if offset <= index)
+    items = index - offset
+    for place in range(length):
+        stride = size ** (length - 1 - place)
+        digit = items // stride % size
+        for other in moves(part.body, digit):
+            yield index + (other - digit) * stride
+    ordered = sorted(part.lengths)
+    here = ordered.index(length)
+    for n in ordered[here - 1 : here] if here else ():
+        yield part.offsets[n] + items // size ** (length - n)
+    for n in ordered[here + 1 : here + 2]:
+        yield from _every(part.offsets[n] + items * size ** (n - length), [(size ** (n - length), 1)])

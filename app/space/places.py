@@ -1,0 +1,153 @@
+"""Decisions of a genotype, read and written, and the places where a grammar leaves something to decide."""
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Row
+
+from app.space.algebra import Genotype, Path, Symbol
+from app.space.decision import Decision, Decisions, Factor
+from app.space.errors import Fault, GrammarError, InvalidGenotype
+from app.space.faults import fields_of, listed, locate, shown
+from app.space.limits import LIMITS
+from app.space.part import Alternatives, Members, Nothing, Part, Point, Product, Sequence, Shared, scalar_key
+from app.space.path import length_path, shared_path, step
+
+
+def read(part: Part, genotype: object, path: Path = "") -> Iterator[tuple[Path, tuple[Symbol, ...]]]:
+    """The decisions that a member of the part makes, in the order of the grammar."""
+    match part:
+        case Product(fields):
+            given = fields_of(genotype)
+            for name, inner in fields:
+                yield from read(inner, given[name], step(path, name))
+        case Alternatives(menu):
+            position = locate(menu, genotype, "", [])
+            assert position is not None
+            symbol = menu.symbols[position]
+            yield path, (symbol,)
+            yield from read(menu.parts[position], genotype, step(path, symbol))
+        case Members(menu):
+            places = [(locate(menu, item, "", []), item) for item in listed(genotype)]
+            chosen = sorted(((p, item) for p, item in places if p is not None), key=lambda pair: pair[0])
+            yield path, tuple(menu.symbols[p] for p, _ in chosen)
+            for p, item in chosen:
+                yield from read(menu.parts[p], item, step(path, menu.symbols[p]))
+        case Sequence(body):
+            items = listed(genotype)
+            yield length_path(path), (len(items),)
+            for i, item in enumerate(items):
+                yield from read(body, item, step(path, i))
+        case Shared(rule, inner):
+            yield from read(inner, genotype, shared_path(rule))
+        case Point() | Nothing():
+            return
+
+
+def write(part: Part, decisions: Decisions) -> Genotype:
+    """The member that the decisions make, in its written order; those that it never meets are not looked at."""
+    writer = _Writer(decisions)
+    genotype = writer.write(part, "")
+    if writer.faults:
+        raise InvalidGenotype(writer.faults)
+    return genotype
+
+
+class _Writer:
+    """One genotype being written; the faults have decision paths for pointers."""
+
+    def __init__(self, decisions: Mapping[Path, Row[Symbol]]) -> None:
+        self.decisions = decisions
+        self.faults: list[Fault] = []
+
+    def write(self, part: Part, path: Path) -> Genotype:
+        match part:
+            case Point(value):
+                return value
+            case Product(fields):
+                return {name: self.write(inner, step(path, name)) for name, inner in fields}
+            case Alternatives(menu):
+                chosen = self.answer(path, menu.symbols, 1)
+                return self.write(menu.parts[chosen[0]], step(path, menu.symbols[chosen[0]])) if chosen else ""
+            case Members(menu, k):
+                chosen = self.answer(path, menu.symbols, k)
+                return [self.write(menu.parts[p], step(path, menu.symbols[p])) for p in chosen]
+            case Sequence(body, lengths):
+                chosen = self.answer(length_path(path), lengths, 1)
+                return [self.write(body, step(path, i)) for i in range(lengths[chosen[0]] if chosen else 0)]
+            case Shared(rule, inner):
+                return self.write(inner, shared_path(rule))
+            case Nothing():
+                raise AssertionError("a list without a body is empty")
+
+    def answer(self, path: Path, options: tuple[Symbol, ...], k: int) -> list[int]:
+        """The positions chosen at `path`, in order; none, and a fault, where the answer is none."""
+        given = self.decisions.get(path)
+        if given is None:
+            if len(options) == k:
+                return list(range(k))  # the grammar leaves nothing open here
+            self.faults.append(Fault(path, f"the decision {path!r} is not made", None, options))
+            return []
+        positions = {scalar_key(option): p for p, option in enumerate(options)}
+        chosen = {positions[key] for symbol in given if (key := scalar_key(symbol)) in positions}
+        if len(chosen) != k or len(given) != k:
+            answer = ", ".join(map(shown, given))
+            among = ", ".join(map(shown, options))
+            self.faults.append(
+                Fault(path, f"expected {k} of {among}, found {answer or 'nothing'}", list(given), options)
+            )
+            return []
+        return sorted(chosen)
+
+
+def decisions(part: Part) -> tuple[Decision, ...]:
+    """Every place where something is chosen, in the order of the grammar, also where only one answer is left."""
+    found: dict[Path, Decision] = {}
+    met: set[Shared] = set()
+    waiting: list[tuple[Part, Path]] = [(part, "")]
+    while waiting:
+        part, path = waiting.pop()
+        inner: list[tuple[Part, Path]] = []
+        match part:
+            case Product(fields):
+                inner = [(field, step(path, name)) for name, field in fields]
+            case Alternatives(menu) | Members(menu):
+                k = part.k if isinstance(part, Members) else 1
+                _add(found, Decision(path, "subset" if isinstance(part, Members) else "choice", menu.symbols, k))
+                inner = [(o, step(path, symbol)) for o, symbol in zip(menu.parts, menu.symbols, strict=True)]
+            case Sequence(body, lengths):
+                _add(found, Decision(length_path(path), "length", lengths))
+                inner = [(body, step(path, i)) for i in range(max(lengths))]
+            case Shared(rule, shared):
+                if part not in met:
+                    met.add(part)
+                    inner = [(shared, shared_path(rule))]
+            case Point() | Nothing():
+                pass
+        waiting.extend(pair for pair in reversed(inner) if not isinstance(pair[0], Point))
+        if len(found) + len(waiting) > LIMITS.places:
+            raise GrammarError("/rules", f"the grammar has more than {LIMITS.places} places where something is decided")
+    return tuple(found.values())
+
+
+def _add(found: dict[Path, Decision], decision: Decision) -> None:
+    """A shared rule may be met at several depths: its options are those of any of them."""
+    known = found.get(decision.path)
+    if known is not None:
+        options = {scalar_key(option): option for option in (*known.options, *decision.options)}
+        decision = Decision(decision.path, decision.kind, tuple(options.values()), decision.k)
+    found[decision.path] = decision
+
+
+def factors(part: Part, path: Path = "") -> Iterator[Factor]:
+    """The independent parts whose sizes multiply to the size of the space; those of size one are left out."""
+    match part:
+        case Product(fields):
+            for name, inner in fields:
+                yield from factors(inner, step(path, name))
+        case Sequence(body, (length,)):
+            for i in range(length):
+                yield from factors(body, step(path, i))
+        case Shared(rule, inner):
+            yield from factors(inner, shared_path(rule))
+        case _:
+            if part.size > 1:
+                yield Factor(path, part.size)

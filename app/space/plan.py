@@ -1,0 +1,112 @@
+"""The plan: a grammar compiled once, on which every question about its genotypes runs.
+
+size · rank · unrank · sample        the bijection between [0, size) and the genotypes
+check · repair · normalise           any JSON may come in; `check` and `repair` never raise
+neighbours · neighbour_indices       every genotype one decision away
+read · write · decisions · factors   genotypes as decisions, and what there is to decide
+"""
+
+from collections.abc import Iterator
+from random import Random
+
+from app.space import places, sampling
+from app.space.algebra import Genotype, Grammar
+from app.space.compile import compile_parts
+from app.space.decision import Decision, Decisions, Factor
+from app.space.errors import Fault, InvalidGenotype, OutOfRange
+from app.space.faults import faults_of
+from app.space.moves import moves
+from app.space.part import Part
+from app.space.ranking import MISSES, Ranks, Unranks
+from app.space.repair import repair
+from app.space.wellformed import validate_grammar
+
+
+def compile_plan(grammar: Grammar) -> "Plan":
+    """Check a grammar and compile it; a GrammarError says what is wrong with it, and where."""
+    validate_grammar(grammar)
+    return Plan(grammar, compile_parts(grammar))
+
+
+class Plan:
+    """A compiled grammar. Make one with `compile_plan`; it never changes, and threads may share it."""
+
+    __slots__ = ("_decisions", "_rank", "_unrank", "grammar", "part", "size")
+
+    def __init__(self, grammar: Grammar, part: Part) -> None:
+        self.grammar = grammar
+        self.part = part
+        self.size = part.size
+        self._rank = Ranks().of(part)
+        self._unrank = Unranks().of(part)
+        self._decisions: tuple[Decision, ...] | None = None
+
+    def index(self, value: object) -> int | None:
+        """The rank of any JSON value, or None where it is not a member."""
+        try:
+            return self._rank(value)
+        except MISSES:
+            return None
+
+    def rank(self, genotype: object) -> int:
+        """The index of a member; InvalidGenotype has every fault of anything else."""
+        index = self.index(genotype)
+        if index is None:
+            raise InvalidGenotype(faults_of(self.part, genotype))
+        return index
+
+    def unrank(self, index: int) -> Genotype:
+        """The member of an index, in its written order; OutOfRange outside [0, size)."""
+        if not 0 <= index < self.size:
+            raise OutOfRange(index, self.size)
+        return self._unrank(index)
+
+    def sample(self, rng: Random, count: int) -> list[Genotype]:
+        """`count` members, independent and uniform over the space."""
+        return [self._unrank(rng.randrange(self.size)) for _ in range(count)]
+
+    def sample_per_choice(self, rng: Random) -> Genotype:
+        """One member, each decision uniform over its own options; not uniform over the space."""
+        return sampling.sample_per_choice(self.part, rng)
+
+    def check(self, value: object) -> tuple[Fault, ...]:
+        """Every fault of any JSON value at once; empty for a member."""
+        return () if self.index(value) is not None else faults_of(self.part, value)
+
+    def repair(self, value: object) -> Genotype:
+        """The nearest member to any JSON value: it keeps what still fits (see `repair.py` for the rules)."""
+        return repair(self.part, value)
+
+    def normalise(self, genotype: object) -> Genotype:
+        """A member in the one written order; InvalidGenotype for anything else."""
+        return self._unrank(self.rank(genotype))
+
+    def neighbours(self, genotype: object) -> Iterator[Genotype]:
+        """Every genotype one decision away, each once (see `moves.py` for what a decision opens and closes)."""
+        return map(self._unrank, moves(self.part, self.rank(genotype)))
+
+    def neighbour_indices(self, index: int) -> Iterator[int]:
+        """The ranks of the neighbours of a member, given by its rank."""
+        if not 0 <= index < self.size:
+            raise OutOfRange(index, self.size)
+        return moves(self.part, index)
+
+    def read(self, genotype: object) -> Decisions:
+        """The decisions that a member makes, those left without an alternative included."""
+        self.rank(genotype)
+        return dict(places.read(self.part, genotype))
+
+    def write(self, decisions: Decisions) -> Genotype:
+        """The member that decisions make, in its written order. What it never meets is not looked at, so decisions for
+        the whole supernet may be given; where one is missing or no answer, InvalidGenotype has its path."""
+        return places.write(self.part, decisions)
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """Every place where something is chosen, in the order of the grammar."""
+        if self._decisions is None:
+            self._decisions = places.decisions(self.part)
+        return self._decisions
+
+    def factors(self) -> tuple[Factor, ...]:
+        """The independent parts whose sizes multiply to `size`."""
+        return tuple(places.factors(self.part))

@@ -1,0 +1,145 @@
+"""Space documents as JSON, both ways and strict."""
+
+import dataclasses
+from typing import Any
+
+from app.space.codec import grammar_from_json, grammar_to_json, integer, items, obj, string
+from app.space.document import EQUIVALENCES, Equivalence, SearchSpace
+from app.space.errors import Fault, GrammarError
+from app.space.faults import fields_of, shown
+from app.space.limits import LIMITS
+from app.space.path import pointer
+from app.space.skeleton import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, Skeleton
+from app.space.wellformed import NAME, NAME_RULE, validate_grammar
+
+_FAMILIES: dict[str, type[CellSkeleton] | type[EdgeCellSkeleton] | type[ChainSkeleton]] = {
+    "cells": CellSkeleton,
+    "edge_cells": EdgeCellSkeleton,
+    "chain": ChainSkeleton,
+}
+_WORDS = {"stem": ("cifar", "imagenet")}
+_LARGEST = 65_536  # of any number in a skeleton or an input
+
+
+def space_to_json(space: SearchSpace) -> dict[str, Any]:
+    """The space as a document; `space_from_json` gives it back, with the same digest and the same ranks."""
+    return {
+        "name": space.name,
+        "version": space.version,
+        "title": space.title,
+        "paper": space.paper,
+        "input": dataclasses.asdict(space.input),
+        "grammar": grammar_to_json(space.grammar),
+        "skeletons": {name: skeleton_to_json(skeleton) for name, skeleton in space.skeletons.items()},
+        "constraints": [{"name": c.name, "parameters": dict(c.parameters)} for c in space.constraints],
+        "equivalences": [{"name": e.name, "version": e.version} for e in space.equivalences],
+        "notes": list(space.notes),
+    }
+
+
+def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
+    """One skeleton; `family` says which."""
+    values = dataclasses.asdict(skeleton)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def space_from_json(document: object) -> SearchSpace:
+    """Read a space document; a GrammarError points to what is wrong in it. Caps are checked before any work."""
+    required = ("name", "grammar")
+    optional = ("version", "title", "paper", "input", "skeletons", "constraints", "equivalences", "notes")
+    fields = obj(document, required, optional, "")
+    grammar = grammar_from_json(fields["grammar"], "/grammar")
+    space = SearchSpace(
+        name=_name(fields["name"], "/name"),
+        version=integer(fields.get("version", 1), 1, LIMITS.integer, "/version"),
+        title=string(fields.get("title", ""), LIMITS.text, "/title"),
+        paper=string(fields.get("paper", ""), LIMITS.text, "/paper"),
+        input=_input(fields.get("input", {}), "/input"),
+        grammar=grammar,
+        skeletons=_skeletons(fields.get("skeletons", {}), "/skeletons"),
+        equivalences=_equivalences(fields.get("equivalences", []), "/equivalences"),
+        notes=tuple(
+            string(note, LIMITS.text, f"/notes/{i}")
+            for i, note in enumerate(items(fields.get("notes", []), LIMITS.lengths, "/notes"))
+        ),
+    )
+    for constraint in items(fields.get("constraints", []), LIMITS.lengths, "/constraints"):
+        raise GrammarError("/constraints/0", f"no such constraint: {shown(constraint)}; there are none yet")
+    try:
+        validate_grammar(grammar)
+        _ = space.plan
+    except GrammarError as error:
+        faults = [dataclasses.replace(fault, pointer=f"/grammar{fault.pointer}") for fault in error.faults]
+        raise GrammarError(f"/grammar{error.pointer}", error.message, faults) from None
+    return space
+
+
+def skeleton_from_json(document: object, at: str = "") -> Skeleton:
+    """Read one skeleton; what is left out keeps its default."""
+    given = fields_of(document)
+    family = given.get("family")
+    if not isinstance(family, str) or family not in _FAMILIES:
+        families = ", ".join(_FAMILIES)
+        raise GrammarError(f"{at}/family", f"expected one of {families}, found {shown(family)}")
+    kind = _FAMILIES[family]
+    known = {f.name: f.default for f in dataclasses.fields(kind)}
+    obj(document, ("family",), tuple(known), at)
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        here = pointer(at, name)
+        match known[name]:
+            case bool():
+                if not isinstance(value, bool):
+                    raise GrammarError(here, f"expected true or false, found {shown(value)}")
+                values[name] = value
+            case int():
+                values[name] = integer(value, 1, _LARGEST, here)
+            case tuple():
+                numbers = items(value, LIMITS.lengths, here)
+                values[name] = tuple(integer(n, 0, _LARGEST, f"{here}/{i}") for i, n in enumerate(numbers))
+            case _:
+                words = _WORDS.get(name, (family,))
+                if value not in words:
+                    raise GrammarError(here, f"expected one of {', '.join(words)}, found {shown(value)}")
+                values[name] = value
+    return kind(**values)
+
+
+def _skeletons(document: object, at: str) -> dict[str, Skeleton]:
+    if not isinstance(document, dict):
+        raise GrammarError(at, f"expected an object of skeletons, found {shown(document)}")
+    given = fields_of(document)
+    if len(given) > LIMITS.lengths:
+        raise GrammarError(at, f"at most {LIMITS.lengths} skeletons, not {len(given)}")
+    return {
+        _name(name, pointer(at, name)): skeleton_from_json(inner, pointer(at, name)) for name, inner in given.items()
+    }
+
+
+def _input(document: object, at: str) -> ImageInput:
+    names = tuple(f.name for f in dataclasses.fields(ImageInput))
+    given = obj(document, (), names, at)
+    return ImageInput(**{name: integer(value, 1, _LARGEST, pointer(at, name)) for name, value in given.items()})
+
+
+def _equivalences(document: object, at: str) -> tuple[Equivalence, ...]:
+    read: list[Equivalence] = []
+    for i, inner in enumerate(items(document, LIMITS.lengths, at)):
+        here = f"{at}/{i}"
+        given = obj(inner, ("name",), ("version",), here)
+        name = string(given["name"], LIMITS.name, f"{here}/name")
+        if name not in EQUIVALENCES:
+            message = f"expected one of {', '.join(EQUIVALENCES)}, found {shown(name)}"
+            faults = [Fault(f"{here}/name", message, name, tuple(EQUIVALENCES))]
+            raise GrammarError(f"{here}/name", message, faults)
+        if name in {e.name for e in read}:
+            raise GrammarError(f"{here}/name", f"{name!r} is there twice")
+        read.append(Equivalence(name, integer(given.get("version", 1), 1, 1, f"{here}/version")))
+    return tuple(read)
+
+
+def _name(value: object, at: str) -> str:
+    name = string(value, LIMITS.name, at)
+    if not NAME.fullmatch(name):
+        raise GrammarError(at, f"a name is {NAME_RULE}; found {shown(name)}")
+    return name
