@@ -16,9 +16,9 @@ from typing import Any
 
 from app.space.algebra import Choice, Grammar, Record, Ref, Repeat, Scalar, Subset, Term, Value
 from app.space.errors import GrammarError
-from app.space.faults import fields_of, listed, shown
 from app.space.limits import LIMITS
 from app.space.path import pointer
+from app.space.value import is_list, is_object, shown
 
 _FORMS = {
     "record": ("record", "fields"),
@@ -56,12 +56,12 @@ def grammar_from_json(document: object, at: str = "") -> Grammar:
     """Read a grammar; `validate_grammar` is asked afterwards whether it is well formed."""
     fields = obj(document, ("start", "rules"), ("depth",), at)
     rules = fields["rules"]
-    if not isinstance(rules, dict):
+    if not is_object(rules):
         raise GrammarError(f"{at}/rules", f"expected an object of rules, found {shown(rules)}")
-    if len(fields_of(rules)) > LIMITS.rules:
-        raise GrammarError(f"{at}/rules", f"a grammar has at most {LIMITS.rules} rules, not {len(fields_of(rules))}")
+    if len(rules) > LIMITS.rules:
+        raise GrammarError(f"{at}/rules", f"a grammar has at most {LIMITS.rules} rules, not {len(rules)}")
     reader = _Reader()
-    read = {rule: reader.term(body, pointer(f"{at}/rules", rule), 1) for rule, body in fields_of(rules).items()}
+    read = {rule: reader.term(body, pointer(f"{at}/rules", rule), 1) for rule, body in rules.items()}
     start = string(fields["start"], LIMITS.name, f"{at}/start")
     return Grammar(read, start, integer(fields.get("depth", 1), 1, LIMITS.depth, f"{at}/depth"))
 
@@ -80,7 +80,7 @@ class _Reader:
             raise GrammarError(at, f"at most {LIMITS.nesting} terms inside one another")
         if isinstance(value, bool | int | float | str):
             return Value(value)
-        given = fields_of(value)
+        given = value if is_object(value) else {}
         kinds = [kind for kind in _FORMS if kind in given]
         if len(kinds) != 1:
             raise GrammarError(
@@ -111,12 +111,11 @@ class _Reader:
                 return Ref(string(inner, LIMITS.name, f"{at}/ref"), shared)
 
     def fields(self, value: object, at: str, level: int) -> tuple[tuple[str, Term], ...]:
-        if not isinstance(value, dict):
+        if not is_object(value):
             raise GrammarError(at, f"expected an object of fields, found {shown(value)}")
-        given = fields_of(value)
-        if len(given) > LIMITS.fields:
-            raise GrammarError(at, f"a record has at most {LIMITS.fields} fields, not {len(given)}")
-        return tuple((name, self.term(inner, pointer(at, name), level + 1)) for name, inner in given.items())
+        if len(value) > LIMITS.fields:
+            raise GrammarError(at, f"a record has at most {LIMITS.fields} fields, not {len(value)}")
+        return tuple((name, self.term(inner, pointer(at, name), level + 1)) for name, inner in value.items())
 
     def options(self, value: object, at: str, level: int) -> tuple[Term, ...]:
         given = items(value, LIMITS.options, at)
@@ -125,27 +124,25 @@ class _Reader:
 
 def obj(value: object, required: tuple[str, ...], allowed: tuple[str, ...], at: str) -> dict[str, Any]:
     """An object with all of the required fields, and no others than the allowed."""
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise GrammarError(at, f"expected an object, found {shown(value)}")
-    given = fields_of(value)
-    for name in given:
+    for name in value:
         if name not in required and name not in allowed:
             names = ", ".join(dict.fromkeys((*required, *allowed)))
             raise GrammarError(pointer(at, name), f"unknown field {shown(name)}; there are {names}")
     for name in required:
-        if name not in given:
+        if name not in value:
             raise GrammarError(pointer(at, name), f"the field {name!r} is missing")
-    return given
+    return value
 
 
 def items(value: object, most: int, at: str) -> list[Any]:
     """A list of at most so many items."""
-    if not isinstance(value, list):
+    if not is_list(value):
         raise GrammarError(at, f"expected a list, found {shown(value)}")
-    given = listed(value)
-    if len(given) > most:
-        raise GrammarError(at, f"at most {most} items, not {len(given)}")
-    return given
+    if len(value) > most:
+        raise GrammarError(at, f"at most {most} items, not {len(value)}")
+    return value
 
 
 def string(value: object, most: int, at: str) -> str:

@@ -12,22 +12,10 @@ from operator import mul
 from app.space.algebra import Choice, Grammar, Record, Ref, Repeat, Scalar, Subset, Term, Value
 from app.space.errors import GrammarError
 from app.space.limits import LIMITS
-from app.space.part import (
-    Alternatives,
-    Members,
-    Menu,
-    Nothing,
-    Part,
-    Point,
-    Product,
-    Sequence,
-    Shared,
-    bare,
-    scalar_key,
-    ways,
-)
+from app.space.part import Alternatives, Members, Menu, Nothing, Part, Point, Product, Sequence, Shared, bare, ways
 from app.space.path import pointer
 from app.space.recursion import components
+from app.space.value import scalar_key
 
 _Context = tuple[int, int] | None  # the strongly connected set we are in, and how often it may still be entered
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
@@ -46,7 +46,7 @@ class SearchSpace:
     paper: str  # where it was published; empty where it was not
     grammar: Grammar
     skeletons: Mapping[str, Skeleton]
-    input: ImageInput = ImageInput()
+    input: ImageInput = field(default_factory=ImageInput)
     constraints: tuple[Constraint, ...] = ()
     equivalences: tuple[Equivalence, ...] = ()
     notes: tuple[str, ...] = ()

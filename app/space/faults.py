@@ -5,22 +5,9 @@ from typing import Any
 
 from app.space.algebra import Scalar, Symbol
 from app.space.errors import Fault
-from app.space.part import (
-    Alternatives,
-    Members,
-    Menu,
-    Nothing,
-    Part,
-    Point,
-    Product,
-    Sequence,
-    Shared,
-    bare,
-    scalar_key,
-)
+from app.space.part import Alternatives, Members, Menu, Nothing, Part, Point, Product, Sequence, Shared, bare
 from app.space.path import pointer
-
-_SHOWN = 60  # characters of a value in a message
+from app.space.value import is_list, is_object, scalar_key, shown
 
 
 def faults_of(part: Part, value: object) -> tuple[Fault, ...]:
@@ -28,35 +15,6 @@ def faults_of(part: Part, value: object) -> tuple[Fault, ...]:
     found: list[Fault] = []
     explain(part, value, "", found)
     return tuple(found)
-
-
-def shown(value: object) -> str:
-    """A value in a message: short, whatever it is (Python refuses to write very long integers)."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}... of {len(value)} characters"
-    if isinstance(value, int):
-        return str(value) if value.bit_length() <= 128 else f"an integer of {value.bit_length()} bits"
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, list):
-        return f"a list of {len(listed(value))}"
-    if isinstance(value, dict):
-        return f"an object of {len(fields_of(value))} fields"
-    return f"a {type(value).__name__}"
-
-
-def listed(value: object) -> list[Any]:
-    """The items of a JSON list; none of anything else."""
-    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
-
-
-def fields_of(value: object) -> dict[Any, Any]:
-    """The fields of a JSON object; none of anything else."""
-    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def explain(part: Part, value: object, at: str, found: list[Fault]) -> None:
@@ -74,15 +32,14 @@ def explain(part: Part, value: object, at: str, found: list[Fault]) -> None:
         case Members():
             _explain_members(part, value, at, found)
         case Sequence(body, lengths):
-            if not isinstance(value, list):
+            if not is_list(value):
                 found.append(Fault(at, f"expected a list, found {shown(value)}", value))
                 return
-            items = listed(value)
-            if len(items) not in lengths:
-                message = f"expected {_either(lengths)} items, found {len(items)}"
+            if len(value) not in lengths:
+                message = f"expected {_either(lengths)} items, found {len(value)}"
                 found.append(Fault(at, message, value, lengths))
             if not isinstance(body, Nothing):
-                for i, item in enumerate(items):
+                for i, item in enumerate(value):
                     explain(body, item, pointer(at, i), found)
         case Shared(_, inner):
             explain(inner, value, at, found)
@@ -92,16 +49,15 @@ def explain(part: Part, value: object, at: str, found: list[Fault]) -> None:
 
 def _explain_product(part: Product, value: object, at: str, found: list[Fault]) -> None:
     names = tuple(name for name, _ in part.fields)
-    if not isinstance(value, dict):
+    if not is_object(value):
         found.append(Fault(at, f"expected an object with the fields {_all(names)}, found {shown(value)}", value, names))
         return
-    fields = fields_of(value)
     for name, inner in part.fields:
-        if name in fields:
-            explain(inner, fields[name], pointer(at, name), found)
+        if name in value:
+            explain(inner, value[name], pointer(at, name), found)
         else:
             found.append(Fault(pointer(at, name), f"the field {name!r} is missing", None, allowed_by(inner)))
-    _unknown(fields, names, at, found)
+    _unknown(value, names, at, found)
 
 
 def _unknown(fields: dict[Any, Any], names: tuple[str, ...], at: str, found: list[Fault]) -> None:
@@ -112,15 +68,14 @@ def _unknown(fields: dict[Any, Any], names: tuple[str, ...], at: str, found: lis
 
 
 def _explain_members(part: Members, value: object, at: str, found: list[Fault]) -> None:
-    if not isinstance(value, list):
+    if not is_list(value):
         found.append(Fault(at, f"expected a list of {part.k} different items, found {shown(value)}", value, (part.k,)))
         return
-    items = listed(value)
-    if len(items) != part.k:
-        found.append(Fault(at, f"expected {part.k} items, found {len(items)}", value, (part.k,)))
+    if len(value) != part.k:
+        found.append(Fault(at, f"expected {part.k} items, found {len(value)}", value, (part.k,)))
     taken: dict[int, int] = {}
     places: list[int | None] = []
-    for i, item in enumerate(items):
+    for i, item in enumerate(value):
         position = locate(part.menu, item, pointer(at, i), found)
         places.append(position)
         if position is not None:
@@ -142,8 +97,8 @@ def _explain_members(part: Members, value: object, at: str, found: list[Fault]) 
 
 def locate(menu: Menu, value: object, at: str, found: list[Fault]) -> int | None:
     """The option that a value names, or None and the faults of what can be judged without knowing the option."""
-    if isinstance(value, dict):
-        return _locate_record(menu, fields_of(value), at, found)
+    if is_object(value):
+        return _locate_record(menu, value, at, found)
     key = scalar_key(value)
     if key is not None and key in menu.scalars:
         return menu.scalars[key]

@@ -3,8 +3,8 @@
     Choice   another option; the fields that both options have alike keep their answers, the option's own fields
              take every answer
     Subset   one member replaced by an option not taken, keeping and opening fields in the same way
-    Repeat   the next shorter or the next longer of its lengths, at the end of the list: items are dropped, or added with
-             every answer
+    Repeat   the next shorter or the next longer of its lengths, at the end of the list: items are dropped, or added
+             with every answer
 
 Each neighbour comes exactly once, and the relation is symmetric: what a move opens, the move back closes. Moves are
 computed on ranks, so a neighbour shares nothing with the genotype it came from.

@@ -94,15 +94,6 @@ class Shared:
 Part = Point | Product | Alternatives | Members | Sequence | Shared | Nothing
 
 
-def scalar_key(value: object) -> tuple[bool, Scalar] | None:
-    """What makes two JSON scalars the same: 1 and 1.0 are, 1 and true are not. None for anything but a scalar."""
-    if isinstance(value, bool):
-        return (True, value)
-    if isinstance(value, str | int | float):
-        return (False, value)
-    return None
-
-
 def bare(part: Part) -> Part:
     """The part itself, without the rules that share it."""
     while isinstance(part, Shared):

@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Row
+from typing import Any
 
 from app.space.algebra import Genotype, Path, Symbol
 from app.space.decision import Decision, Decisions, Factor
 from app.space.errors import Fault, GrammarError, InvalidGenotype
-from app.space.faults import fields_of, listed, locate, shown
+from app.space.faults import locate
 from app.space.limits import LIMITS
-from app.space.part import Alternatives, Members, Nothing, Part, Point, Product, Sequence, Shared, scalar_key
+from app.space.part import Alternatives, Members, Nothing, Part, Point, Product, Sequence, Shared
 from app.space.path import length_path, shared_path, step
+from app.space.value import scalar_key, shown
 
 
-def read(part: Part, genotype: object, path: Path = "") -> Iterator[tuple[Path, tuple[Symbol, ...]]]:
+def read(part: Part, genotype: Any, path: Path = "") -> Iterator[tuple[Path, tuple[Symbol, ...]]]:
     """The decisions that a member of the part makes, in the order of the grammar."""
     match part:
         case Product(fields):
-            given = fields_of(genotype)
             for name, inner in fields:
-                yield from read(inner, given[name], step(path, name))
+                yield from read(inner, genotype[name], step(path, name))
         case Alternatives(menu):
             position = locate(menu, genotype, "", [])
             assert position is not None
@@ -26,15 +27,14 @@ def read(part: Part, genotype: object, path: Path = "") -> Iterator[tuple[Path, 
             yield path, (symbol,)
             yield from read(menu.parts[position], genotype, step(path, symbol))
         case Members(menu):
-            places = [(locate(menu, item, "", []), item) for item in listed(genotype)]
+            places = [(locate(menu, item, "", []), item) for item in genotype]
             chosen = sorted(((p, item) for p, item in places if p is not None), key=lambda pair: pair[0])
             yield path, tuple(menu.symbols[p] for p, _ in chosen)
             for p, item in chosen:
                 yield from read(menu.parts[p], item, step(path, menu.symbols[p]))
         case Sequence(body):
-            items = listed(genotype)
-            yield length_path(path), (len(items),)
-            for i, item in enumerate(items):
+            yield length_path(path), (len(genotype),)
+            for i, item in enumerate(genotype):
                 yield from read(body, item, step(path, i))
         case Shared(rule, inner):
             yield from read(inner, genotype, shared_path(rule))

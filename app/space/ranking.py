@@ -64,14 +64,14 @@ class Ranks:
             name, first, _ = fields[0]
 
             def rank_one(value: Any) -> int:
-                if type(value) is not dict or len(value) != count:  # pyright: ignore[reportUnknownArgumentType]
+                if value.__class__ is not dict or len(value) != count:
                     raise Miss
                 return first(value[name])
 
             return rank_one
 
         def rank_product(value: Any) -> int:
-            if type(value) is not dict or len(value) != count:  # pyright: ignore[reportUnknownArgumentType]
+            if value.__class__ is not dict or len(value) != count:
                 raise Miss
             index = 0
             for name, rank, size in fields:
@@ -95,8 +95,8 @@ class Ranks:
         key = menu.key
 
         def find(value: Any) -> tuple[int, Rank]:
-            if type(value) is dict:
-                symbol = value[key]
+            if value.__class__ is dict:
+                symbol: Any = value[key]
                 return keyed_booleans[symbol] if type(symbol) is bool else keyed[symbol]
             return plain_booleans[value] if type(value) is bool else plain[value]
 
@@ -121,10 +121,10 @@ class Ranks:
         find, k, ways = self._find(part.menu), part.k, part.ways
 
         def rank_members(value: Any) -> int:
-            if type(value) is not list or len(value) != k:  # pyright: ignore[reportUnknownArgumentType]
+            if value.__class__ is not list or len(value) != k:
                 raise Miss
             chosen: list[tuple[int, int]] = []
-            for item in value:  # pyright: ignore[reportUnknownVariableType]
+            for item in value:
                 position, rank = find(item)
                 chosen.append((position, rank(item)))
             chosen.sort()
@@ -145,10 +145,10 @@ class Ranks:
         rank, size, offsets = self.of(part.body), part.body.size, part.offsets
 
         def rank_sequence(value: Any) -> int:
-            if type(value) is not list:
+            if value.__class__ is not list:
                 raise Miss
-            offset, index = offsets[len(value)], 0  # pyright: ignore[reportUnknownArgumentType]
-            for item in value:  # pyright: ignore[reportUnknownVariableType]
+            offset, index = offsets[len(value)], 0
+            for item in value:
                 index = index * size + rank(item)
             return offset + index
 

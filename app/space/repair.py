@@ -12,8 +12,9 @@ The first member of every part is the one of rank 0. A member is repaired to its
 
 from app.space.algebra import Genotype
 from app.space.errors import Fault
-from app.space.faults import explain, fields_of, listed, locate
+from app.space.faults import explain, locate
 from app.space.part import Alternatives, Members, Menu, Nothing, Part, Point, Product, Sequence, Shared, bare
+from app.space.value import is_list, is_object
 
 
 class _Absent:
@@ -29,7 +30,7 @@ def repair(part: Part, value: object) -> Genotype:
         case Point(expected):
             return expected
         case Product(fields):
-            given = fields_of(value)
+            given = value if is_object(value) else {}
             return {name: repair(inner, given.get(name, ABSENT)) for name, inner in fields}
         case Alternatives(menu):
             position = locate(menu, value, "", [])
@@ -37,11 +38,11 @@ def repair(part: Part, value: object) -> Genotype:
                 position = _closest(menu, value, range(len(menu.parts)))
             return repair(menu.parts[position], value)
         case Members():
-            chosen = _choose(part, listed(value))
+            chosen = _choose(part, value if is_list(value) else [])
             return [repair(part.menu.parts[position], chosen[position]) for position in sorted(chosen)]
         case Sequence(body, lengths):
-            items = listed(value)
-            n = min(lengths, key=lambda n: (abs(n - len(items)), -n)) if isinstance(value, list) else lengths[0]
+            items = value if is_list(value) else []
+            n = min(lengths, key=lambda n: (abs(n - len(items)), -n)) if is_list(value) else lengths[0]
             return [repair(body, items[i] if i < len(items) else ABSENT) for i in range(n)]
         case Shared(_, inner):
             return repair(inner, value)
@@ -51,7 +52,7 @@ def repair(part: Part, value: object) -> Genotype:
 
 def _closest(menu: Menu, value: object, positions: range | list[int]) -> int:
     """The option in which the value has the fewest faults; the first of those."""
-    if not isinstance(value, dict):
+    if not is_object(value):
         return positions[0]
     records = [p for p in positions if isinstance(bare(menu.parts[p]), Product)]
     return min(records, key=lambda p: _faults(menu.parts[p], value), default=positions[0])

@@ -6,10 +6,10 @@ from typing import Any
 from app.space.codec import grammar_from_json, grammar_to_json, integer, items, obj, string
 from app.space.document import EQUIVALENCES, Equivalence, SearchSpace
 from app.space.errors import Fault, GrammarError
-from app.space.faults import fields_of, shown
 from app.space.limits import LIMITS
 from app.space.path import pointer
 from app.space.skeleton import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, Skeleton
+from app.space.value import is_object, shown
 from app.space.wellformed import NAME, NAME_RULE, validate_grammar
 
 _FAMILIES: dict[str, type[CellSkeleton] | type[EdgeCellSkeleton] | type[ChainSkeleton]] = {
@@ -39,8 +39,10 @@ def space_to_json(space: SearchSpace) -> dict[str, Any]:
 
 def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
     """One skeleton; `family` says which."""
-    values = dataclasses.asdict(skeleton)
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    values: dict[str, Any] = dataclasses.asdict(skeleton)
+    if isinstance(skeleton, ChainSkeleton):
+        values["reductions"] = list(skeleton.reductions)
+    return values
 
 
 def space_from_json(document: object) -> SearchSpace:
@@ -76,7 +78,7 @@ def space_from_json(document: object) -> SearchSpace:
 
 def skeleton_from_json(document: object, at: str = "") -> Skeleton:
     """Read one skeleton; what is left out keeps its default."""
-    given = fields_of(document)
+    given = document if is_object(document) else {}
     family = given.get("family")
     if not isinstance(family, str) or family not in _FAMILIES:
         families = ", ".join(_FAMILIES)
@@ -106,13 +108,12 @@ def skeleton_from_json(document: object, at: str = "") -> Skeleton:
 
 
 def _skeletons(document: object, at: str) -> dict[str, Skeleton]:
-    if not isinstance(document, dict):
+    if not is_object(document):
         raise GrammarError(at, f"expected an object of skeletons, found {shown(document)}")
-    given = fields_of(document)
-    if len(given) > LIMITS.lengths:
-        raise GrammarError(at, f"at most {LIMITS.lengths} skeletons, not {len(given)}")
+    if len(document) > LIMITS.lengths:
+        raise GrammarError(at, f"at most {LIMITS.lengths} skeletons, not {len(document)}")
     return {
-        _name(name, pointer(at, name)): skeleton_from_json(inner, pointer(at, name)) for name, inner in given.items()
+        _name(name, pointer(at, name)): skeleton_from_json(inner, pointer(at, name)) for name, inner in document.items()
     }
 
 

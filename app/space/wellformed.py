@@ -13,11 +13,10 @@ from collections.abc import Iterator
 
 from app.space.algebra import Choice, Grammar, Record, Ref, Repeat, Subset, Symbol, Term, Value
 from app.space.errors import Fault, GrammarError
-from app.space.faults import shown
 from app.space.limits import LIMITS
-from app.space.part import scalar_key
 from app.space.path import pointer, symbol_text
 from app.space.recursion import children, reachable, references
+from app.space.value import scalar_key, shown
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 NAME_RULE = "lower-case letters, digits, '.', '_', '-', at most 64, starting with a letter or digit"
