@@ -13,6 +13,7 @@ Queue = Literal["gpu", "cpu"]
 Device = Literal["auto", "cpu", "cuda"]
 Strategy = Literal["darts"]
 Discretisation = Literal["darts", "argmax"]
+EvaluationKind = Literal["inherited", "trained", "baseline"]
 
 FINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -78,7 +79,7 @@ class MeasuredEvaluation:
 
     genotype: object
     skeleton: Skeleton
-    kind: Literal["inherited", "trained", "baseline"]
+    kind: EvaluationKind
     dataset: str
     split: str
     recipe: TrainingRecipe | SearchRecipe

@@ -166,13 +166,13 @@ class Log:
 
 def test_drive_reports_then_checkpoints_each_epoch(tmp_path: Path) -> None:
     fit, log = trainer(), Log(tmp_path)
-    assert (
-        drive(fit, "train", log, lambda file: checkpoint.save(file, *fit.state()), lambda: log.lines.append(("ended",)))
-        is None
-    )
+    write = checkpoint.save
+    assert drive(fit, "train", log, lambda file: write(file, *fit.state()), lambda: {"extra": float(fit.epoch)}) is None
     assert [line[:3] for line in log.lines] == [
-        line for e in (1, 2, 3) for line in [("ended",), ("report", "train", e), ("checkpoint", "train", e)]
+        line for e in (1, 2, 3) for line in [("report", "train", e), ("checkpoint", "train", e)]
     ]
+    metrics = log.lines[-2][4]
+    assert metrics == {**fit.metrics(), "extra": 3.0}
     assert checkpoint.load(tmp_path / "last")[1]["epoch"] == 3
 
 

@@ -69,19 +69,22 @@ class Watcher(Protocol):
 
 
 def drive(
-    fit: Fit, phase: str, watcher: Watcher, write: Callable[[Path], None], ended: Callable[[], None] = lambda: None
+    fit: Fit,
+    phase: str,
+    watcher: Watcher,
+    write: Callable[[Path], None],
+    ended: Callable[[], Mapping[str, float]] = dict,
 ) -> Literal["cancel", "drain"] | None:
     """Advances to the last epoch, or until asked to stop; returns why it stopped.
 
-    After each epoch: `ended()`, the report, the checkpoint, in this order, so that a death in between repeats a report
-    and loses nothing. Asked to drain, it checkpoints between two steps.
+    After each epoch: `ended()`, which may add metrics, the report, the checkpoint, in this order, so that a death in
+    between repeats a report and loses nothing. Asked to drain, it checkpoints between two steps.
     """
     reported = time.monotonic()
     while fit.epoch < fit.epochs:
         fit.advance()
         if fit.step == 0:
-            ended()
-            watcher.report(phase, fit.epoch, fit.epochs, fit.metrics())
+            watcher.report(phase, fit.epoch, fit.epochs, {**fit.metrics(), **ended()})
             watcher.checkpoint(phase, fit.epoch, write)
         elif time.monotonic() - reported >= REPORT_SECONDS:
             watcher.report(phase, fit.epoch, fit.epochs, fit.metrics(), step=fit.step, steps=fit.steps)

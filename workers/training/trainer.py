@@ -42,6 +42,7 @@ class Trainer:
     ) -> None:
         self.network = network.to(device)
         self.recipe = recipe
+        self.images = images
         self.device = device
         self.feed = Feed(
             images,

@@ -1,0 +1,176 @@
+"""Searching one supernet: its weights by SGD on one split, the strategy's parameters on another, alternating.
+
+Shapes: B images, C channels, H × W pixels.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from app.experiment import SearchRecipe
+from workers.data.images import Images
+from workers.supernet.weights import Weights
+from workers.training import checkpoint
+from workers.training.augment import Augmentation
+from workers.training.checkpoint import CheckpointError
+from workers.training.feed import Feed
+from workers.training.loss import classification_loss, main_logits
+from workers.training.metrics import Tally
+from workers.training.precision import autocast
+from workers.training.schedule import learning_rate
+
+
+class Drawing(Protocol):
+    """The part of a strategy that a fit needs; see `workers.strategies.Strategy`."""
+
+    def draw(self) -> Weights:
+        """Weights for one step of the network's weights."""
+        ...
+
+    def learn(self, loss: Callable[[Weights], Tensor]) -> None:
+        """One step of the strategy."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that `restore` needs."""
+        ...
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        ...
+
+
+class SupernetFit:
+    """The bilevel search of DARTS (algorithm 1 of Liu et al., 2019); one of `workers.training.Fit`.
+
+    `network(x, weights)` answers logits (B, classes). In each step the strategy learns from a batch of the
+    `architecture` split, then the weights from a batch of the `weights` split. An epoch is one pass over `weights`;
+    `architecture` is passed over as often as that takes.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        strategy: Drawing,
+        recipe: SearchRecipe,
+        images: Images,
+        *,
+        seed: int,
+        device: torch.device,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.network = network.to(device)
+        self.strategy = strategy
+        self.recipe = recipe
+        self.device = device
+        augmentation = Augmentation.of(recipe)
+        self.feed, self.architecture_feed = (
+            Feed(
+                images,
+                (split,),
+                batch_size=recipe.batch_size,
+                augmentation=augmentation,
+                seed=seed,
+                stream=f"search {split}",
+                device=device,
+            )
+            for split in ("weights", "architecture")
+        )
+        # Both splits are seen through the statistics of the one that the weights are fitted to.
+        self.architecture_feed.normalisation = self.feed.normalisation
+        self.optimiser = torch.optim.SGD(
+            network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
+        )
+        self.autocast = autocast(recipe.precision, device, note)
+        self.epoch = 0
+        self.step = 0
+        self.tally = Tally.empty(device)
+        self.architecture_tally = Tally.empty(device)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.recipe.epochs
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+        return self.feed.steps
+
+    def advance(self) -> None:
+        """One step of the strategy and one of the weights."""
+        if self.step == 0:
+            self.tally, self.architecture_tally = Tally.empty(self.device), Tally.empty(self.device)
+            self._schedule(self.epoch)
+        number = self.epoch * self.steps + self.step
+        if self.epoch >= self.recipe.alpha_warmup_epochs:
+            batch = self.architecture_feed.batch(number)
+            self.strategy.learn(lambda weights: self._loss(weights, *batch, self.architecture_tally))
+        x, labels = self.feed.batch(number)
+        loss = self._loss(self.strategy.draw(), x, labels, self.tally)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.recipe.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
+        self.optimiser.step()
+        self.step += 1
+        if self.step == self.steps:
+            self.epoch, self.step = self.epoch + 1, 0
+
+    def _loss(self, weights: Weights, x: Tensor, labels: Tensor, tally: Tally) -> Tensor:
+        with self.autocast():
+            output = self.network(x, weights)
+        loss = classification_loss(output, labels)
+        tally.add(loss, main_logits(output), labels)
+        return loss
+
+    def _schedule(self, epoch: int) -> None:
+        self.network.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, epoch)
+
+    def metrics(self) -> dict[str, float]:
+        """Losses (nats) and accuracies (percent) on both splits while training, and the learning rate."""
+        found = {
+            "weights_loss": self.tally.mean_loss,
+            "weights_accuracy": self.tally.accuracy,
+            "learning_rate": float(self.optimiser.param_groups[0]["lr"]),
+        }
+        if self.architecture_tally.images:
+            found["architecture_loss"] = self.architecture_tally.mean_loss
+            found["architecture_accuracy"] = self.architecture_tally.accuracy
+        return found
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
+        """Weights, momentum, the strategy, generators and place."""
+        tensors = {
+            **checkpoint.under("model/", self.network.state_dict()),
+            **checkpoint.under("sgd/", checkpoint.optimiser_state(self.optimiser)),
+            **checkpoint.under("strategy/", self.strategy.state()),
+            "rng/weights": self.feed.generator.get_state(),
+            "rng/architecture": self.architecture_feed.generator.get_state(),
+        }
+        return tensors, {
+            "epoch": self.epoch,
+            "step": self.step,
+            "tally": self.tally.state(),
+            "architecture_tally": self.architecture_tally.state(),
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, object]) -> None:
+        """Goes on where `state` was taken. Raises CheckpointError where it is another network's or space's."""
+        checkpoint.restore_module(self.network, checkpoint.part("model/", tensors))
+        checkpoint.restore_optimiser(self.optimiser, checkpoint.part("sgd/", tensors))
+        self.strategy.restore(checkpoint.part("strategy/", tensors))
+        self.feed.generator.set_state(tensors["rng/weights"])
+        self.architecture_feed.generator.set_state(tensors["rng/architecture"])
+        self.epoch, self.step, tally = checkpoint.place(record)
+        self.tally = Tally.restored(tally, self.device)
+        match record.get("architecture_tally"):
+            case dict(tally):
+                self.architecture_tally = Tally.restored(tally, self.device)
+            case other:
+                raise CheckpointError(f"the record has no architecture_tally but {other!r}")
+        self._schedule(self.epoch if self.step else max(0, self.epoch - 1))
