@@ -71,7 +71,7 @@ class Node:
 class Graph:
     """Nodes in topological order, every one of them needed by an output."""
 
-    nodes: Mapping[str, Node]
+    nodes: dict[str, Node]
     outputs: tuple[str, ...]  # the logits first, then those of the auxiliary head
     open: Open = field(default_factory=dict[Path, tuple[DecisionKind, tuple[Symbol, ...]]])
 
@@ -81,7 +81,7 @@ class Graph:
         return not self.open
 
 
-def prune(nodes: Mapping[str, Node], outputs: tuple[str, ...]) -> Graph:
+def prune(nodes: dict[str, Node], outputs: tuple[str, ...]) -> Graph:
     """The graph of only what the outputs need; open is what its guards still ask."""
     needed = set(outputs)
     for node in reversed(nodes.values()):
@@ -93,15 +93,8 @@ def prune(nodes: Mapping[str, Node], outputs: tuple[str, ...]) -> Graph:
 
 
 def _guards(node: Node) -> list[Guard]:
-    if not node.guards and node.axis.plain and node.op != "conv":
-        return []
-    axes = [node.axis, *(axis for _, value in node.attrs for axis in _axes(value))]
+    axes: list[Axis] = [node.axis, *(node["kernel"] if node.op == "conv" else ())]
     return [*node.guards, *(g for axis in axes for _, g in axis.segments)]
-
-
-def _axes(value: Any) -> tuple[Axis, ...]:
-    """The axes of a kernel; nothing of any other attribute."""
-    return value if isinstance(value, tuple) and value and isinstance(value[0], Axis) else ()
 
 
 def resolve(graph: Graph, decided: Decided) -> Graph:
@@ -131,7 +124,7 @@ def resolve(graph: Graph, decided: Decided) -> Graph:
             continue
         attrs = node.attrs
         if node.op == "conv" and not all(a.plain for a in node["kernel"]):
-            attrs = tuple((k, tuple(a.given(decided, memo) for a in v) if _axes(v) else v) for k, v in attrs)
+            attrs = tuple((k, tuple(a.given(decided, memo) for a in v) if k == "kernel" else v) for k, v in attrs)
         nodes[node.name] = Node(node.name, node.op, inputs, axis, node.size, guards, attrs)
     return prune(nodes, tuple(alias.get(o, o) for o in graph.outputs))
 
