@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import socket
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -120,6 +122,33 @@ def migrate(data_dir: DataDir = None) -> None:
         _say("The tables are up to date.")
 
 
+@cli.command()
+def demo(
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="a free one")] = None,
+    data_dir: DataDir = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the service running until Ctrl-C.")] = False,
+) -> None:
+    """Show the main job from end to end on a service of its own: a search on real images, its report, the catalogue."""
+    from rich.console import Console
+
+    from app.demo import DemoFailed, run
+
+    settings = _settings(host="127.0.0.1", port=port or 0, data_root=data_dir)
+    settings = settings.model_copy(update={"workers": max(1, settings.workers)})
+    with _explained(), _interruptible():
+        _say("Starting the service ...")
+        service = Service(settings, command="cellar demo", say=_say)
+        with service:
+            _say_where(service)
+            try:
+                run(service.url, Console())
+            except DemoFailed as error:
+                raise ServiceError(f"{service.failure or error}\nThe logs are in {service.logs}.") from error
+            if keep:
+                with StopSignals() as signals:
+                    _wait(service, signals)
+
+
 def _attached(settings: Settings) -> Settings | None:
     """The settings with both URLs: those given, else those of the engines that run; None where none do."""
     if settings.database_url is not None and settings.redis_url is not None:
@@ -164,19 +193,43 @@ def _run(service: Service, signals: StopSignals) -> None:
     """Keep a service running until a signal asks it to stop, or an engine cannot be kept alive."""
     try:
         with service:
-            width = max(len(name) for name, _ in service.places())
-            _say(f"Cellar {version('cellar')} is up.")
-            for name, place in service.places():
-                _say(f"  {name:<{width}}  {place}")
-            _say("Ctrl-C stops everything.")
-            while not signals.asked() and service.failure is None:
-                time.sleep(0.1)
+            _say_where(service)
+            _wait(service, signals)
             _say("Stopping ...")
     except Interrupted:
         pass
-    if service.failure is not None:
-        raise service.failure
     _say("Stopped.")
+
+
+def _say_where(service: Service) -> None:
+    places = service.places()
+    width = max(len(name) for name, _ in places)
+    _say(f"Cellar {version('cellar')} is up.")
+    for name, place in places:
+        _say(f"  {name:<{width}}  {place}")
+
+
+def _wait(service: Service, signals: StopSignals) -> None:
+    _say("Ctrl-C stops everything.")
+    while not signals.asked():
+        if service.failure is not None:
+            raise service.failure
+        time.sleep(0.1)
+
+
+@contextmanager
+def _interruptible() -> Generator[None, None, None]:
+    """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that what runs below is stopped in order."""
+
+    def unwind(number: int, frame: FrameType | None) -> NoReturn:
+        raise typer.Exit(128 + number)
+
+    before = {number: signal.signal(number, unwind) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _settings(**given: object) -> Settings:

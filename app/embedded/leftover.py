@@ -7,7 +7,7 @@ from pathlib import Path
 from app.embedded.child import wait_until
 
 
-def end_leftovers(directory: Path, program: str, stop: signal.Signals, patience: float = 5.0) -> bool:
+def end_leftovers(directory: Path, program: str, stop: signal.Signals, patience: float = 2.0) -> bool:
     """Wait for the servers that still work in `directory`, which their owner's death stops; then stop them.
 
     Only whoever owns the data root may call this, because then nobody else has a right to these processes.
@@ -29,6 +29,7 @@ def end_leftovers(directory: Path, program: str, stop: signal.Signals, patience:
         for pid in _working_in(directory, program):
             try:
                 os.kill(pid, number)
+                os.kill(pid, signal.SIGCONT)  # a stopped process hears of nothing else
             except ProcessLookupError:
                 continue
         if wait_until(lambda: not _working_in(directory, program), patience):

@@ -66,17 +66,16 @@ class Postgres:
         """
         if not self._root.cluster.exists():
             self._make_cluster()
-        if end_leftovers(self._root.cluster, "postgres", signal.SIGINT):
-            # Nobody works there any more. Without this a foreign process that happens to have the number in the
-            # file would be taken for the server.
-            (self._root.cluster / "postmaster.pid").unlink(missing_ok=True)
-        self.child.start()
-        self._await(timeout)
+        self.restart(timeout)
         self._make_database()
 
     def restart(self, timeout: float) -> None:
-        """Start a server that has died; clients connect again at the same place."""
-        end_leftovers(self._root.cluster, "postgres", signal.SIGINT)
+        """Start it on a cluster that exists, whatever the last server left there."""
+        if end_leftovers(self._root.cluster, "postgres", signal.SIGINT):
+            # Nobody works there any more. What has the number in these files now, a zombie or something foreign,
+            # would otherwise be taken for the server.
+            for file in (self._root.cluster / "postmaster.pid", self._root.sockets / ".s.PGSQL.5432.lock"):
+                file.unlink(missing_ok=True)
         self.child.start()
         self._await(timeout)
 
