@@ -86,6 +86,14 @@ class Settings(BaseSettings):
     allow_open: bool = Field(
         default=False, description="listen beyond the loopback address, although nobody is asked for a key"
     )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description='further names of this service in the Host header, as JSON: ["nas.example.org"]; a loopback '
+        "address is always answered by its own names, on any other address an empty list answers to every name",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description='origins whose pages may call this service, as JSON: ["https://lab.example.org"]'
+    )
     extra_kinds: Mapping[str, str] = Field(
         default_factory=dict[str, str],
         description='job kinds that workers know beside their own, as JSON: {"kind": "module:function"}',
@@ -124,7 +132,7 @@ class Settings(BaseSettings):
         variables = {"CELLAR_EXTRA_KINDS": json.dumps(dict(self.extra_kinds))}
         for name, value in self.model_dump(mode="json", exclude={"extra_kinds"}).items():
             if value is not None:
-                variables[VARIABLES[name]] = str(value)
+                variables[VARIABLES[name]] = json.dumps(value) if isinstance(value, list) else str(value)
         return variables
 
 

@@ -8,9 +8,5 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-# A drawing is a document of its own when opened alone: it may style itself and do nothing else.
-SVG_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
-SVG_MEDIA_TYPE = "image/svg+xml"
-
 # What has a space's version and an index never changes.
 IMMUTABLE = "public, max-age=31536000, immutable"

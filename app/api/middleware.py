@@ -1,7 +1,7 @@
 """What every request meets before its route: an identity, a host check, a body limit, safe headers, conditional reads.
 
-    Gate             outermost: X-Request-ID in and out, security headers, the Host header, the announced body length
-    ConditionalGet   innermost: an ETag on every complete read, and 304 for whoever has it already
+Gate             outermost: X-Request-ID in and out, security headers, the Host header, the announced body length
+ConditionalGet   innermost: an ETag on every complete read, and 304 for whoever has it already
 """
 
 import hashlib

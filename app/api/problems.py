@@ -9,7 +9,7 @@ The domain raises its own errors and knows no HTTP; `problem_of` is the only pla
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import sqlalchemy.exc
@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from app.api.headers import SECURITY_HEADERS
 from app.api.schemas.problem import FaultView, ProblemView
 from app.architecture import LoweringError
+from app.jobs import IdempotencyConflict
 from app.space import Fault, GrammarError, InvalidGenotype, OutOfRange, SpaceError
 
 MEDIA_TYPE = "application/problem+json"
@@ -78,22 +79,32 @@ def problem_of(error: Exception, prefix: str = "") -> Problem | None:
             title = "The genotype is not a member of the space"
             detail = f"{len(faults)} fault{'s' if len(faults) != 1 else ''} in the genotype"
             return Problem(422, "invalid-genotype", title, detail, tuple(under(prefix, f) for f in faults))
-        case GrammarError(pointer=pointer, message=message):
-            fault = Fault(prefix + pointer, message)
+        case GrammarError(pointer=pointer, message=message, faults=faults):
             title = "The space is not well formed"
-            return Problem(422, "invalid-space", title, f"{prefix + pointer or '/'}: {message}", (fault,))
+            found = tuple(under(prefix, f) for f in faults) or (Fault(prefix + pointer, message),)
+            return Problem(422, "invalid-space", title, f"{prefix + pointer or '/'}: {message}", found)
         case OutOfRange(index=index, size=size):
             fault = Fault(prefix, str(error), str(index), ("0", str(size - 1)))
             return Problem(422, "out-of-range", "The index is outside the space", str(error), (fault,))
-        case LoweringError(pointer=pointer, message=message):
-            fault = Fault(prefix + pointer, message)
+        case LoweringError(pointer=pointer, message=message, value=value, allowed=allowed):
+            fault = Fault(lowering_place(pointer), message, value, allowed)
             title = "The genotype has no network here"
-            return Problem(422, "no-network", title, f"{prefix + pointer or '/'}: {message}", (fault,))
+            return Problem(422, "no-network", title, f"{fault.pointer}: {message}", (fault,))
+        case IdempotencyConflict(job_id=job_id):
+            title = "The idempotency key belongs to another request"
+            return Problem(409, "idempotency-conflict", title, str(error), headers={"Link": f"</v1/jobs/{job_id}>"})
         case sqlalchemy.exc.OperationalError() | sqlalchemy.exc.TimeoutError() | sqlalchemy.exc.InterfaceError():
             title = "The database does not answer"
             return Problem(503, "unavailable", title, "try again in a few seconds", headers={"Retry-After": "5"})
         case _:
             return None
+
+
+def lowering_place(pointer: str) -> str:
+    """Where in a request the surroundings or the genotype are that a lowering speaks of."""
+    if pointer == "/image" or pointer.startswith("/image/"):
+        return "/input" + pointer.removeprefix("/image")
+    return pointer if pointer.startswith("/skeleton") else "/genotype" + pointer
 
 
 @contextmanager
@@ -108,6 +119,24 @@ def located(prefix: str) -> Iterator[None]:
         raise problem from error
 
 
+@contextmanager
+def relocated(place: str, elsewhere: str) -> Iterator[None]:
+    """Problems raised inside that point at `place` point `elsewhere`: the same question about another field."""
+    try:
+        yield
+    except Exception as error:
+        problem = problem_of(error)
+        if problem is None:
+            raise
+        faults = tuple(
+            Fault(elsewhere + f.pointer.removeprefix(place), f.message, f.value, f.allowed)
+            if f.pointer == place or f.pointer.startswith(f"{place}/")
+            else f
+            for f in problem.errors
+        )
+        raise replace(problem, errors=faults, detail="; ".join(f"{f.pointer}: {f.message}" for f in faults)) from error
+
+
 def under(prefix: str, fault: Fault) -> Fault:
     """The same fault, seen from a value that holds the faulty one at `prefix`."""
     return Fault(prefix + fault.pointer, fault.message, fault.value, fault.allowed)
@@ -119,7 +148,11 @@ def shown(value: object, depth: int = SHOWN_DEPTH) -> Any:
         case None | bool():
             return value
         case int():
-            return value if abs(value) < 2**53 else shown_text(str(value) if value.bit_length() < 10_000 else "a long integer")
+            return (
+                value
+                if abs(value) < 2**53
+                else shown_text(str(value) if value.bit_length() < 10_000 else "a long integer")
+            )
         case float():
             return value if math.isfinite(value) else str(value)
         case str():
@@ -146,7 +179,9 @@ def shown_text(text: str) -> str:
 def fault_view(fault: Fault) -> FaultView:
     """A fault as it travels."""
     allowed = [shown(a) for a in fault.allowed]
-    return FaultView(pointer=shown_text(fault.pointer), message=fault.message, value=shown(fault.value), allowed=allowed)
+    return FaultView(
+        pointer=shown_text(fault.pointer), message=fault.message, value=shown(fault.value), allowed=allowed
+    )
 
 
 def problem_view(problem: Problem, request_id: str) -> ProblemView:
@@ -210,7 +245,9 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Every error of this application leaves as a problem."""
 
     async def domain(request: Request, error: Exception) -> Response:
-        problem = problem_of(error) or Problem(500, *TITLES[500], detail="the error has been logged under this request_id")
+        problem = problem_of(error) or Problem(
+            500, *TITLES[500], detail="the error has been logged under this request_id"
+        )
         return problem_response(request_identity(request), problem)
 
     async def http(request: Request, error: Exception) -> Response:
@@ -231,7 +268,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         return problem_response(request_identity(request), Problem(422, *TITLES[422], detail=detail, errors=faults))
 
     database = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError, sqlalchemy.exc.InterfaceError)
-    for kind in (Problem, SpaceError, LoweringError, *database, Exception):
+    for kind in (Problem, SpaceError, LoweringError, IdempotencyConflict, *database, Exception):
         app.add_exception_handler(kind, domain)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)

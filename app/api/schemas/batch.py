@@ -1,20 +1,57 @@
-"""Batches: many questions of one kind, answered in their order, a status each."""
+"""Batches: many questions of one kind, answered in their order with a status each. Every kind has its own cap."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import Field
 
-from app.api.schemas.genotype import (
-    CanonicalView,
-    CostQuestion,
-    CostView,
-    DrawingView,
-    GenotypeQuestion,
-    NeighbourQuestion,
-    NeighbourView,
-    NetworkQuestion,
-    Refusal,
-    ValidationView,
-)
+from app.api.schemas.genotype import CostQuestion, DrawQuestion, GenotypeQuestion, NeighbourQuestion
 from app.api.schemas.model import Input, Output
+from app.api.schemas.problem import ProblemView
 from app.api.schemas.space import SpaceIdentity
+
+Answer = TypeVar("Answer", bound=Output)
+
+
+class ValidationBatch(Input):
+    """Genotypes to validate."""
+
+    items: Annotated[list[GenotypeQuestion], Field(min_length=1, max_length=1000)] = Field(description="At most 1000")
+
+
+class NeighbourBatch(Input):
+    """Genotypes whose neighbours are asked for."""
+
+    items: Annotated[list[NeighbourQuestion], Field(min_length=1, max_length=20)] = Field(description="At most 20")
+
+
+class CanonicalBatch(Input):
+    """Genotypes whose canonical form is asked for."""
+
+    items: Annotated[list[GenotypeQuestion], Field(min_length=1, max_length=200)] = Field(description="At most 200")
+
+
+class CostBatch(Input):
+    """Genotypes whose cost is asked for."""
+
+    items: Annotated[list[CostQuestion], Field(min_length=1, max_length=50)] = Field(description="At most 50")
+
+
+class DrawBatch(Input):
+    """Genotypes to draw."""
+
+    items: Annotated[list[DrawQuestion], Field(min_length=1, max_length=20)] = Field(description="At most 20")
+
+
+class Answered(Output, Generic[Answer]):
+    """What became of one item."""
+
+    status: int = Field(description="The HTTP status that the question alone would have had")
+    answer: Answer | None = Field(description="Its answer; null where there is a problem instead")
+    problem: ProblemView | None = Field(description="Why there is no answer, with pointers into the item; else null")
+
+
+class BatchView(Output, Generic[Answer]):
+    """The answers to a batch, in the order of its items."""
+
+    space: SpaceIdentity = Field(description="The space that all items were asked of")
+    items: list[Answered[Answer]] = Field(description="One entry an item, in their order")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from app.api.schemas.model import Input, Output
-from app.api.schemas.problem import FaultView, ProblemView
+from app.api.schemas.problem import FaultView
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
 
@@ -31,7 +31,8 @@ class NetworkQuestion(GenotypeQuestion):
     """A question about the network that a genotype is on a skeleton."""
 
     skeleton: SkeletonChoice | None = Field(
-        default=None, description="Name of one of the space's skeletons, or one as an object; default: the space's first"
+        default=None,
+        description="Name of one of the space's skeletons, or one as an object; default: `cifar`, else the first",
     )
     input: ImageBody | None = Field(default=None, description="The input image; default: the space's own")
 
@@ -40,6 +41,14 @@ class CostQuestion(NetworkQuestion):
     """What does a genotype cost?"""
 
     by_node: bool = Field(default=True, description="Whether to list the cost of every node of the graph")
+
+
+class DrawQuestion(NetworkQuestion):
+    """What does a genotype look like?"""
+
+    form: Literal["svg", "text"] = Field(
+        default="svg", description="`svg`: a picture; `text`: a few lines of characters"
+    )
 
 
 class SampleQuestion(Input):
@@ -83,7 +92,7 @@ class MemberLinks(Output):
     """Where to go from a member; each is immutable and may be cached for ever."""
 
     self: str = Field(description="The member")
-    cost: str = Field(description="Its cost on the space's first skeleton")
+    cost: str = Field(description="Its cost on the space's default skeleton")
     canonical: str = Field(description="Its canonical form")
     svg: str = Field(description="Its drawing")
 
@@ -148,16 +157,10 @@ class CostView(Output):
     by_node: list[NodeCostView] = Field(description="The cost of every node; empty where it was not asked for")
 
 
-class Refusal(Output):
-    """What stands for the answer to one item of a batch that has none."""
-
-    status: int = Field(description="The HTTP status that the question alone would have had")
-    problem: ProblemView = Field(description="Why there is no answer; pointers start at this item")
-
-
 class DrawingView(Output):
     """A drawing, inside a batch."""
 
     space: SpaceIdentity = Field(description="The space")
     index: Index
-    svg: str = Field(description="The drawing, SVG 1.1")
+    form: Literal["svg", "text"] = Field(description="What the drawing is")
+    drawing: str = Field(description="The drawing: SVG 1.1, or lines of characters")

@@ -8,7 +8,7 @@ from app.api.schemas.model import Input
 from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, Skeleton
 
 Channels = Annotated[int, Field(ge=1, le=1024, description="Channels of the first cells or layers")]
-Classes = Annotated[int, Field(ge=1, le=100_000, description="Number of classes of the classifier")]
+Classes = Annotated[int, Field(ge=1, le=65_536, description="Number of classes of the classifier")]
 Affine = Annotated[bool, Field(description="Learnable scale and shift in batch normalisation")]
 
 
@@ -72,8 +72,6 @@ class ChainSkeletonBody(Input):
         return ChainSkeleton(**self.model_dump() | {"reductions": tuple(self.reductions)})
 
 
-SkeletonBody = Annotated[
-    CellSkeletonBody | EdgeCellSkeletonBody | ChainSkeletonBody, Field(discriminator="family")
-]
+SkeletonBody = Annotated[CellSkeletonBody | EdgeCellSkeletonBody | ChainSkeletonBody, Field(discriminator="family")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 SkeletonChoice = Name | SkeletonBody

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, func, or_, select, text
+from sqlalchemy import ColumnElement, collate, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -62,6 +62,14 @@ def listing(session: Session, *, viewer: str, limit: int = 200) -> tuple[Registe
     """Every version of every registered space that the viewer may see, by name and version."""
     statement = select(spaces).where(_visible(viewer)).order_by(spaces.c.name, spaces.c.version).limit(limit)
     return tuple(RegisteredSpace(**row) for row in session.execute(statement).mappings())
+
+
+def latest(session: Session, *, viewer: str, after: str = "", limit: int = 200) -> tuple[RegisteredSpace, ...]:
+    """The newest version of each space that the viewer may see and whose name comes after `after`, by name."""
+    name = collate(spaces.c.name, "C")  # the order in which Python compares names
+    statement = select(spaces).where(_visible(viewer), name > after).distinct(name)
+    ordered = statement.order_by(name, (spaces.c.owner == viewer).desc(), spaces.c.version.desc()).limit(limit)
+    return tuple(RegisteredSpace(**row) for row in session.execute(ordered).mappings())
 
 
 def _visible(viewer: str) -> ColumnElement[bool]:

@@ -1,0 +1,223 @@
+"""Answers to pure questions about a space: one function a question, no I/O, no HTTP. Domain errors pass through."""
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from app.api.problems import fault_view, located, unprocessable
+from app.api.schemas.genotype import (
+    CanonicalView,
+    CostQuestion,
+    CostView,
+    DrawingView,
+    DrawQuestion,
+    GenotypeQuestion,
+    IndexedGenotype,
+    MemberLinks,
+    MemberPage,
+    MemberView,
+    NeighbourQuestion,
+    NeighbourView,
+    NodeCostView,
+    SampleQuestion,
+    SampleView,
+    ValidationView,
+)
+from app.api.schemas.skeleton import ImageBody, SkeletonChoice
+from app.api.schemas.space import DecisionsView, DecisionView, NodeInputs, SpaceIdentity
+from app.architecture import Cost, canonical, canonical_id, cost, count, draw_svg, draw_text, lower, macs
+from app.space import Decision, Genotype, ImageInput, SearchSpace, Skeleton
+
+
+def identity(space: SearchSpace) -> SpaceIdentity:
+    """Which space an answer is about."""
+    return SpaceIdentity(name=space.name, version=space.version, digest=space.digest)
+
+
+def member_rank(space: SearchSpace, genotype: Any) -> int:
+    """The rank of a genotype that must be a member; pointers of faults start at `/genotype`."""
+    with located("/genotype"):
+        return space.plan.rank(genotype)
+
+
+def indexed(space: SearchSpace, genotypes: Iterable[Genotype]) -> list[IndexedGenotype]:
+    """Genotypes with their ranks."""
+    return [IndexedGenotype(index=str(space.plan.rank(g)), genotype=g) for g in genotypes]
+
+
+def chosen_skeleton(space: SearchSpace, choice: SkeletonChoice | None, pointer: str = "/skeleton") -> Skeleton:
+    """The skeleton that a question names or gives; by default the one its paper trains on CIFAR, else the first."""
+    if choice is not None and not isinstance(choice, str):
+        return choice.skeleton()
+    name = choice or ("cifar" if "cifar" in space.skeletons else next(iter(space.skeletons), ""))
+    if name not in space.skeletons:
+        lacking = f"no skeleton {name!r}" if name else "no skeleton; give one as an object"
+        raise unprocessable(pointer, f"the space {space.name} has {lacking}", choice, tuple(space.skeletons))
+    return space.skeletons[name]
+
+
+def chosen_image(space: SearchSpace, body: ImageBody | None) -> ImageInput:
+    """The image that a question gives; by default the space's own."""
+    return space.input if body is None else body.image()
+
+
+def decisions(space: SearchSpace) -> DecisionsView:
+    """What is decided in a space."""
+    found = space.plan.decisions()
+    views = [DecisionView(path=d.path, kind=d.kind, options=list(d.options), k=d.k) for d in found]
+    return DecisionsView(space=identity(space), decisions=views, nodes=list(node_inputs(found)))
+
+
+def node_inputs(found: tuple[Decision, ...]) -> Iterator[NodeInputs]:
+    """What each node may read: a choice named `input`, or a subset of edges that are told apart by their input."""
+    paths = [decision.path for decision in found]
+    for decision in found:
+        if decision.kind == "choice" and decision.path.endswith("/input"):
+            yield NodeInputs(node=decision.path.removesuffix("/input"), inputs=list(decision.options))
+        elif decision.kind == "subset" and all(type(option) is int for option in decision.options):
+            edge = f"{decision.path}/{decision.options[0]}/"
+            if any(path.startswith(edge) for path in paths):
+                yield NodeInputs(node=decision.path, inputs=list(decision.options))
+
+
+def validation(space: SearchSpace, question: GenotypeQuestion) -> ValidationView:
+    """Whether a genotype is a member; if not, every fault and the nearest member."""
+    faults = space.plan.check(question.genotype)
+    return ValidationView(
+        space=identity(space),
+        valid=not faults,
+        errors=[fault_view(fault) for fault in faults],
+        repair=space.plan.repair(question.genotype) if faults else None,
+        index=None if faults else str(space.plan.rank(question.genotype)),
+        canonical_id=None if faults else canonical_id(space, question.genotype),
+    )
+
+
+def sample(space: SearchSpace, question: SampleQuestion) -> SampleView:
+    """Random genotypes of a seed."""
+    rng = random.Random(question.seed)
+    if question.distribution == "uniform":
+        genotypes = space.plan.sample(rng, question.count)
+    else:
+        genotypes = [space.plan.sample_per_choice(rng) for _ in range(question.count)]
+    return SampleView(
+        space=identity(space),
+        distribution=question.distribution,
+        seed=question.seed,
+        items=indexed(space, genotypes),
+    )
+
+
+def member_page(space: SearchSpace, start: int, limit: int) -> MemberPage:
+    """Members of consecutive rank."""
+    end = min(start + limit, space.plan.size)
+    items = [IndexedGenotype(index=str(i), genotype=space.plan.unrank(i)) for i in range(start, max(end, start + 1))]
+    return MemberPage(space=identity(space), items=items, next=str(end) if end < space.plan.size else None)
+
+
+def member(space: SearchSpace, index: int) -> MemberView:
+    """The member of a rank."""
+    here = f"/v1/spaces/{space.name}@{space.version}/members/{index}"
+    return MemberView(
+        space=identity(space),
+        index=str(index),
+        genotype=space.plan.unrank(index),
+        links=MemberLinks(self=here, cost=f"{here}/cost", canonical=f"{here}/canonical", svg=f"{here}/svg"),
+    )
+
+
+def neighbours(space: SearchSpace, question: NeighbourQuestion) -> NeighbourView:
+    """The genotypes one decision away."""
+    index = member_rank(space, question.genotype)
+    found = list(islice(space.plan.neighbours(question.genotype), question.limit + 1))
+    return NeighbourView(
+        space=identity(space),
+        index=str(index),
+        items=indexed(space, found[: question.limit]),
+        complete=len(found) <= question.limit,
+    )
+
+
+def canonical_form(space: SearchSpace, question: GenotypeQuestion) -> CanonicalView:
+    """What stands for a genotype and its relabellings."""
+    member_rank(space, question.genotype)
+    form = canonical(space, question.genotype)
+    return CanonicalView(
+        space=identity(space),
+        equivalence="relabelling",
+        index=str(space.plan.rank(form)),
+        genotype=form,
+        canonical_id=canonical_id(space, question.genotype),
+    )
+
+
+def costs(space: SearchSpace, question: CostQuestion) -> CostView:
+    """What a genotype costs on a skeleton."""
+    index = member_rank(space, question.genotype)
+    skeleton, image = chosen_skeleton(space, question.skeleton), chosen_image(space, question.input)
+    total = network_cost(Network(space, space.digest, index, skeleton, image))
+    nodes = total.by_node if question.by_node else ()
+    return CostView(
+        space=identity(space),
+        index=str(index),
+        skeleton=asdict(skeleton),
+        input=asdict(image),
+        params=total.params,
+        macs=total.macs,
+        activations=total.activations,
+        depth=total.depth,
+        by_node=[
+            NodeCostView(name=n.name, op=n.op, params=n.params, macs=n.macs, activations=n.activations) for n in nodes
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A member on a skeleton. The space itself takes no part in comparisons: its digest does."""
+
+    space: SearchSpace = field(compare=False)
+    digest: str
+    index: int
+    skeleton: Skeleton
+    image: ImageInput
+
+
+@lru_cache(maxsize=64)
+def network_cost(network: Network) -> Cost:
+    """The cost of a member; the last few are remembered, for questions come in threes: cost, drawing, dry run."""
+    space = network.space
+    genotype = space.plan.unrank(network.index)
+    return cost(lower(space.grammar, network.skeleton, network.image, space.plan.read(genotype)))
+
+
+@dataclass(frozen=True, slots=True)
+class Supernet:
+    """A space on a skeleton, nothing decided."""
+
+    space: SearchSpace = field(compare=False)
+    digest: str
+    skeleton: Skeleton
+    image: ImageInput
+
+
+@lru_cache(maxsize=64)
+def supernet_cost(supernet: Supernet) -> tuple[int, int]:
+    """(params, MACs of one image) of a supernet, every option computed."""
+    graph = lower(supernet.space.grammar, supernet.skeleton, supernet.image)
+    return count(graph), macs(graph)
+
+
+def drawing(space: SearchSpace, question: DrawQuestion) -> DrawingView:
+    """The drawing of a genotype: its cells, and the network where a skeleton is given."""
+    index = member_rank(space, question.genotype)
+    genotype = space.plan.unrank(index)
+    if question.form == "text":
+        drawn = draw_text(space, genotype)
+    else:
+        skeleton = None if question.skeleton is None else chosen_skeleton(space, question.skeleton)
+        drawn = draw_svg(space, genotype, skeleton, chosen_image(space, question.input))
+    return DrawingView(space=identity(space), index=str(index), form=question.form, drawing=drawn)

@@ -1,0 +1,104 @@
+"""Architectures of the catalogue: stored once, whoever meets them."""
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from app.api.answers import Network, chosen_image, chosen_skeleton, identity, member_rank, network_cost
+from app.api.dependencies import Cursor, PageLimit, ServicesHere
+from app.api.drawings import SVG, svg_response
+from app.api.evaluations import evaluation_page
+from app.api.export import graph_view
+from app.api.library import find_space
+from app.api.problems import not_found
+from app.api.schemas.architecture import ArchitectureBody, ArchitectureView, ExportView
+from app.api.schemas.evaluation import EvaluationPage
+from app.api.services import LOCAL_OWNER, Services
+from app.api.views import architecture_view
+from app.architecture import architecture_id, draw_svg, lower
+from app.catalogue import Architecture, EvaluationQuery, architectures
+from app.space import ImageInput
+from app.space.spaces import skeleton_from_json
+
+router = APIRouter(prefix="/v1/architectures", tags=["architectures"])
+
+
+def architecture_at(
+    services: ServicesHere,
+    architecture_id: Annotated[str, Path(description="Id: 32 hexadecimal digits", max_length=64)],
+) -> Architecture:
+    """The architecture in the path."""
+    with services.database.transaction() as session:
+        found = architectures.get(session, architecture_id)
+    if found is None:
+        raise not_found("architecture", architecture_id)
+    return found
+
+
+ArchitectureHere = Annotated[Architecture, Depends(architecture_at)]
+
+
+@router.post("", status_code=201, responses={200: {"model": ArchitectureView, "description": "It was known already"}})
+def ensure_architecture(services: ServicesHere, body: ArchitectureBody, response: Response) -> ArchitectureView:
+    """Catalogue a genotype on a skeleton: 201 where its network is new, 200 with what is there where it is not."""
+    row, created = ensured(services, body)
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/v1/architectures/{row.id}"
+    return architecture_view(row)
+
+
+def ensured(services: Services, body: ArchitectureBody) -> tuple[Architecture, bool]:
+    """The architecture of a genotype, and whether it is new."""
+    space = find_space(services, body.space)
+    skeleton, image = chosen_skeleton(space, body.skeleton), chosen_image(space, body.input)
+    index = member_rank(space, body.genotype)
+    network = Network(space, space.digest, index, skeleton, image)
+    total, genotype = network_cost(network), space.plan.unrank(index)
+    with services.database.transaction() as session:
+        return architectures.ensure(
+            session,
+            id=architecture_id(space, skeleton, image, genotype),
+            space=identity(space).model_dump(),
+            index=index,
+            genotype=genotype,
+            skeleton=asdict(skeleton),
+            input=asdict(image),
+            params=total.params,
+            macs=total.macs,
+        )
+
+
+@router.get("/{architecture_id}.svg", response_class=Response, responses=SVG)
+def draw_architecture(services: ServicesHere, row: ArchitectureHere) -> Response:
+    """The drawing of an architecture: its cells and its network."""
+    space = find_space(services, f"{row.space_name}@{row.space_version}")
+    svg = draw_svg(space, row.genotype, skeleton_from_json(row.skeleton), ImageInput(**row.input))
+    return svg_response(svg)
+
+
+@router.get("/{architecture_id}")
+def get_architecture(row: ArchitectureHere) -> ArchitectureView:
+    """An architecture."""
+    return architecture_view(row)
+
+
+@router.get("/{architecture_id}/evaluations")
+def list_architecture_evaluations(
+    services: ServicesHere, row: ArchitectureHere, limit: PageLimit = 50, cursor: Cursor = None
+) -> EvaluationPage:
+    """What was measured of an architecture, the newest first."""
+    return evaluation_page(services, EvaluationQuery(viewer=LOCAL_OWNER, architecture_id=row.id), limit, cursor)
+
+
+@router.get("/{architecture_id}/export")
+def export_architecture(
+    services: ServicesHere,
+    row: ArchitectureHere,
+    format: Annotated[Literal["json"], Query(description="Format of the export")] = "json",
+) -> ExportView:
+    """An architecture as a document of its own: enough to build it elsewhere."""
+    space = find_space(services, f"{row.space_name}@{row.space_version}")
+    skeleton, image = skeleton_from_json(row.skeleton), ImageInput(**row.input)
+    graph = lower(space.grammar, skeleton, image, space.plan.read(row.genotype))
+    return ExportView(format=format, architecture=architecture_view(row), graph=graph_view(graph))

@@ -1,0 +1,65 @@
+"""What endpoints are given: the services of this process, the space in the path, the rank in the path."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from app.api.headers import IMMUTABLE
+from app.api.library import find_space, parse_reference
+from app.api.problems import not_found, request_identity
+from app.api.services import Services
+from app.space import SearchSpace
+
+MAX_INDEX_DIGITS = 4000  # Python itself refuses to read integers of more than 4300
+
+
+def services_of(request: Request) -> Services:
+    """The services of this process."""
+    return cast("Services", request.app.state.services)
+
+
+ServicesHere = Annotated[Services, Depends(services_of)]
+RequestIdentity = Annotated[str, Depends(request_identity)]
+
+
+async def space_at(
+    services: ServicesHere,
+    space: Annotated[str, Path(description="`name` or `name@version` of a space", max_length=100, examples=["darts"])],
+) -> SearchSpace:
+    """The space in the path. One that is at hand costs no I/O; a registered one is fetched in the thread pool."""
+    name, version = parse_reference(space)
+    found = services.shelf.find(name, version)
+    return found or await run_in_threadpool(find_space, services, space)
+
+
+SpaceHere = Annotated[SearchSpace, Depends(space_at)]
+
+
+def index_at(
+    space: SpaceHere,
+    index: Annotated[str, Path(description="Rank in [0, size), as a decimal number", max_length=4096, examples=["42"])],
+) -> int:
+    """The rank in the path; there is no member of a rank outside the space."""
+    if not index.isascii() or not index.isdecimal() or len(index) > MAX_INDEX_DIGITS or int(index) >= space.plan.size:
+        raise not_found(f"member of {space.name}@{space.version} with rank", index)
+    return int(index)
+
+
+def lasting(request: Request, response: Response) -> None:
+    """Marks an answer that names a version as one that never changes."""
+    if "@" in request.path_params["space"]:
+        response.headers["Cache-Control"] = IMMUTABLE
+
+
+IndexHere = Annotated[int, Depends(index_at)]
+Lasting = Depends(lasting)
+PageLimit = Annotated[int, Query(ge=1, le=200, description="At most so many items")]
+Cursor = Annotated[str | None, Query(max_length=1000, description="`next` of the page before")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="Names this request: sending it again with the same key answers the same job and makes no other",
+    ),
+]

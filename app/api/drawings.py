@@ -1,0 +1,34 @@
+"""Drawings as responses."""
+
+from typing import Any
+
+from fastapi import Response
+
+from app.api.schemas.genotype import DrawingView
+
+SVG_MEDIA_TYPE = "image/svg+xml"
+TEXT_MEDIA_TYPE = "text/plain"
+
+# What the OpenAPI says of a route that answers drawings.
+SVG: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The drawing", "content": {SVG_MEDIA_TYPE: {"schema": {"type": "string"}}}}
+}
+DRAWINGS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The drawing",
+        "content": {media: {"schema": {"type": "string"}} for media in (SVG_MEDIA_TYPE, TEXT_MEDIA_TYPE)},
+    }
+}
+
+# A drawing is a document of its own when opened alone: it may style itself and do nothing else.
+SVG_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+
+
+def svg_response(svg: str) -> Response:
+    """A picture."""
+    return Response(svg, media_type=SVG_MEDIA_TYPE, headers=SVG_HEADERS)
+
+
+def drawing_response(view: DrawingView) -> Response:
+    """A picture or lines of characters."""
+    return svg_response(view.drawing) if view.form == "svg" else Response(view.drawing, media_type=TEXT_MEDIA_TYPE)

@@ -1,0 +1,126 @@
+"""Evaluations across searches and trainings: filtered, sorted, and never ranked where they do not compare."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Literal, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query
+from sqlalchemy.orm import Session
+
+from app.api.cursors import read_cursor, write_cursor
+from app.api.dependencies import Cursor, PageLimit, ServicesHere
+from app.api.library import parse_reference
+from app.api.problems import Problem, not_found
+from app.api.schemas.evaluation import EvaluationKindName, EvaluationPage, EvaluationView, SplitName
+from app.api.services import LOCAL_OWNER, Services
+from app.api.views import evaluation_view
+from app.catalogue import Evaluation, EvaluationQuery, evaluations
+from app.catalogue.repositories.evaluations import Sort
+from app.space import Fault
+
+router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
+
+SortName = Literal["accuracy", "-accuracy", "params", "-params", "macs", "-macs", "created_at", "-created_at"]
+Text = Annotated[str | None, Query(min_length=1, max_length=100)]
+Count = Annotated[int | None, Query(ge=0, lt=2**63)]
+
+
+def filters(
+    space: Annotated[Text, Query(description="Name, `name@version` or digest of a space")] = None,
+    dataset: Annotated[Text, Query(description="Name of a data set")] = None,
+    recipe: Annotated[Text, Query(description="Name or digest of a recipe")] = None,
+    split: Annotated[SplitName | None, Query(description="The split that was measured on")] = None,
+    kind: Annotated[EvaluationKindName | None, Query(description="How the weights came about")] = None,
+    architecture: Annotated[Text, Query(description="Id of an architecture")] = None,
+    job: Annotated[UUID | None, Query(description="UUID of the job that measured")] = None,
+    max_params: Annotated[Count, Query(description="At most so many learnable numbers")] = None,
+    max_macs: Annotated[Count, Query(description="At most so many multiply-adds for one image")] = None,
+) -> EvaluationQuery:
+    """The filters of the query string."""
+    name, _, version = (space or "").partition("@")
+    number = parse_reference(space or "")[1] if version else None
+    return EvaluationQuery(
+        viewer=LOCAL_OWNER,
+        space=name or None,
+        space_version=number,
+        dataset=dataset,
+        recipe=recipe,
+        split=split,
+        kind=kind,
+        architecture_id=architecture,
+        job_id=job,
+        max_params=max_params,
+        max_macs=max_macs,
+    )
+
+
+@router.get("")
+def list_evaluations(
+    services: ServicesHere,
+    wanted: Annotated[EvaluationQuery, Depends(filters)],
+    sort: Annotated[SortName, Query(description="The order; `-` before a name: the largest first")] = "-created_at",
+    across_recipes: Annotated[
+        bool, Query(description="Rank by accuracy although results of different recipes do not compare")
+    ] = False,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
+) -> EvaluationPage:
+    """Evaluations of every search and training, the newest first or in another order.
+
+    Ranking by accuracy is refused where more than one recipe, data set or split would be ranked together, unless
+    `across_recipes` says that recipes may be mixed.
+    """
+    column = cast("Sort", sort.removeprefix("-"))
+    query = replace(wanted, sort=column, descending=sort.startswith("-"))
+    return evaluation_page(services, query, limit, cursor, across_recipes=across_recipes)
+
+
+def evaluation_page(
+    services: Services, wanted: EvaluationQuery, limit: int, cursor: str | None, *, across_recipes: bool = False
+) -> EvaluationPage:
+    """One page of evaluations and the cursor of the next. Raises a Problem where a ranking would mix recipes."""
+    scope = f"evaluations {replace(wanted, limit=0, after=None)}"
+    after = None
+    if cursor is not None:
+        position = read_cursor(services.secret, scope, cursor)
+        value = position["value"]
+        after = datetime.fromisoformat(value) if wanted.sort == "created_at" else value, UUID(position["id"])
+    with services.database.transaction() as session:
+        if wanted.sort == "accuracy" and not across_recipes:
+            refuse_mixtures(session, wanted)
+        found = evaluations.query(session, replace(wanted, limit=limit + 1, after=after))
+    last = found[limit - 1] if len(found) > limit else None
+    return EvaluationPage(
+        items=[evaluation_view(row) for row in found[:limit]],
+        next=None if last is None else write_cursor(services.secret, scope, place_of(last, wanted.sort)),
+    )
+
+
+def place_of(row: Evaluation, sort: Sort) -> dict[str, str | float | None]:
+    """Where a page ended."""
+    value = row.created_at.isoformat() if sort == "created_at" else getattr(row, sort)
+    return {"value": value, "id": str(row.id)}
+
+
+def refuse_mixtures(session: Session, wanted: EvaluationQuery) -> None:
+    """Refuse to rank results that were not obtained in the same way."""
+    found = evaluations.recipes(session, wanted)
+    if len(found) > 1:
+        allowed = [f"{recipe.name} ({recipe.digest}): {recipe.count} evaluations" for recipe in found]
+        message = "query parameter: results of different recipes do not compare; name one, or say across_recipes=true"
+        fault = Fault("/recipe", message, wanted.recipe, tuple(allowed))
+        detail = f"{len(found)} recipes match, and accuracy under one says nothing about accuracy under another"
+        raise Problem(422, "mixed-recipes", "The evaluations do not compare", detail, (fault,))
+
+
+@router.get("/{evaluation_id}")
+def get_evaluation(
+    services: ServicesHere, evaluation_id: Annotated[UUID, Path(description="UUID of the evaluation")]
+) -> EvaluationView:
+    """One evaluation."""
+    with services.database.transaction() as session:
+        found = evaluations.get(session, evaluation_id, viewer=LOCAL_OWNER)
+    if found is None:
+        raise not_found("evaluation", evaluation_id)
+    return evaluation_view(found)

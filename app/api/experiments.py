@@ -1,0 +1,170 @@
+"""Experiments as they are asked for, made complete: every default chosen, every part checked to fit the others."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from app.api.answers import Network, Supernet, chosen_skeleton, member_rank, network_cost, supernet_cost
+from app.api.problems import relocated, unprocessable
+from app.api.schemas.experiment import PlannedNetwork, SearchBody, TrainingBody
+from app.api.schemas.recipe import SearchRecipeChoice, TrainingRecipeChoice
+from app.api.schemas.skeleton import SkeletonChoice
+from app.experiment import (
+    DATASETS,
+    SEARCH_RECIPES,
+    TRAINING_RECIPES,
+    Dataset,
+    Discretisation,
+    SearchRecipe,
+    SearchRequest,
+    SpaceVersion,
+    TrainingRecipe,
+    TrainingRequest,
+)
+from app.space import CellSkeleton, ImageInput, SearchSpace, Skeleton, space_to_json
+
+SMALL_PIXELS = 16  # images up to this size take the space's small skeletons: three halvings leave two pixels
+
+
+def dataset_named(name: str) -> Dataset:
+    """The data set of a request."""
+    if name not in DATASETS:
+        raise unprocessable("/dataset", f"there is no data set {name!r}", name, sorted(DATASETS))
+    return DATASETS[name]
+
+
+def search_recipe(choice: SearchRecipeChoice | None, dataset: Dataset) -> SearchRecipe:
+    """The recipe that a request names or gives; by default the data set's."""
+    if choice is not None and not isinstance(choice, str):
+        return choice.recipe()
+    name = choice or default_recipe(SEARCH_RECIPES, dataset)
+    if name not in SEARCH_RECIPES:
+        raise unprocessable("/recipe", f"there is no search recipe {name!r}", name, sorted(SEARCH_RECIPES))
+    return SEARCH_RECIPES[name]
+
+
+def training_recipe(choice: TrainingRecipeChoice | None, dataset: Dataset, pointer: str) -> TrainingRecipe:
+    """The recipe that a request names or gives; by default the data set's."""
+    if choice is not None and not isinstance(choice, str):
+        return choice.recipe()
+    name = choice or default_recipe(TRAINING_RECIPES, dataset)
+    if name not in TRAINING_RECIPES:
+        raise unprocessable(pointer, f"there is no training recipe {name!r}", name, sorted(TRAINING_RECIPES))
+    return TRAINING_RECIPES[name]
+
+
+def default_recipe(recipes: Mapping[str, Any], dataset: Dataset) -> str:
+    """The recipe called after the data set, else the one DARTS published for CIFAR."""
+    return next((name for name in recipes if name.startswith(dataset.name)), "darts-cifar")
+
+
+def trained_skeleton(space: SearchSpace, choice: SkeletonChoice | None, dataset: Dataset, pointer: str) -> Skeleton:
+    """The skeleton of a network that is trained from scratch, with the data set's classes."""
+    if choice is None and is_small(dataset.input) and "small" in space.skeletons:
+        choice = "small"
+    return replace(chosen_skeleton(space, choice, pointer), num_classes=dataset.num_classes)
+
+
+def searched_skeleton(space: SearchSpace, choice: SkeletonChoice | None, dataset: Dataset) -> Skeleton:
+    """The skeleton of a supernet. By default normalisation learns nothing, as DARTS searches: a learned scale would
+    trade places with the architecture parameters."""
+    if choice is None and not is_small(dataset.input) and "search" in space.skeletons:
+        choice = "search"
+    skeleton = trained_skeleton(space, choice, dataset, "/skeleton")
+    if choice is not None:
+        return skeleton
+    if isinstance(skeleton, CellSkeleton):
+        return replace(skeleton, affine=False, norm_after_pool=True, auxiliary=False)
+    return replace(skeleton, affine=False)
+
+
+def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
+    """A search, complete in itself. Raises where its parts do not fit together."""
+    dataset = dataset_named(body.dataset)
+    request = SearchRequest(
+        space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
+        document=space_to_json(space),
+        strategy=body.strategy,
+        discretisation=body.discretisation or default_discretisation(space),
+        skeleton=searched_skeleton(space, body.skeleton, dataset),
+        dataset=dataset.name,
+        recipe=search_recipe(body.recipe, dataset),
+        retrain_skeleton=trained_skeleton(space, body.retrain_skeleton, dataset, "/retrain_skeleton"),
+        retrain_recipe=training_recipe(body.retrain_recipe, dataset, "/retrain_recipe"),
+        baseline=body.baseline,
+        seed=body.seed,
+        device=body.device,
+    )
+    supernet_cost(Supernet(space, space.digest, request.skeleton, dataset.input))
+    with relocated("/skeleton", "/retrain_skeleton"):
+        network_cost(Network(space, space.digest, 0, request.retrain_skeleton, dataset.input))
+    return request
+
+
+def training_request(space: SearchSpace, body: TrainingBody) -> tuple[TrainingRequest, Network]:
+    """A training, complete in itself, and the network it trains. Raises where its parts do not fit together."""
+    dataset = dataset_named(body.dataset)
+    index = member_rank(space, body.genotype)
+    request = TrainingRequest(
+        space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
+        document=space_to_json(space),
+        genotype=space.plan.unrank(index),
+        skeleton=trained_skeleton(space, body.skeleton, dataset, "/skeleton"),
+        dataset=dataset.name,
+        recipe=training_recipe(body.recipe, dataset, "/recipe"),
+        seed=body.seed,
+        device=body.device,
+    )
+    network = Network(space, space.digest, index, request.skeleton, dataset.input)
+    network_cost(network)
+    return request, network
+
+
+def planned_search(space: SearchSpace, request: SearchRequest) -> list[PlannedNetwork]:
+    """What a search would train, and what is known of it."""
+    dataset = DATASETS[request.dataset]
+    params, work = supernet_cost(Supernet(space, space.digest, request.skeleton, dataset.input))
+    both = dataset.splits["weights"] + dataset.splits["architecture"]
+    retrained = PlannedNetwork(
+        role="retrained",
+        skeleton=asdict(request.retrain_skeleton),
+        params=None,
+        macs=None,
+        epochs=request.retrain_recipe.epochs,
+        images=both,
+    )
+    supernet = PlannedNetwork(
+        role="supernet",
+        skeleton=asdict(request.skeleton),
+        params=params,
+        macs=work,
+        epochs=request.recipe.epochs,
+        images=dataset.splits["weights"],
+    )
+    baseline = [retrained.model_copy(update={"role": "baseline"})] if request.baseline else []
+    return [supernet, retrained, *baseline]
+
+
+def planned_training(request: TrainingRequest, network: Network) -> list[PlannedNetwork]:
+    """What a training would train: everything about it is known but its result."""
+    dataset, cost = DATASETS[request.dataset], network_cost(network)
+    return [
+        PlannedNetwork(
+            role="architecture",
+            skeleton=asdict(request.skeleton),
+            params=cost.params,
+            macs=cost.macs,
+            epochs=request.recipe.epochs,
+            images=dataset.splits["weights"] + dataset.splits["architecture"],
+        )
+    ]
+
+
+def is_small(image: ImageInput) -> bool:
+    """Whether an image is too small for skeletons made for 32 pixels."""
+    return min(image.height, image.width) <= SMALL_PIXELS
+
+
+def default_discretisation(space: SearchSpace) -> Discretisation:
+    """DARTS' own rule where nodes choose among inputs, else the strongest option of each decision."""
+    return "darts" if any(decision.kind == "subset" for decision in space.plan.decisions()) else "argmax"

@@ -1,0 +1,85 @@
+"""Questions about one genotype of a space, each with its batch."""
+
+from fastapi import APIRouter, Response
+
+from app.api.answers import canonical_form, costs, drawing, neighbours, validation
+from app.api.batches import in_order
+from app.api.dependencies import RequestIdentity, SpaceHere
+from app.api.drawings import DRAWINGS, drawing_response
+from app.api.schemas.batch import BatchView, CanonicalBatch, CostBatch, DrawBatch, NeighbourBatch, ValidationBatch
+from app.api.schemas.genotype import (
+    CanonicalView,
+    CostQuestion,
+    CostView,
+    DrawingView,
+    DrawQuestion,
+    GenotypeQuestion,
+    NeighbourQuestion,
+    NeighbourView,
+    ValidationView,
+)
+
+router = APIRouter(prefix="/v1/spaces/{space}", tags=["genotypes"])
+
+# Single answers that take well below a millisecond are given on the event loop; what builds a graph, and every
+# batch, runs in the thread pool, so that one caller's work does not stand before everybody's.
+
+
+@router.post("/validate")
+async def validate(space: SpaceHere, question: GenotypeQuestion) -> ValidationView:
+    """Whether a genotype is a member; if not, every fault with its place, and the nearest member."""
+    return validation(space, question)
+
+
+@router.post("/validate/batch")
+def validate_batch(space: SpaceHere, batch: ValidationBatch, request_id: RequestIdentity) -> BatchView[ValidationView]:
+    """Up to 1000 genotypes, validated in order."""
+    return in_order(space, batch.items, validation, request_id)
+
+
+@router.post("/neighbours")
+def list_neighbours(space: SpaceHere, question: NeighbourQuestion) -> NeighbourView:
+    """Every genotype one decision away from a member."""
+    return neighbours(space, question)
+
+
+@router.post("/neighbours/batch")
+def neighbours_batch(space: SpaceHere, batch: NeighbourBatch, request_id: RequestIdentity) -> BatchView[NeighbourView]:
+    """Neighbours of up to 20 members, in order."""
+    return in_order(space, batch.items, neighbours, request_id)
+
+
+@router.post("/canonical")
+async def find_canonical(space: SpaceHere, question: GenotypeQuestion) -> CanonicalView:
+    """The form that stands for a member and everything that is the same but for its labels."""
+    return canonical_form(space, question)
+
+
+@router.post("/canonical/batch")
+def canonical_batch(space: SpaceHere, batch: CanonicalBatch, request_id: RequestIdentity) -> BatchView[CanonicalView]:
+    """Canonical forms of up to 200 members, in order."""
+    return in_order(space, batch.items, canonical_form, request_id)
+
+
+@router.post("/cost")
+def find_cost(space: SpaceHere, question: CostQuestion) -> CostView:
+    """Exact parameters, multiply-adds and activations of a member on a skeleton, in all and by node."""
+    return costs(space, question)
+
+
+@router.post("/cost/batch")
+def cost_batch(space: SpaceHere, batch: CostBatch, request_id: RequestIdentity) -> BatchView[CostView]:
+    """Costs of up to 50 members, in order."""
+    return in_order(space, batch.items, costs, request_id)
+
+
+@router.post("/draw", response_class=Response, responses=DRAWINGS)
+def draw(space: SpaceHere, question: DrawQuestion) -> Response:
+    """A member's cells as SVG, and its network where a skeleton is given; or as text."""
+    return drawing_response(drawing(space, question))
+
+
+@router.post("/draw/batch")
+def draw_batch(space: SpaceHere, batch: DrawBatch, request_id: RequestIdentity) -> BatchView[DrawingView]:
+    """Drawings of up to 20 members, in order."""
+    return in_order(space, batch.items, drawing, request_id)

@@ -1,0 +1,86 @@
+"""Whether this process lives, whether it can serve, and what it counts."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from pydantic import Field
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.api.dependencies import ServicesHere
+from app.api.problems import Problem
+from app.api.schemas.model import Output
+from app.api.services import Services
+from app.catalogue import jobs, workers
+from app.jobs import Broker, BrokerDown
+from app.space import Fault
+
+router = APIRouter(tags=["health"])
+
+
+class HealthView(Output):
+    """The process answers."""
+
+    status: str = Field(description="`ok`")
+
+
+class ReadyView(Output):
+    """The process and everything it needs answer."""
+
+    status: str = Field(description="`ready`")
+    database: str = Field(description="`ok`")
+    broker: str = Field(description="`ok`")
+
+
+@router.get("/healthz")
+async def get_health() -> HealthView:
+    """Whether this process lives. Touches nothing else."""
+    return HealthView(status="ok")
+
+
+@router.get("/readyz")
+def get_readiness(services: ServicesHere) -> ReadyView:
+    """Whether this process can serve: database and broker answer. 503 says which does not."""
+    missing = [Fault(f"/{part}", why) for part, why in (*database_faults(services), *broker_faults(services))]
+    if missing:
+        detail = "; ".join(f"{fault.pointer.removeprefix('/')}: {fault.message}" for fault in missing)
+        raise Problem(503, "not-ready", "The service is not ready", detail, tuple(missing), {"Retry-After": "2"})
+    return ReadyView(status="ready", database="ok", broker="ok")
+
+
+def database_faults(services: Services) -> list[tuple[str, str]]:
+    """Why the database is of no use; empty when it answers."""
+    try:
+        with services.database.transaction() as session:
+            workers.alive(session, within_seconds=services.settings.lease_seconds)
+    except SQLAlchemyError as error:
+        # The driver's message may name hosts and users: the log has it, an answer does not.
+        return [("database", f"does not answer ({type(error).__name__})")]
+    return []
+
+
+def broker_faults(services: Services) -> list[tuple[str, str]]:
+    """Why the broker is of no use; empty when it answers."""
+    if services.settings.redis_url is None:
+        return [("broker", "is not configured")]
+    broker = Broker(services.settings.redis_url)
+    try:
+        broker.depth()
+    except BrokerDown:
+        return [("broker", "does not answer")]
+    finally:
+        broker.close()
+    return []
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def get_metrics(services: ServicesHere) -> Response:
+    """Counters of this process and of the catalogue, as Prometheus reads them."""
+    with services.database.transaction() as session:
+        counted = jobs.count_by_state(session)
+        alive = workers.alive(session, within_seconds=services.settings.lease_seconds)
+    catalogue = CollectorRegistry()
+    job_gauge = Gauge("cellar_jobs", "Jobs by queue and state", ("queue", "state"), registry=catalogue)
+    for (queue, state), number in counted.items():
+        job_gauge.labels(queue, state).set(number)
+    Gauge("cellar_workers", "Workers that have reported themselves lately", registry=catalogue).set(len(alive))
+    text = generate_latest(services.metrics) + generate_latest(catalogue)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

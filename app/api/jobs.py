@@ -1,0 +1,111 @@
+"""Jobs of any kind: how they stand, what happens to them, what they measured, and how to stop them."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from app.api.cursors import read_cursor, write_cursor
+from app.api.dependencies import Cursor, PageLimit, ServicesHere
+from app.api.problems import not_found
+from app.api.schemas.job import JobPage, JobStateName, JobView, MetricList
+from app.api.services import LOCAL_OWNER, Services
+from app.api.views import job_view, metric_view
+from app.catalogue import Job, JobQuery, jobs, metrics
+from app.jobs import request_cancel
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+JobId = Annotated[UUID, Path(description="UUID of the job")]
+EventId = Annotated[int | None, Query(ge=0, lt=2**63, description="Id of the last event that was seen")]
+LastEventId = Annotated[
+    str | None, Header(pattern=r"^[0-9]{1,18}$", description="The same, as browsers send it when they reconnect")
+]
+
+
+def job_at(services: ServicesHere, job_id: JobId) -> Job:
+    """The job in the path; one that the caller may not see does not exist."""
+    with services.database.transaction() as session:
+        job = jobs.get(session, job_id, viewer=LOCAL_OWNER)
+    if job is None:
+        raise not_found("job", job_id)
+    return job
+
+
+JobHere = Annotated[Job, Depends(job_at)]
+
+
+@router.get("")
+def list_jobs(
+    services: ServicesHere,
+    kind: Annotated[str | None, Query(max_length=64, description="Only jobs of this kind")] = None,
+    state: Annotated[list[JobStateName] | None, Query(max_length=6, description="Only jobs in these states")] = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
+) -> JobPage:
+    """Jobs, newest first."""
+    return job_page(services, kind, tuple(state or ()), limit, cursor)
+
+
+def job_page(
+    services: Services, kind: str | None, states: tuple[JobStateName, ...], limit: int, cursor: str | None
+) -> JobPage:
+    """One page of jobs and the cursor of the next."""
+    scope = f"jobs {kind} {sorted(states)}"
+    after = None
+    if cursor is not None:
+        position = read_cursor(services.secret, scope, cursor)
+        after = datetime.fromisoformat(position["at"]), UUID(position["id"])
+    wanted = JobQuery(viewer=LOCAL_OWNER, kind=kind, states=states or None, limit=limit + 1, after=after)
+    with services.database.transaction() as session:
+        found = jobs.query(session, wanted)
+    page, last = found[:limit], found[limit - 1] if len(found) > limit else None
+    place = None if last is None else {"at": last.submitted_at.isoformat(), "id": str(last.id)}
+    return JobPage(
+        items=[job_view(job) for job in page],
+        next=None if place is None else write_cursor(services.secret, scope, place),
+    )
+
+
+@router.get("/{job_id}")
+def get_job(job: JobHere) -> JobView:
+    """A job as it stands."""
+    return job_view(job)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse)
+async def stream_events(
+    services: ServicesHere, job: JobHere, after: EventId = None, last_event_id: LastEventId = None
+) -> AsyncIterator[ServerSentEvent]:
+    """What happens to a job, from its first event or the one after `after`, until it is final.
+
+    Events are `state` {state, attempt}, `progress` {phase, epoch, epochs, step, steps, metrics}, `note` {text} and
+    `checkpoint` {phase, epoch}. A comment comes every 15 seconds in which nothing happens.
+    """
+    seen = int(last_event_id) if last_event_id is not None else after or 0
+    async for event in services.feed.stream(job.id, after=seen):
+        yield ServerSentEvent(id=str(event.id), event=event.kind, data=dict(event.data))
+
+
+@router.get("/{job_id}/metrics")
+def list_metrics(
+    services: ServicesHere,
+    job: JobHere,
+    phase: Annotated[str | None, Query(max_length=64, description="Only this phase")] = None,
+) -> MetricList:
+    """What the epochs of a job measured, as far as it has come."""
+    with services.database.transaction() as session:
+        found = metrics.of_job(session, job.id, phase)
+    return MetricList(job_id=str(job.id), items=[metric_view(row) for row in found])
+
+
+@router.post("/{job_id}/cancel")
+def cancel_job(services: ServicesHere, job: JobHere) -> JobView:
+    """Stop a job. A queued one is cancelled at once, a running one after its step; a final one stays as it is."""
+    with services.database.transaction() as session:
+        asked = request_cancel(session, job.id)
+    assert asked is not None, "jobs are never deleted"
+    return job_view(asked)

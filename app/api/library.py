@@ -1,0 +1,83 @@
+"""Spaces by name: the zoo, and what users registered in the catalogue."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from app.api.problems import Problem, not_found
+from app.api.schemas.space import Origin
+from app.api.services import LOCAL_OWNER, Services
+from app.catalogue import RegisteredSpace, spaces
+from app.space import Fault, SearchSpace, space_from_json, space_to_json
+from app.space.zoo import ZOO
+
+REFERENCE = re.compile(r"([a-z0-9][a-z0-9._-]{0,63})(?:@([1-9][0-9]{0,8}))?")
+
+
+def parse_reference(reference: str) -> tuple[str, int | None]:
+    """Name and version of `name` or `name@version`; what is neither names no space."""
+    match = REFERENCE.fullmatch(reference)
+    if match is None:
+        raise not_found("space", reference, tuple(ZOO))
+    name, version = match.groups()
+    return name, None if version is None else int(version)
+
+
+def find_space(services: Services, reference: str) -> SearchSpace:
+    """The space of a reference, from at hand or from the catalogue."""
+    name, version = parse_reference(reference)
+    if found := services.shelf.find(name, version):
+        return found
+    if name not in ZOO:
+        with services.database.transaction() as session:
+            row = spaces.find(session, name, version, viewer=LOCAL_OWNER)
+        if row is not None:
+            return services.shelf.find(row.name, row.version) or services.shelf.put(from_row(row))
+    raise not_found("space", reference, tuple(ZOO))
+
+
+def from_row(row: RegisteredSpace) -> SearchSpace:
+    """A registered space as it was registered; what was accepted then is read again without its caller's pointers."""
+    return space_from_json(dict(row.document) | {"version": row.version})
+
+
+def registered(services: Services, document: Mapping[str, Any]) -> tuple[SearchSpace, bool]:
+    """The space of a document, and whether it is new. The same grammar under the same name is the same version.
+
+    Raises a Problem where the name is the zoo's, or where the grammar is registered with another title, other
+    skeletons or another input already: what is registered never changes.
+    """
+    posted = space_from_json(document)
+    if posted.name in ZOO:
+        raise taken("/name", posted.name, f"{posted.name!r} is a space of the zoo; choose another name")
+    written = space_to_json(posted)
+    with services.database.transaction() as session:
+        row, created = spaces.register(
+            session,
+            owner=LOCAL_OWNER,
+            name=posted.name,
+            digest=posted.digest,
+            title=posted.title,
+            document=written,
+        )
+    kept = services.shelf.find(row.name, row.version) or services.shelf.put(from_row(row))
+    differing = [key for key, value in space_to_json(kept).items() if key != "version" and value != written[key]]
+    if differing:
+        message = f"{kept.name}@{kept.version} has this grammar and another {differing[0]}; choose another name"
+        raise taken(f"/{differing[0]}", written[differing[0]], message)
+    return kept, created
+
+
+def taken(pointer: str, value: object, message: str) -> Problem:
+    """409: a name stands for something else already."""
+    fault = Fault(pointer, message, value)
+    return Problem(409, "space-exists", "There is another space of this name", message, (fault,))
+
+
+def page_of_spaces(services: Services, after: str, limit: int) -> list[tuple[SearchSpace | RegisteredSpace, Origin]]:
+    """The latest version of each space whose name comes after `after`, by name."""
+    with services.database.transaction() as session:
+        rows = spaces.latest(session, viewer=LOCAL_OWNER, after=after, limit=limit)
+    found: list[tuple[SearchSpace | RegisteredSpace, Origin]] = [(row, "registered") for row in rows]
+    found += [(space, "zoo") for name, space in ZOO.items() if name > after]
+    return sorted(found, key=lambda entry: entry[0].name)[:limit]

@@ -1,0 +1,106 @@
+"""What is fixed in a release: operations, strategies, recipes, data sets. No I/O."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.api.schemas.recipe import RecipeList, RecipeView
+from app.api.schemas.reference import (
+    DatasetList,
+    DatasetView,
+    OperationList,
+    OperationView,
+    ParameterView,
+    StrategyList,
+    StrategyView,
+)
+from app.architecture import OPERATIONS
+from app.experiment import DATASETS, SEARCH_RECIPES, TRAINING_RECIPES, Dataset, Recipe, SearchRecipe, recipe_digest
+
+router = APIRouter(prefix="/v1", tags=["reference"])
+
+DARTS = StrategyView(
+    name="darts",
+    title="Differentiable search, first order: architecture parameters by gradient on images the weights do not see",
+    paper="H. Liu, K. Simonyan and Y. Yang (2019), DARTS: Differentiable Architecture Search, arXiv:1806.09055",
+    parameters=[
+        ParameterView(
+            name="discretisation",
+            values=["darts", "argmax"],
+            default=None,
+            description="`darts`: each node keeps the inputs with the strongest operations other than `none`; "
+            "`argmax`: each decision keeps its strongest option. Default: `darts` where nodes choose among inputs",
+        ),
+        ParameterView(
+            name="skeleton",
+            values=[],
+            default=None,
+            description="Skeleton of the supernet: one of the space's names or an object. Default: by image size",
+        ),
+        ParameterView(
+            name="recipe",
+            values=sorted(SEARCH_RECIPES),
+            default=None,
+            description="Search recipe: a name, or every field that differs from the defaults. Default: the data set's",
+        ),
+        ParameterView(
+            name="retrain_skeleton",
+            values=[],
+            default=None,
+            description="Skeleton of the discrete network that is trained from scratch. Default: by image size",
+        ),
+        ParameterView(
+            name="retrain_recipe",
+            values=sorted(TRAINING_RECIPES),
+            default=None,
+            description="Training recipe of that network and of the baseline. Default: the data set's",
+        ),
+        ParameterView(
+            name="baseline",
+            values=[True, False],
+            default=True,
+            description="Whether a random genotype of the space is trained under the same recipe",
+        ),
+    ],
+)
+
+
+def recipe_view(recipe: Recipe) -> RecipeView:
+    """A recipe as it travels."""
+    kind = "search" if isinstance(recipe, SearchRecipe) else "training"
+    return RecipeView(name=recipe.name, kind=kind, digest=recipe_digest(recipe), fields=asdict(recipe))
+
+
+@router.get("/operations")
+async def list_operations(
+    domain: Annotated[str | None, Query(max_length=64, description="Only operations of this domain")] = None,
+) -> OperationList:
+    """The vocabulary: what the operations in genotypes are, and what they cost."""
+    found = [o for _, o in sorted(OPERATIONS.items()) if domain in (None, o.domain)]
+    return OperationList(items=[OperationView(**{f: getattr(o, f) for f in OperationView.model_fields}) for o in found])
+
+
+@router.get("/strategies")
+async def list_strategies() -> StrategyList:
+    """The search strategies and their parameters."""
+    return StrategyList(items=[DARTS])
+
+
+@router.get("/recipes")
+async def list_recipes() -> RecipeList:
+    """The recipes that have a name; any other can be given as an object."""
+    named = [*SEARCH_RECIPES.values(), *TRAINING_RECIPES.values()]
+    return RecipeList(items=[recipe_view(recipe) for recipe in named])
+
+
+@router.get("/datasets")
+async def list_datasets() -> DatasetList:
+    """The data sets, their splits and their licences."""
+    return DatasetList(items=[dataset_view(dataset) for _, dataset in sorted(DATASETS.items())])
+
+
+def dataset_view(dataset: Dataset) -> DatasetView:
+    """A data set as it travels."""
+    fields = {name: getattr(dataset, name) for name in DatasetView.model_fields}
+    return DatasetView(**fields | {"input": asdict(dataset.input), "splits": dict(dataset.splits)})

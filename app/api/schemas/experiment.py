@@ -1,0 +1,112 @@
+"""What can be asked of a worker: searches and trainings."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.api.schemas.architecture import SpaceReference
+from app.api.schemas.genotype import Format, Genotype
+from app.api.schemas.job import DeviceName
+from app.api.schemas.model import Input, Output
+from app.api.schemas.recipe import SearchRecipeChoice, TrainingRecipeChoice
+from app.api.schemas.skeleton import Name, SkeletonChoice
+from app.api.schemas.space import SpaceIdentity
+
+SEED_LIMIT = 2**31  # what every generator that a seed reaches accepts
+
+
+class ExperimentBody(Input):
+    """What searches and trainings have in common."""
+
+    space: SpaceReference
+    dataset: Name = Field(description="Name of a data set; GET /v1/datasets lists them")
+    seed: int = Field(default=0, ge=0, lt=SEED_LIMIT, description="Seed of everything random")
+    device: DeviceName = Field(default="auto", description="`auto` takes a GPU where a live worker has one")
+
+
+class SearchBody(ExperimentBody):
+    """A supernet search: train the supernet, discretise it, train what it found, and report."""
+
+    strategy: Literal["darts"] = Field(default="darts", description="GET /v1/strategies describes them")
+    discretisation: Literal["darts", "argmax"] | None = Field(
+        default=None,
+        description="`darts`: the strongest inputs of each node; `argmax`: the strongest option of each decision; "
+        "default: `darts` where nodes choose among inputs",
+    )
+    skeleton: SkeletonChoice | None = Field(
+        default=None, description="Skeleton of the supernet; default: by image size"
+    )
+    recipe: SearchRecipeChoice | None = Field(default=None, description="Search recipe; default: the data set's")
+    retrain_skeleton: SkeletonChoice | None = Field(
+        default=None, description="Skeleton of the network trained from scratch; default: by image size"
+    )
+    retrain_recipe: TrainingRecipeChoice | None = Field(
+        default=None, description="Recipe of that training; default: the data set's"
+    )
+    baseline: bool = Field(default=True, description="Also train a random genotype under the same recipe, to compare")
+
+
+class TrainingBody(ExperimentBody):
+    """A training from scratch."""
+
+    genotype: Genotype
+    format: Format = Field(default="json", description="Format of the genotype")
+    skeleton: SkeletonChoice | None = Field(default=None, description="Skeleton; default: by image size")
+    recipe: TrainingRecipeChoice | None = Field(default=None, description="Recipe; default: the data set's")
+
+
+class PlannedNetwork(Output):
+    """A network that a job would train."""
+
+    role: Literal["supernet", "retrained", "baseline", "architecture"] = Field(description="What it is in the job")
+    skeleton: dict[str, Any] = Field(description="Its skeleton")
+    params: int | None = Field(description="Learnable numbers; null where the search has yet to decide them")
+    macs: int | None = Field(description="Multiply-adds for one image; null where the search has yet to decide them")
+    epochs: int = Field(description="Epochs it would be trained")
+    images: int = Field(description="Training images of an epoch")
+
+
+class PlanView(Output):
+    """What a POST would start, without starting it. No time is given: none has been measured."""
+
+    kind: Literal["search", "training"] = Field(description="Kind of the job")
+    space: SpaceIdentity = Field(description="The space")
+    queue: Literal["gpu", "cpu"] = Field(description="The queue it would wait in")
+    workers: int = Field(description="Live workers that serve this queue")
+    networks: list[PlannedNetwork] = Field(description="What would be trained, and what is known of it")
+    measured: str | None = Field(description="Link to an evaluation that answers this already; null where none does")
+    request: dict[str, Any] = Field(description="The job's request, with every default chosen")
+
+
+class SearchView(Output):
+    """A search."""
+
+    id: str = Field(description="UUID of the search; also of its job")
+    state: str = Field(description="State of its job")
+    space: SpaceIdentity = Field(description="The space that is searched")
+    strategy: str = Field(description="The strategy")
+    dataset: str = Field(description="The data set")
+    seed: int = Field(description="The seed")
+    genotype: Any = Field(description="The genotype it found; null until then")
+    links: dict[str, str] = Field(description="Its job, report, trajectory and evaluations")
+
+
+class ReportView(Output):
+    """The discretisation report of a search."""
+
+    search_id: str = Field(description="UUID of the search")
+    space: SpaceIdentity = Field(description="The space that was searched")
+    report: dict[str, Any] = Field(
+        description="Accuracies in percent with their split and number of images, gaps in percentage points, "
+        "entropies in nats, times in seconds"
+    )
+
+
+class TrajectoryView(Output):
+    """How the decisions of a search moved."""
+
+    search_id: str = Field(description="UUID of the search")
+    space: SpaceIdentity = Field(description="The space that is searched")
+    items: list[dict[str, Any]] = Field(
+        description="One entry an epoch: `epoch`, `mean_entropy` in nats, `skip_share`, `weights` by decision path"
+    )

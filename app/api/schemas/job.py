@@ -1,0 +1,88 @@
+"""Jobs as they travel."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.api.schemas.model import Output
+
+JobStateName = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+class JobLinks(Output):
+    """Where to go from a job."""
+
+    self: str = Field(description="The job")
+    events: str = Field(description="What happens to it, as server-sent events")
+    metrics: str = Field(description="What its epochs measured")
+    cancel: str = Field(description="POST here to stop it; what is best so far is kept")
+    evaluations: str = Field(description="The evaluations it recorded")
+
+
+class JobView(Output):
+    """A job as it stands."""
+
+    id: str = Field(description="UUID of the job")
+    kind: str = Field(description="What it does: `search` or `training`")
+    state: JobStateName = Field(description="`succeeded`, `failed` and `cancelled` are final")
+    queue: Literal["gpu", "cpu"] = Field(description="The queue it waits in or was taken from")
+    device: DeviceName = Field(description="The device that was asked for")
+    priority: int = Field(description="Larger is sooner")
+    request: dict[str, Any] = Field(description="What was asked, with every default that was chosen")
+    result: dict[str, Any] | None = Field(description="What came out; null until then")
+    error: dict[str, Any] | None = Field(description="Why it failed: type, title, detail; null unless it did")
+    progress: dict[str, Any] | None = Field(
+        description="Its latest progress: phase, epoch, epochs, metrics; null before"
+    )
+    attempt: int = Field(description="How often it was started, not counting orderly interruptions")
+    cancel_requested: bool = Field(description="Whether it has been asked to stop")
+    stranded: bool = Field(description="Whether it is queued and no live worker can take it")
+    submitted_at: datetime = Field(description="When it was submitted")
+    started_at: datetime | None = Field(description="When it was first started; null before")
+    finished_at: datetime | None = Field(description="When it became final; null before")
+    links: JobLinks = Field(description="Where to go from here")
+
+
+class JobPage(Output):
+    """A page of jobs, newest first."""
+
+    items: list[JobView] = Field(description="The jobs of this page")
+    next: str | None = Field(description="Cursor of the next page; null on the last one")
+
+
+class MetricView(Output):
+    """What one epoch of one phase measured."""
+
+    phase: str = Field(description="Phase of the job: search, calibrate, retrain, baseline or train")
+    epoch: int = Field(description="Epoch of the phase, as the phase counts them")
+    values: dict[str, float] = Field(description="Metrics: accuracies in percent, losses in nats")
+    created_at: datetime = Field(description="When it was recorded")
+
+
+class MetricList(Output):
+    """Everything the epochs of a job measured."""
+
+    job_id: str = Field(description="UUID of the job")
+    items: list[MetricView] = Field(description="In the order in which they were measured")
+
+
+class WorkerView(Output):
+    """A worker process as it last reported itself."""
+
+    id: str = Field(description="UUID of the process")
+    host: str = Field(description="Name of its machine")
+    pid: int = Field(description="Process identity on that machine")
+    queues: list[str] = Field(description="Queues it takes jobs from")
+    devices: list[str] = Field(description="Devices it has")
+    gpu: str | None = Field(description="UUID of the GPU it owns; null without one")
+    state: Literal["idle", "busy", "draining", "gone"] = Field(description="What it is doing")
+    started_at: datetime = Field(description="When it started")
+    last_seen: datetime = Field(description="When it last reported itself")
+
+
+class WorkerList(Output):
+    """The workers that are alive."""
+
+    items: list[WorkerView] = Field(description="In the order in which they started")

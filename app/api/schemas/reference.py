@@ -1,0 +1,74 @@
+"""What is fixed in a release: operations, strategies, data sets."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.api.schemas.model import Output
+
+
+class OperationView(Output):
+    """An operation of the vocabulary."""
+
+    name: str = Field(description="Name, as grammars and genotypes write it")
+    title: str = Field(description="What it is, in one line")
+    domain: str = Field(description="Where it is used")
+    fields: list[str] = Field(description="Numbers that parametrise it")
+    shape_rule: str = Field(description="Shape of the output from the shape of the input")
+    params: str = Field(description="Learnable numbers, as a formula")
+    macs: str = Field(description="Multiply-adds for one image, as a formula")
+    source: str = Field(description="Where it comes from")
+
+
+class OperationList(Output):
+    """The vocabulary."""
+
+    items: list[OperationView] = Field(description="The operations, by name")
+
+
+class ParameterView(Output):
+    """A parameter of a strategy."""
+
+    name: str = Field(description="Name, as POST /v1/searches accepts it")
+    values: list[Any] = Field(description="The values it may have, where they can be listed")
+    default: Any = Field(description="The value it has where none is given; null where that depends on the space")
+    description: str = Field(description="What it decides")
+
+
+class StrategyView(Output):
+    """A search strategy."""
+
+    name: str = Field(description="Name of the strategy")
+    title: str = Field(description="What it does, in one line")
+    paper: str = Field(description="Where it was published")
+    parameters: list[ParameterView] = Field(description="What can be chosen")
+
+
+class StrategyList(Output):
+    """The strategies."""
+
+    items: list[StrategyView] = Field(description="All of them")
+
+
+class DatasetView(Output):
+    """A data set: shapes, classes, splits, licence."""
+
+    name: str = Field(description="Name of the data set")
+    title: str = Field(description="What it is, in one line")
+    input: dict[str, int] = Field(description="One image: channels, height, width (pixels)")
+    num_classes: int = Field(description="Number of classes")
+    splits: dict[Literal["weights", "architecture", "selection", "test"], int] = Field(
+        description="Images in each split; `test` is read once, at the end"
+    )
+    licence: str = Field(description="Its licence")
+    source: str = Field(description="Where it comes from")
+    packaged: bool = Field(
+        description="Whether it is shipped with the workers; otherwise its files are in the data root"
+    )
+    notes: str = Field(description="What to know before believing a number measured on it")
+
+
+class DatasetList(Output):
+    """The data sets."""
+
+    items: list[DatasetView] = Field(description="All of them, by name")

@@ -1,0 +1,45 @@
+"""What every request of this process shares."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from app.api.shelf import SpaceShelf
+from app.catalogue import Database
+from app.jobs import EventFeed
+from app.settings import Settings
+
+LOCAL_OWNER = "local"  # owns what is made without a key: whoever reaches the loopback address
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The database and what stands on it."""
+
+    settings: Settings
+    database: Database
+    feed: EventFeed
+    shelf: SpaceShelf
+    metrics: CollectorRegistry  # what this process counts of its requests
+    secret: bytes  # signs page cursors
+
+
+def installation_secret(data_root: Path) -> bytes:
+    """32 random bytes of this installation, made on first use and readable by their owner only."""
+    path = data_root / "api" / "secret"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"secret.{os.getpid()}.{secrets.token_hex(4)}")
+    if not path.exists():
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+        try:
+            os.link(fresh, path)  # atomic, and the first of several processes wins
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_bytes()

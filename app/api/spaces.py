@@ -1,0 +1,71 @@
+"""Search spaces: the zoo and the registered ones, their sizes and what is decided in them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Response
+
+from app.api.answers import decisions
+from app.api.cursors import read_cursor, write_cursor
+from app.api.dependencies import Cursor, Lasting, PageLimit, ServicesHere, SpaceHere
+from app.api.library import page_of_spaces, registered
+from app.api.portrait import size_view, space_summary, space_view
+from app.api.problems import located
+from app.api.schemas.space import DecisionsView, SpacePage, SpaceQuestion, SpaceSizeView, SpaceView
+from app.space import space_from_json
+from app.space.zoo import ZOO
+
+router = APIRouter(prefix="/v1", tags=["spaces"])
+
+SpaceDocument = Annotated[
+    dict[str, Any],
+    Body(
+        description="A space: name, title, grammar, skeletons, constraints, equivalences, input, paper, notes; "
+        "only name and grammar are required. The service numbers the versions: a `version` is not looked at"
+    ),
+]
+
+
+@router.get("/spaces")
+def list_spaces(services: ServicesHere, limit: PageLimit = 50, cursor: Cursor = None) -> SpacePage:
+    """The spaces of the zoo and the registered ones, each in its latest version, by name."""
+    after = "" if cursor is None else read_cursor(services.secret, "spaces", cursor)["name"]
+    found = page_of_spaces(services, after, limit + 1)
+    place = {"name": found[limit - 1][0].name} if len(found) > limit else None
+    return SpacePage(
+        items=[space_summary(space, origin) for space, origin in found[:limit]],
+        next=None if place is None else write_cursor(services.secret, "spaces", place),
+    )
+
+
+@router.post("/spaces", status_code=201, responses={200: {"model": SpaceView, "description": "It was there already"}})
+def register_space(services: ServicesHere, document: SpaceDocument, response: Response) -> SpaceView:
+    """Register a space of one's own. It never changes; another grammar under the same name is its next version."""
+    space, created = registered(services, document)
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/v1/spaces/{space.name}@{space.version}"
+    return space_view(space, "registered")
+
+
+@router.get("/spaces/{space}", dependencies=[Lasting])
+def get_space(space: SpaceHere) -> SpaceView:
+    """Everything that is known of a space: document, size, skeletons, what can be asked of it and what not."""
+    return space_view(space, "zoo" if space.name in ZOO else "registered")
+
+
+@router.get("/spaces/{space}/size", dependencies=[Lasting])
+def get_size(space: SpaceHere) -> SpaceSizeView:
+    """How many genotypes there are: in the grammar, under the constraints, and up to each equivalence."""
+    return size_view(space)
+
+
+@router.post("/size")
+def find_size(question: SpaceQuestion) -> SpaceSizeView:
+    """The sizes of a space that need not be registered."""
+    with located("/space"):
+        return size_view(space_from_json(question.space))
+
+
+@router.get("/spaces/{space}/decisions", dependencies=[Lasting])
+async def list_decisions(space: SpaceHere) -> DecisionsView:
+    """Everything that a genotype decides, with its options, and what each node may read."""
+    return decisions(space)

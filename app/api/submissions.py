@@ -1,0 +1,78 @@
+"""What searches and trainings have in common on their way to a worker."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import Query
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from app.api.answers import identity
+from app.api.schemas.experiment import PlannedNetwork, PlanView
+from app.api.schemas.model import Output
+from app.api.services import LOCAL_OWNER, Services
+from app.api.views import job_view
+from app.catalogue import workers
+from app.experiment import Device, Queue, SearchRequest, TrainingRequest
+from app.jobs import submit
+from app.space import SearchSpace
+
+RETRY_SECONDS = 2  # when to look at a job again; its events come at once
+
+DryRun = Annotated[bool, Query(description="Answer what would be started, and what is known of it, and start nothing")]
+Force = Annotated[bool, Query(description="Measure again although there is an evaluation already")]
+
+
+def queue_for(services: Services, session: Session, device: Device) -> tuple[Queue, int]:
+    """The queue of a job for this device, and how many live workers serve it. `auto` takes a GPU if there is one."""
+    alive = workers.alive(session, within_seconds=services.settings.lease_seconds)
+    serving = {queue: sum(queue in worker.queues for worker in alive) for queue in ("gpu", "cpu")}
+    queue: Queue = "gpu" if device == "cuda" or (device == "auto" and serving["gpu"]) else "cpu"
+    return queue, serving[queue]
+
+
+def submitted(
+    services: Services, request: SearchRequest | TrainingRequest, idempotency_key: str | None
+) -> JSONResponse:
+    """202 with the job that was made, or the one that this idempotency key has made before."""
+    kind = "search" if isinstance(request, SearchRequest) else "training"
+    with services.database.transaction() as session:
+        queue, _ = queue_for(services, session, request.device)
+        job = submit(
+            session,
+            kind=kind,
+            request=asdict(request),
+            owner=LOCAL_OWNER,
+            queue=queue,
+            device=request.device,
+            idempotency=idempotency_key,
+        ).job
+    headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(RETRY_SECONDS)}
+    return written(job_view(job), status=202, headers=headers)
+
+
+def plan(
+    services: Services,
+    space: SearchSpace,
+    request: SearchRequest | TrainingRequest,
+    networks: list[PlannedNetwork],
+    measured: str | None = None,
+) -> JSONResponse:
+    """200 with what a request would start."""
+    with services.database.transaction() as session:
+        queue, serving = queue_for(services, session, request.device)
+    view = PlanView(
+        kind="search" if isinstance(request, SearchRequest) else "training",
+        space=identity(space),
+        queue=queue,
+        workers=serving,
+        networks=networks,
+        measured=measured,
+        request=asdict(request),
+    )
+    return written(view)
+
+
+def written(view: Output, *, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:
+    """A view as a response, where a route has several kinds of answer."""
+    return JSONResponse(view.model_dump(mode="json"), status, headers)

@@ -1,0 +1,76 @@
+"""Rows of the catalogue as they travel: one function a kind of row."""
+
+from dataclasses import asdict
+from typing import Any
+
+from app.api.schemas.architecture import ArchitectureLinks, ArchitectureView
+from app.api.schemas.evaluation import EvaluationLinks, EvaluationView
+from app.api.schemas.job import JobLinks, JobView, MetricView, WorkerView
+from app.api.schemas.space import SpaceIdentity
+from app.catalogue import Architecture, Evaluation, Job, Metric, Worker
+
+
+def space_of(architecture: Architecture) -> SpaceIdentity:
+    """The space that an architecture's genotype belongs to."""
+    return SpaceIdentity(
+        name=architecture.space_name, version=architecture.space_version, digest=architecture.space_digest
+    )
+
+
+def architecture_view(row: Architecture) -> ArchitectureView:
+    """An architecture as it travels."""
+    here = f"/v1/architectures/{row.id}"
+    return ArchitectureView(
+        id=row.id,
+        space=space_of(row),
+        index=str(row.index),
+        genotype=row.genotype,
+        skeleton=dict(row.skeleton),
+        input=dict(row.input),
+        params=row.params,
+        macs=row.macs,
+        created_at=row.created_at,
+        links=ArchitectureLinks(
+            self=here, svg=f"{here}.svg", evaluations=f"{here}/evaluations", export=f"{here}/export?format=json"
+        ),
+    )
+
+
+def evaluation_view(row: Evaluation) -> EvaluationView:
+    """An evaluation as it travels."""
+    fields = {name: getattr(row, name) for name in EvaluationView.model_fields if hasattr(row, name)}
+    known: dict[str, Any] = {
+        "id": str(row.id),
+        "space": space_of(row.architecture),
+        "genotype": row.architecture.genotype,
+        "recipe": row.recipe_name,
+        "metrics": dict(row.metrics),
+        "provenance": dict(row.provenance),
+        "links": EvaluationLinks(architecture=f"/v1/architectures/{row.architecture_id}", job=f"/v1/jobs/{row.job_id}"),
+    }
+    return EvaluationView(**fields | known)
+
+
+def job_view(row: Job) -> JobView:
+    """A job as it travels."""
+    here = f"/v1/jobs/{row.id}"
+    fields = {name: getattr(row, name) for name in JobView.model_fields if hasattr(row, name)}
+    documents = {name: None if fields[name] is None else dict(fields[name]) for name in ("result", "error", "progress")}
+    links = JobLinks(
+        self=here,
+        events=f"{here}/events",
+        metrics=f"{here}/metrics",
+        cancel=f"{here}/cancel",
+        evaluations=f"/v1/evaluations?job={row.id}",
+    )
+    return JobView(**fields | documents | {"id": str(row.id), "request": dict(row.request), "links": links})
+
+
+def metric_view(row: Metric) -> MetricView:
+    """An epoch's metrics as they travel."""
+    return MetricView(phase=row.phase, epoch=row.epoch, values=dict(row.values), created_at=row.created_at)
+
+
+def worker_view(row: Worker) -> WorkerView:
+    """A worker as it travels."""
+    return WorkerView(**asdict(row) | {"id": str(row.id)})

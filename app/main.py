@@ -1,0 +1,125 @@
+"""The composition root of the API: settings, services, middleware, routers, error handlers.
+
+uvicorn --factory app.main:create_app
+"""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from prometheus_client import CollectorRegistry
+from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.middleware.cors import CORSMiddleware
+
+from app.api import (
+    architectures,
+    evaluations,
+    genotypes,
+    health,
+    jobs,
+    members,
+    reference,
+    searches,
+    spaces,
+    trainings,
+    workers,
+)
+from app.api.documentation import install_documentation
+from app.api.middleware import MAX_BODY_BYTES, ConditionalGet, Gate
+from app.api.openapi import DESCRIPTION, TAGS, install_openapi
+from app.api.problems import install_problem_handlers
+from app.api.services import Services, installation_secret
+from app.api.shelf import SpaceShelf
+from app.catalogue import Database
+from app.jobs import BackgroundServices, EventFeed
+from app.settings import Settings, load_settings
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+ROUTERS = (
+    spaces.router,
+    members.router,
+    genotypes.router,
+    architectures.router,
+    searches.router,
+    trainings.router,
+    jobs.router,
+    evaluations.router,
+    reference.router,
+    workers.router,
+    health.router,
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application. Without settings they are read from the environment.
+
+    Raises ValueError where the database or the broker is not set: engines belong to whoever starts this process.
+    """
+    chosen = settings or load_settings()
+    if chosen.database_url is None or chosen.redis_url is None:
+        raise ValueError("DATABASE_URL and REDIS_URL must be set; `cellar up` starts engines of its own and sets both")
+    metrics = CollectorRegistry()
+    app = FastAPI(
+        title="Cellar",
+        version=version("cellar"),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    database = Database(chosen.database_url)
+    app.state.services = Services(
+        settings=chosen,
+        database=database,
+        feed=EventFeed(database),
+        shelf=SpaceShelf(),
+        metrics=metrics,
+        secret=installation_secret(chosen.data_root),
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    install_documentation(app)
+    install_problem_handlers(app)
+    install_openapi(app)
+    # The last one added is the first that a request meets.
+    app.add_middleware(ConditionalGet)
+    Instrumentator(registry=metrics, excluded_handlers=["/metrics", "/healthz"]).instrument(app)
+    if chosen.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=chosen.cors_origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(Gate, hosts=accepted_hosts(chosen))
+    return app
+
+
+def accepted_hosts(settings: Settings) -> tuple[str, ...]:
+    """The names of the Host header that are answered; none: any. On a loopback address, its own names only."""
+    if settings.host == "localhost" or is_loopback(settings.host):
+        return (*LOOPBACK_NAMES, *settings.allowed_hosts)
+    return tuple(settings.allowed_hosts)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address reaches this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Publisher, reconciler and event feed run for as long as the application does."""
+    services: Services = app.state.services
+    background = BackgroundServices(services.database, services.settings)
+    services.feed.start()
+    background.start()
+    try:
+        yield
+    finally:
+        await run_in_threadpool(services.feed.stop)
+        await run_in_threadpool(background.stop)
+        services.database.dispose()
