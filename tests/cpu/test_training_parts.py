@@ -11,7 +11,6 @@ from workers.training import checkpoint
 from workers.training.augment import Augmentation, augmented, cropped, cut_out, flipped, normalised
 from workers.training.checkpoint import CheckpointError
 from workers.training.determinism import deterministic, generator, seeded, stream_seed
-from workers.training.drop_path import DropPath, dropped
 from workers.training.evaluation import evaluate, recalibrate
 from workers.training.feed import Feed
 from workers.training.loss import classification_loss
@@ -184,22 +183,6 @@ def test_a_batch_larger_than_the_split_is_the_split() -> None:
         load("digits"), ("selection",), batch_size=1000, augmentation=Augmentation(), seed=0, stream="s", device=CPU
     )
     assert (feed.steps, len(feed.batch(0)[1])) == (1, 177)
-
-
-def test_drop_path_keeps_the_expectation_and_drops_whole_images() -> None:
-    x = torch.ones(20_000, 2, 2)
-    found = dropped(x, 0.3, generator(0, "drop"))
-    values = found.flatten(1)
-    assert torch.equal(values.min(1).values, values.max(1).values)
-    assert float(found.mean()) == pytest.approx(1.0, abs=0.02)
-    assert values[:, 0].unique().tolist() == [0.0, pytest.approx(1 / 0.7)]
-    layer = nn.Identity()
-    hooks = DropPath({"a": layer}, generator(0, "drop"))
-    hooks.probability = 0.5
-    assert (layer(x) == 0).any()
-    assert torch.equal(layer.eval()(x), x)
-    hooks.remove()
-    assert torch.equal(layer.train()(x), x)
 
 
 def test_bfloat16_falls_back_with_a_note() -> None:

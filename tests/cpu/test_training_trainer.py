@@ -1,6 +1,7 @@
 """A killed training that goes on from its checkpoint ends with the same bits as one that was left alone."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -8,8 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from app.experiment import TrainingRecipe
+from app.architecture import lower
+from app.experiment import DATASETS, TrainingRecipe
+from app.space import CellSkeleton
+from app.space.zoo import darts
 from workers.data import load
+from workers.network import Network
 from workers.training import CheckpointError, Trainer, checkpoint, drive, evaluate
 from workers.training.determinism import deterministic, seeded
 
@@ -43,10 +48,18 @@ class TwoHeads(nn.Module):
         return self.heads[0](nn.functional.avg_pool2d(x, 2).flatten(1)), self.heads[1](x.mean((2, 3)))
 
 
-def trainer(seed: int = 0, recipe: TrainingRecipe = RECIPE) -> Trainer:
+def discrete_cell() -> nn.Module:
+    """A small network of DARTS cells, where drop path has something to drop."""
+    space = darts(num_nodes=1, operations=("sep_conv_3x3", "skip_connect", "max_pool_3x3"))
+    edges = [{"input": 0, "op": "sep_conv_3x3"}, {"input": 1, "op": "skip_connect"}]
+    decided = space.plan.read({"normal": {"node2": edges}, "reduce": {"node2": edges}})
+    return Network(lower(space.grammar, CellSkeleton(channels=4, num_cells=3), DATASETS["digits"].input, decided))
+
+
+def trainer(seed: int = 0, recipe: TrainingRecipe = RECIPE, network: Callable[[], nn.Module] = TwoHeads) -> Trainer:
     with seeded(seed, "network"):
-        network = TwoHeads()
-    return Trainer(network, recipe, load("digits"), seed=seed, device=CPU, dropped={"branch": network.branch})
+        made = network()
+    return Trainer(made, recipe, load("digits"), seed=seed, device=CPU)
 
 
 def final_state(fit: Trainer) -> dict[str, Tensor]:
@@ -55,16 +68,17 @@ def final_state(fit: Trainer) -> dict[str, Tensor]:
     return fit.state()[0]
 
 
+@pytest.mark.parametrize("network", [TwoHeads, discrete_cell])
 @pytest.mark.parametrize("stop_after", [1, 3, 5])
-def test_resume_is_exact_to_the_bit(tmp_path: Path, stop_after: int) -> None:
+def test_resume_is_exact_to_the_bit(tmp_path: Path, stop_after: int, network: Callable[[], nn.Module]) -> None:
     with deterministic(True):
-        whole = final_state(trainer())
-        first = trainer()
+        whole = final_state(trainer(network=network))
+        first = trainer(network=network)
         assert first.steps == 3
         for _ in range(stop_after):
             first.advance()
         checkpoint.save(tmp_path / "c", *first.state())
-        second = trainer(seed=0)
+        second = trainer(network=network)
         with torch.no_grad():
             for parameter in second.network.parameters():
                 parameter.zero_()  # nothing may survive but what the checkpoint holds
@@ -82,6 +96,23 @@ def test_the_seed_decides_everything() -> None:
         one, same, other = (final_state(trainer(seed)) for seed in (1, 1, 2))
     assert all(torch.equal(tensor, same[name]) for name, tensor in one.items())
     assert not torch.equal(one["model/branch.weight"], other["model/branch.weight"])
+
+
+def test_drop_path_follows_the_schedule_and_its_generator() -> None:
+    no_path = replace(RECIPE, drop_path=0.0)
+    with deterministic(True):
+        with_path, without = (final_state(trainer(recipe=r, network=discrete_cell)) for r in (RECIPE, no_path))
+        fit = trainer(network=discrete_cell)
+        before = fit.drop_path_generator.get_state()
+        probabilities = []
+        for _ in range(3):
+            for _ in range(3):
+                fit.advance()
+            probabilities.append(fit.network.drop_path)
+    assert probabilities == pytest.approx([0.0, 0.1, 0.2])
+    assert not torch.equal(before, fit.drop_path_generator.get_state())
+    name = "model/parts.head/linear.weight"
+    assert not torch.equal(with_path[name], without[name])
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:

@@ -72,12 +72,16 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 
+@torch.no_grad()
 def restore_module(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Loads a module's tensors; raises CheckpointError naming what is missing, left over or of another shape."""
-    try:
-        module.load_state_dict(dict(tensors), strict=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"the checkpoint does not fit the network: {error}") from error
+    """Copies tensors into a module's; raises CheckpointError naming what is missing, left over or of another shape."""
+    held = module.state_dict()
+    wrong = sorted(held.keys() ^ tensors.keys())
+    wrong += [name for name in held.keys() & tensors.keys() if held[name].shape != tensors[name].shape]
+    if wrong:
+        raise CheckpointError(f"the checkpoint does not fit the network: {len(wrong)} tensors, {wrong[:5]} among them")
+    for name, tensor in held.items():  # the module's own memory
+        tensor.copy_(tensors[name])
 
 
 def place(record: Mapping[str, object]) -> tuple[int, int, dict[str, float]]:

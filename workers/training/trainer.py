@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from app.experiment import Split, TrainingRecipe
 from workers.data.images import Images
+from workers.network import Network
 from workers.training import checkpoint
 from workers.training.augment import Augmentation
 from workers.training.determinism import generator
-from workers.training.drop_path import DropPath
 from workers.training.feed import Feed
 from workers.training.loss import classification_loss, main_logits
 from workers.training.metrics import Tally
@@ -24,8 +24,8 @@ from workers.training.schedule import drop_path_probability, learning_rate
 class Trainer:
     """SGD on a network's weights over some splits; one of `workers.training.Fit`.
 
-    `network(x)` answers logits (B, classes), or these followed by an auxiliary head's. `dropped` are the modules whose
-    output drop path acts on. Everything random comes from `seed`; the network's own initialisation is the caller's.
+    `network(x)` answers logits (B, classes), or these followed by an auxiliary head's; drop path acts on a `Network`
+    only. Everything random comes from `seed`; the network's own initialisation is the caller's.
     """
 
     def __init__(
@@ -37,7 +37,6 @@ class Trainer:
         seed: int,
         device: torch.device,
         splits: tuple[Split, ...] = ("weights", "architecture"),
-        dropped: Mapping[str, nn.Module] | None = None,
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.network = network.to(device)
@@ -57,7 +56,9 @@ class Trainer:
             network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
         )
         self.autocast = autocast(recipe.precision, device, note)
-        self.drop_path = DropPath(dropped or {}, generator(seed, "drop path", device=device))
+        self.drop_path_generator = generator(seed, "drop path", device=device)
+        if isinstance(network, Network):
+            network.generator = self.drop_path_generator
         self.epoch = 0
         self.step = 0
         self.tally = Tally.empty(device)
@@ -101,7 +102,8 @@ class Trainer:
 
     def _schedule(self, epoch: int) -> None:
         self.network.train()
-        self.drop_path.probability = drop_path_probability(self.recipe, epoch)
+        if isinstance(self.network, Network):
+            self.network.drop_path = drop_path_probability(self.recipe, epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, epoch)
 
@@ -119,7 +121,7 @@ class Trainer:
             **checkpoint.under("model/", self.network.state_dict()),
             **checkpoint.under("sgd/", checkpoint.optimiser_state(self.optimiser)),
             "rng/augment": self.feed.generator.get_state(),
-            "rng/drop_path": self.drop_path.generator.get_state(),
+            "rng/drop_path": self.drop_path_generator.get_state(),
         }
         return tensors, {"epoch": self.epoch, "step": self.step, "tally": self.tally.state()}
 
@@ -128,7 +130,7 @@ class Trainer:
         checkpoint.restore_module(self.network, checkpoint.part("model/", tensors))
         checkpoint.restore_optimiser(self.optimiser, checkpoint.part("sgd/", tensors))
         self.feed.generator.set_state(tensors["rng/augment"])
-        self.drop_path.generator.set_state(tensors["rng/drop_path"])
+        self.drop_path_generator.set_state(tensors["rng/drop_path"])
         self.epoch, self.step, tally = checkpoint.place(record)
         self.tally = Tally.restored(tally, self.device)
         self._schedule(self.epoch if self.step else max(0, self.epoch - 1))
