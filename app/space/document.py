@@ -15,7 +15,10 @@ from app.space.skeleton import ImageInput, Skeleton
 EQUIVALENCES: Mapping[str, str] = MappingProxyType(
     {
         "operand-swap": "The two operands of a node have no order.",
-        "relabelling": "The inner nodes of a cell have no order, nor the operands of a node; each cell for itself.",
+        "relabelling": "The inner nodes of a cell have no order, nor the operands of a node; every cell for itself.",
+        "nats-string": "Equal unique strings of NATS-Bench, with its zero rule.",
+        "functional": "Skip is identity, none is zero, an operation on zero is zero, a sum has no order.",
+        "pruned-isomorphism": "Edges on no way from input to output are dropped, then the inner nodes have no order.",
     }
 )
 

@@ -27,5 +27,5 @@ def nasbench201(num_nodes: int = 4, operations: tuple[str, ...] = NASBENCH201_OP
         paper="https://arxiv.org/abs/2001.00326",
         grammar=Grammar({"nasbench201": Record("edge_cells", edges)}, "nasbench201"),
         skeletons=SKELETONS,
-        equivalences=(Equivalence("relabelling"),),
+        equivalences=tuple(map(Equivalence, ("relabelling", "pruned-isomorphism", "nats-string", "functional"))),
     )
