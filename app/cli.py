@@ -88,6 +88,7 @@ def api(
                 return
             settings = found
             opened = listen(settings.host, settings.port, allow_open=settings.allow_open)
+            _migrate(settings)
         _serve(settings, opened)
 
 
@@ -100,6 +101,7 @@ def worker(data_dir: DataDir = None) -> None:
     with _explained():
         found = _attached(settings)
         if found is not None:
+            _migrate(found)
             os.environ.update(found.environment())
             # By name and as a process of its own: nothing in `app` imports the workers.
             os.execv(sys.executable, [sys.executable, "-P", "-m", "workers.main"])
@@ -114,8 +116,7 @@ def migrate(data_dir: DataDir = None) -> None:
     with _explained():
         found = _attached(settings)
         if found is not None:
-            assert found.database_url is not None
-            migrate_database(found.database_url)
+            _migrate(found)
         else:
             with Service(settings, api=False, workers=0, command="cellar migrate"):
                 pass  # it migrates whenever it starts
@@ -163,6 +164,11 @@ def _attached(settings: Settings) -> Settings | None:
             "redis_url": settings.redis_url or runtime.redis_url,
         }
     )
+
+
+def _migrate(settings: Settings) -> None:
+    assert settings.database_url is not None
+    migrate_database(settings.database_url)
 
 
 def _serve(settings: Settings, opened: socket.socket) -> None:

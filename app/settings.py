@@ -129,10 +129,10 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for a child process that reads them with `load_settings`."""
-        variables = {"CELLAR_EXTRA_KINDS": json.dumps(dict(self.extra_kinds))}
-        for name, value in self.model_dump(mode="json", exclude={"extra_kinds"}).items():
+        variables: dict[str, str] = {}
+        for name, value in self.model_dump(mode="json").items():
             if value is not None:
-                variables[VARIABLES[name]] = json.dumps(value) if isinstance(value, list) else str(value)
+                variables[VARIABLES[name]] = json.dumps(value) if isinstance(value, list | dict) else str(value)
         return variables
 
 

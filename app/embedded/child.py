@@ -57,7 +57,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        self._command = [str(word) for word in command]
+        self.command = [str(word) for word in command]
         self._directory = directory
         self._environment = dict(environment)
         self._stop_signal = stop
@@ -106,7 +106,7 @@ class Child:
                 self._log_start = log.tell()
                 account = self._account
                 self._process = subprocess.Popen(
-                    self._command,
+                    self.command,
                     cwd=self._directory,
                     env=self._environment,
                     stdin=subprocess.DEVNULL,
