@@ -13,7 +13,10 @@ import pytest
 from app.embedded import Engines
 
 if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+
     from app.catalogue import Database
+    from app.settings import Settings
 
 
 @pytest.fixture
@@ -73,6 +76,44 @@ def database(database_url: str) -> Iterator["Database"]:
 def redis_url(engines: Engines) -> str:
     """Broker URL of this test session's Valkey; shared by the tests of one pytest process."""
     return engines.redis_url
+
+
+@pytest.fixture(scope="module")
+def api_settings(
+    new_database: Callable[[], str], engines: Engines, tmp_path_factory: pytest.TempPathFactory
+) -> "Settings":
+    """Settings of an API process of this test module, on a fresh database."""
+    from app.settings import Settings
+
+    return Settings(
+        database_url=new_database(),
+        redis_url=engines.redis_url,
+        data_root=tmp_path_factory.mktemp("data"),
+        allowed_hosts=("testserver",),
+        reconcile_seconds=3600.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def api(api_settings: "Settings") -> Iterator["TestClient"]:
+    """A client of the API in this process; everything that the application starts is running."""
+    from fastapi.testclient import TestClient
+
+    from app.main import create_app
+
+    with TestClient(create_app(api_settings)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def api_database(api_settings: "Settings") -> Iterator["Database"]:
+    """The catalogue behind `api`."""
+    from app.catalogue import Database
+
+    assert api_settings.database_url is not None
+    opened = Database(api_settings.database_url)
+    yield opened
+    opened.dispose()
 
 
 def _libpq(url: str) -> str:
