@@ -8,6 +8,8 @@ tariff(graph).price(certain(decided))                 of every genotype of an op
 
 from app.architecture.axis import Axis
 from app.architecture.builder import Builder
+from app.architecture.canonical import architecture_id, canonical, canonical_id
+from app.architecture.cost import Cost, NodeCost, cost
 from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import (
@@ -17,6 +19,8 @@ from app.architecture.graph import (
     certain,
     count,
     macs,
+    node_macs,
+    node_params,
     parameters,
     presence,
     price,
@@ -40,25 +44,34 @@ from app.architecture.guard import (
 )
 from app.architecture.lower import lower, lower_cell, lower_operation
 from app.architecture.lower.layers import Layers
+from app.architecture.vocabulary import OPERATIONS, Operation
 
 __all__ = [
     "FALSE",
+    "OPERATIONS",
     "TRUE",
     "Arena",
     "Axis",
     "Builder",
+    "Cost",
     "Cursor",
     "Graph",
     "Guard",
     "Layers",
     "LoweringError",
     "Node",
+    "NodeCost",
+    "Operation",
     "Question",
     "Tariff",
     "Weight",
     "all_of",
     "any_of",
+    "architecture_id",
+    "canonical",
+    "canonical_id",
     "certain",
+    "cost",
     "count",
     "exactly",
     "given",
@@ -66,6 +79,8 @@ __all__ = [
     "lower_cell",
     "lower_operation",
     "macs",
+    "node_macs",
+    "node_params",
     "not_",
     "parameters",
     "presence",

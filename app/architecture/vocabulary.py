@@ -1,0 +1,183 @@
+"""The vocabulary: what the operations in genotypes are, what they do to shapes and what they cost.
+
+Letters in the rules and formulas:
+
+    C  input channels        D  output channels      k  kernel       s  stride, 1 or 2
+    H  W  output extents     h  input height         n  learnable numbers a channel of a norm: 2, or 0 without affine
+    c  1 where the operation changes the number of channels, else 0       r  1 where it changes any extent, else 0
+
+Costs are for one sample; MACs are the multiply-adds of convolutions. Batch normalisation after pooling, which DARTS
+uses while searching, learns nothing and costs no MACs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Cost = tuple[int, int]  # (params, macs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an operation stands: what its shape rule and formulas need to know."""
+
+    channels: int  # C
+    width: int  # D
+    size: tuple[int, int]  # input extents (h, w)
+    stride: int = 1  # s
+    affine: bool = True
+
+    @property
+    def output(self) -> tuple[int, int]:
+        """Output extents (H, W)."""
+        h, w = self.size
+        return (h - 1) // self.stride + 1, (w - 1) // self.stride + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An operation of the vocabulary."""
+
+    name: str  # as grammars and genotypes write it
+    title: str
+    domain: str
+    fields: tuple[str, ...]  # numbers that parametrise it, "name=value" where the name of the operation fixes them
+    shape_rule: str
+    params: str  # as a formula
+    macs: str  # as a formula
+    source: str
+    price: Callable[[Place], Cost]  # the same two formulas as code
+
+
+_SHAPE = "(C, h, w) -> (D, H, W) with H = ceil(h / s), W = ceil(w / s)"
+_DARTS = "Liu et al. (2019), DARTS, arXiv:1806.09055"
+_NASNET = "Zoph et al. (2018), NASNet, arXiv:1707.07012"
+_NB201 = "Dong and Yang (2020), NAS-Bench-201, arXiv:2001.00326"
+
+
+def _norm(place: Place) -> int:
+    return 2 if place.affine else 0
+
+
+def _nothing(place: Place) -> Cost:
+    return 0, 0
+
+
+def _pointwise(place: Place, there: bool) -> Cost:
+    """A 1x1 convolution with its norm, where it is there."""
+    rows, columns = place.output
+    weights = place.channels * place.width
+    return (weights + _norm(place) * place.width, weights * rows * columns) if there else (0, 0)
+
+
+def _identity(place: Place) -> Cost:
+    return _pointwise(place, place.channels != place.width or place.stride != 1)
+
+
+def _pool(place: Place) -> Cost:
+    return _pointwise(place, place.channels != place.width)
+
+
+def _conv(k: int) -> Callable[[Place], Cost]:
+    def price(place: Place) -> Cost:
+        rows, columns = place.output
+        weights = k * k * place.channels * place.width
+        return weights + _norm(place) * place.width, weights * rows * columns
+
+    return price
+
+
+def _separable_twice(k: int) -> Callable[[Place], Cost]:
+    def price(place: Place) -> Cost:
+        rows, columns = place.output
+        c, d = place.channels, place.width
+        weights = 2 * k * k * c + c * c + c * d
+        return weights + _norm(place) * (c + d), weights * rows * columns
+
+    return price
+
+
+def _dilated(k: int) -> Callable[[Place], Cost]:
+    def price(place: Place) -> Cost:
+        rows, columns = place.output
+        weights = k * k * place.channels + place.channels * place.width
+        return weights + _norm(place) * place.width, weights * rows * columns
+
+    return price
+
+
+def _factorised(place: Place) -> Cost:
+    rows, columns = place.output
+    first, second = 7 * place.channels * place.width, 7 * place.width * place.width
+    return first + second + _norm(place) * place.width, (first * place.size[0] + second * rows) * columns
+
+
+def _operation(
+    name: str, title: str, source: str, price: Callable[[Place], Cost], params: str, macs: str, *fields: str
+) -> Operation:
+    return Operation(
+        name=name,
+        title=title,
+        domain="classification",
+        fields=("channels", "width", "stride", *fields),
+        shape_rule=_SHAPE,
+        params=params,
+        macs=macs,
+        source=source,
+        price=price,
+    )
+
+
+def _identities(name: str) -> Operation:
+    title = "The input itself; a factorised reduction at stride 2, a 1x1 convolution where only the width changes"
+    return _operation(name, title, _DARTS, _identity, "r·(C·D + n·D)", "r·C·D·H·W")
+
+
+def _pools(kind: str, word: str, k: int, source: str) -> Operation:
+    title = f"{word} over {k}x{k} windows, padding not counted; a 1x1 convolution follows where the width changes"
+    params, macs = "c·(C·D + n·D)", "c·C·D·H·W"
+    return _operation(f"{kind}_pool_{k}x{k}", title, source, _pool, params, macs, f"kernel={k}")
+
+
+def _convs(name: str, k: int, source: str) -> Operation:
+    title = f"ReLU, {k}x{k} convolution, batch normalisation"
+    return _operation(name, title, source, _conv(k), f"{k}²·C·D + n·D", f"{k}²·C·D·H·W", f"kernel={k}")
+
+
+def _separables(k: int, source: str) -> Operation:
+    title = f"Twice: ReLU, {k}x{k} depthwise and 1x1 convolution, batch normalisation; the stride is in the first"
+    params = f"2·{k}²·C + C² + C·D + n·(C + D)"
+    macs = f"(2·{k}²·C + C² + C·D)·H·W"
+    return _operation(f"sep_conv_{k}x{k}", title, source, _separable_twice(k), params, macs, f"kernel={k}")
+
+
+def _dilateds(k: int) -> Operation:
+    title = f"ReLU, {k}x{k} depthwise convolution of dilation 2, 1x1 convolution, batch normalisation"
+    params, macs = f"{k}²·C + C·D + n·D", f"({k}²·C + C·D)·H·W"
+    return _operation(f"dil_conv_{k}x{k}", title, _DARTS, _dilated(k), params, macs, f"kernel={k}", "dilation=2")
+
+
+def _table() -> dict[str, Operation]:
+    found = [
+        _operation("none", "No connection: zeros of the output's shape", _DARTS, _nothing, "0", "0"),
+        _identities("skip_connect"),
+        _identities("identity"),
+        *(_pools("max", "Maximum", k, _DARTS if k == 3 else _NASNET) for k in (3, 5, 7)),
+        *(_pools("avg", "Average", k, _DARTS if k == 3 else _NASNET) for k in (3, 5, 7)),
+        *(_convs(f"conv_{k}x{k}", k, _NASNET) for k in (1, 3, 5, 7)),
+        *(_convs(f"nor_conv_{k}x{k}", k, _NB201) for k in (1, 3)),
+        *(_separables(k, _DARTS if k < 7 else _NASNET) for k in (3, 5, 7)),
+        *(_dilateds(k) for k in (3, 5)),
+        _operation(
+            "conv_7x1_1x7",
+            "ReLU, 1x7 convolution, 7x1 convolution, batch normalisation; each takes its direction's stride",
+            _NASNET,
+            _factorised,
+            "7·C·D + 7·D² + n·D",
+            "7·C·D·h·W + 7·D²·H·W",
+            "kernel=7",
+        ),
+    ]
+    return {operation.name: operation for operation in found}
+
+
+OPERATIONS: Mapping[str, Operation] = _table()
