@@ -41,6 +41,9 @@ class Plan:
         self._unrank = Unranks().of(part)
         self._decisions: tuple[Decision, ...] | None = None
 
+    def __repr__(self) -> str:
+        return f"Plan({self.grammar!r})"
+
     def index(self, value: object) -> int | None:
         """The rank of any JSON value, or None where it is not a member."""
         try:
