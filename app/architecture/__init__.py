@@ -11,6 +11,7 @@ from app.architecture.builder import Builder
 from app.architecture.canonical import architecture_id, canonical, canonical_id
 from app.architecture.cost import Cost, NodeCost, cost
 from app.architecture.cursor import Cursor
+from app.architecture.draw import draw_svg, draw_text
 from app.architecture.errors import LoweringError
 from app.architecture.graph import (
     Graph,
@@ -73,6 +74,8 @@ __all__ = [
     "certain",
     "cost",
     "count",
+    "draw_svg",
+    "draw_text",
     "exactly",
     "given",
     "lower",

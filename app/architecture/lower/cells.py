@@ -86,6 +86,11 @@ def build_cell(b: Layers, at: str, cell: Cell, inputs: tuple[Node, Node], width:
     return b.concat(f"{at}/concat", [(TRUE, state) for state in states[2:]])
 
 
+def reductions(num_cells: int) -> tuple[int, int]:
+    """The positions of the two reduction cells, which may be one."""
+    return num_cells // 3, 2 * num_cells // 3
+
+
 def network(b: Layers, cursor: Cursor, skeleton: CellSkeleton, image: ImageInput) -> tuple[Node, ...]:
     """Cells in a row, reductions at 1/3 and 2/3, a classifier; the auxiliary head after the second reduction."""
     positive(
@@ -98,14 +103,14 @@ def network(b: Layers, cursor: Cursor, skeleton: CellSkeleton, image: ImageInput
     before, last, halved = _stem(b, skeleton, image)
     width = skeleton.channels
     auxiliary: tuple[Node, ...] = ()
-    reductions = (skeleton.num_cells // 3, 2 * skeleton.num_cells // 3)
+    first, second = reductions(skeleton.num_cells)
     for i in range(skeleton.num_cells):
-        at, reduction = f"cell{i}", i in reductions
+        at, reduction = f"cell{i}", i in (first, second)
         width *= 1 + reduction
         inputs = (b.fit(f"{at}/pre0", before, width, halved=halved), b.fit(f"{at}/pre1", last, width))
         out = build_cell(b, at, reduce if reduction else normal, inputs, width, 1 + reduction)
         before, last, halved = last, out, reduction
-        if skeleton.auxiliary and i == reductions[1]:
+        if skeleton.auxiliary and i == second:
             auxiliary = (_auxiliary(b, last, skeleton),)
     return (b.classifier("head", last, skeleton.num_classes), *auxiliary)
 

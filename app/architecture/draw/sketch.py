@@ -1,0 +1,82 @@
+"""Sketches: what there is to draw of a genotype, before any coordinates."""
+
+from dataclasses import dataclass
+
+from app.architecture.cursor import Cursor
+from app.architecture.errors import LoweringError
+from app.architecture.lower import MEANINGS, cells, edge_cells
+from app.space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """An operation from one vertex to a later one."""
+
+    source: int
+    target: int
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellSketch:
+    """A cell: vertices in topological order, the inputs first."""
+
+    title: str
+    vertices: tuple[str, ...]
+    inputs: int
+    arrows: tuple[Arrow, ...]  # by target, then in the order of the genotype
+    concat: tuple[int, ...] = ()  # the vertices that the output concatenates; empty where the last one is the output
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSketch:
+    """Layers, one after another."""
+
+    title: str
+    operations: tuple[str, ...]
+
+
+Sketch = CellSketch | ChainSketch
+
+
+def sketches(space: SearchSpace, genotype: object) -> tuple[Sketch, ...]:
+    """The cells or the chain of a member; InvalidGenotype of anything else, LoweringError without a meaning."""
+    root = Cursor.root(space.grammar, space.plan.read(genotype))
+    match root.builds:
+        case "cells":
+            return tuple(_cell(f"{name} cell", root[name]) for name in ("normal", "reduce"))
+        case "shared_cell":
+            return (_cell("cell", root),)
+        case "edge_cells":
+            return (_edge_cell(root),)
+        case "chain":
+            return (_chain(root),)
+        case other:
+            raise LoweringError("", f"nothing is known that builds {other!r}", other, MEANINGS)
+
+
+def _operation(choice: Cursor) -> str:
+    return str(choice.values()[0][1])
+
+
+def _cell(title: str, cursor: Cursor) -> CellSketch:
+    cell = cells.read_cell(cursor)
+    vertices = ["input 0", "input 1"]
+    arrows: list[Arrow] = []
+    for name, edges in cell.nodes:
+        target = len(vertices)
+        vertices.append(name)
+        arrows += [Arrow(edge.sources[0][1], target, _operation(edge.operations)) for edge in edges]
+    return CellSketch(title, tuple(vertices), 2, tuple(arrows), tuple(range(2, len(vertices))))
+
+
+def _edge_cell(cursor: Cursor) -> CellSketch:
+    into = edge_cells.read_edges(cursor)
+    arrows = [Arrow(i, j, _operation(choice)) for j, sources in into.items() for i, choice in sources]
+    last = max(into)
+    names = ("input 0", *(f"node {j}" for j in range(1, last)), f"output {last}")
+    return CellSketch("cell", names, 1, tuple(arrows))
+
+
+def _chain(cursor: Cursor) -> ChainSketch:
+    return ChainSketch("chain", tuple(_operation(item) for _, _, item in cursor["layers"].items()))

@@ -1,0 +1,41 @@
+"""Cells and chains for terminals: a tree of at most 100 columns."""
+
+from app.architecture.draw.canvas import label
+from app.architecture.draw.sketch import CellSketch, Sketch, sketches
+from app.space import SearchSpace
+
+COLUMNS = 100
+
+
+def draw_text(space: SearchSpace, genotype: object) -> str:
+    """The cells of a genotype, or its chain, as lines. InvalidGenotype of what is no member.
+
+    normal cell
+    ├─ node2
+    │  ├─ input 0 ── sep_conv_3x3
+    │  └─ input 1 ── skip_connect
+    └─ output = concat(node2, node3, node4, node5)
+    """
+    lines = [line for sketch in sketches(space, genotype) for line in _lines(sketch)]
+    return "\n".join(line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…" for line in lines) + "\n"
+
+
+def _lines(sketch: Sketch) -> list[str]:
+    if not isinstance(sketch, CellSketch):
+        last = len(sketch.operations) - 1
+        rows = [f"{'└' if i == last else '├'}─ {i}  {label(o)}" for i, o in enumerate(sketch.operations)]
+        return [sketch.title, *(rows or ["└─ no layer"])]
+    names = [label(name) for name in sketch.vertices]
+    longest = max(len(names[a.source]) for a in sketch.arrows)
+    lines = [sketch.title]
+    for i in range(sketch.inputs, len(names)):
+        final = not sketch.concat and i == len(names) - 1
+        lines.append(f"{'└' if final else '├'}─ {names[i]}")
+        into = [a for a in sketch.arrows if a.target == i]
+        for k, arrow in enumerate(into):
+            branch = "└" if k == len(into) - 1 else "├"
+            side = " " if final else "│"
+            lines.append(f"{side}  {branch}─ {names[arrow.source]:<{longest}} ── {label(arrow.operation)}")
+    if sketch.concat:
+        lines.append(f"└─ output = concat({', '.join(names[i] for i in sketch.concat)})")
+    return lines
