@@ -173,7 +173,7 @@ def about_members() -> tuple[Example, ...]:
             "two",
             "Two random members",
             drawn,
-            lambda: sample(DARTS, SampleQuestion(**drawn)),
+            lambda: sample(DARTS, SampleQuestion.model_validate(drawn)),
         ),
         Example(
             method="get",
@@ -202,22 +202,26 @@ def about_genotypes() -> tuple[Example, ...]:
     custom: Json = good | {"skeleton": TINY, "input": {"channels": 1, "height": 8, "width": 8}, "by_node": False}
     misspelt: Json = good | {"skeleton": "cifra"}
     return (
-        question("validate", "member", "A member", good, lambda: validation(DARTS, GenotypeQuestion(**good))),
+        question(
+            "validate", "member", "A member", good, lambda: validation(DARTS, GenotypeQuestion.model_validate(good))
+        ),
         question(
             "validate",
             "broken",
             "Everything that is wrong, and the nearest member",
             bad,
-            lambda: validation(DARTS, GenotypeQuestion(**bad)),
+            lambda: validation(DARTS, GenotypeQuestion.model_validate(bad)),
         ),
         question(
             "neighbours",
             "two",
             "Two of the genotypes one decision away",
             few,
-            lambda: neighbours(DARTS, NeighbourQuestion(**few)),
+            lambda: neighbours(DARTS, NeighbourQuestion.model_validate(few)),
         ),
-        question("canonical", "v2", "DARTS_V2", good, lambda: canonical_form(DARTS, GenotypeQuestion(**good))),
+        question(
+            "canonical", "v2", "DARTS_V2", good, lambda: canonical_form(DARTS, GenotypeQuestion.model_validate(good))
+        ),
         question(
             "cost",
             "cifar",
@@ -245,7 +249,7 @@ def about_genotypes() -> tuple[Example, ...]:
             "broken",
             "What is not a member has no canonical form",
             bad,
-            refused(lambda: canonical_form(DARTS, GenotypeQuestion(**bad))),
+            refused(lambda: canonical_form(DARTS, GenotypeQuestion.model_validate(bad))),
             status=422,
         ),
     )
@@ -255,9 +259,9 @@ def about_batches() -> tuple[Example, ...]:
     """Examples of batches: a member and what is none."""
     both = [{"genotype": DARTS_V2}, {"genotype": BROKEN}]
     cheap = [item | {"skeleton": TINY, "by_node": False} for item in both]
-    asked = [GenotypeQuestion(**item) for item in both]
+    asked = [GenotypeQuestion.model_validate(item) for item in both]
     priced = [CostQuestion.model_validate(item) for item in cheap]
-    few = [NeighbourQuestion(**item, limit=1) for item in both]
+    few = [NeighbourQuestion.model_validate(item | {"limit": 1}) for item in both]
     batches: tuple[tuple[str, list[Json], Callable[[], Output]], ...] = (
         ("validate", both, lambda: in_order(DARTS, asked, validation, REQUEST_ID)),
         ("neighbours", [i | {"limit": 1} for i in both], lambda: in_order(DARTS, few, neighbours, REQUEST_ID)),

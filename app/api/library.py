@@ -79,5 +79,7 @@ def page_of_spaces(services: Services, after: str, limit: int) -> list[tuple[Sea
     with services.database.transaction() as session:
         rows = spaces.latest(session, viewer=LOCAL_OWNER, after=after, limit=limit)
     found: list[tuple[SearchSpace | RegisteredSpace, Origin]] = [(row, "registered") for row in rows]
-    found += [(space, "zoo") for name, space in ZOO.items() if name > after]
+    for space in ZOO.values():
+        if space.name > after:
+            found.append((space, "zoo"))
     return sorted(found, key=lambda entry: entry[0].name)[:limit]

@@ -7,7 +7,7 @@ The domain raises its own errors and knows no HTTP; `problem_of` is the only pla
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -108,7 +108,7 @@ def lowering_place(pointer: str) -> str:
 
 
 @contextmanager
-def located(prefix: str) -> Iterator[None]:
+def located(prefix: str) -> Generator[None]:
     """Domain errors raised inside become problems whose pointers start at `prefix` of the request's body."""
     try:
         yield
@@ -120,7 +120,7 @@ def located(prefix: str) -> Iterator[None]:
 
 
 @contextmanager
-def relocated(place: str, elsewhere: str) -> Iterator[None]:
+def relocated(place: str, elsewhere: str) -> Generator[None]:
     """Problems raised inside that point at `place` point `elsewhere`: the same question about another field."""
     try:
         yield
@@ -214,12 +214,15 @@ def request_faults(error: RequestValidationError) -> tuple[Fault, ...]:
         if found["type"] == "json_invalid":
             message, place = f"not JSON: {context['error']} at character {place[0]}", []
         allowed = [context["expected"]] if "expected" in context else []
-        pointer = pointer_into(error.body, place) if source == "body" else "".join(f"/{p}" for p in place)
+        if source != "body":
+            pointer = "".join(f"/{part}" for part in place)
+        else:
+            pointer = pointer_into(error.body, place, missing=found["type"] == "missing")
         faults.append(Fault(pointer, message, shown(found.get("input")), tuple(allowed)))
     return tuple(faults)
 
 
-def pointer_into(body: object, place: Sequence[str | int]) -> str:
+def pointer_into(body: object, place: Sequence[str | int], *, missing: bool) -> str:
     """A JSON pointer from pydantic's place, without the names of union members, which are not in the body."""
     parts: list[str] = []
     for position, part in enumerate(place):
@@ -228,8 +231,8 @@ def pointer_into(body: object, place: Sequence[str | int]) -> str:
                 body = cast("dict[object, object]", body)[part]
             case list() if isinstance(part, int) and part < len(cast("list[object]", body)):
                 body = cast("list[object]", body)[part]
-            case dict() if position == len(place) - 1:
-                body = None  # a missing field: its place is where it should have been
+            case dict() if missing and position == len(place) - 1:
+                pass  # the place of a missing field is where it should have been
             case _:
                 continue
         parts.append(str(part).replace("~", "~0").replace("/", "~1"))

@@ -78,7 +78,7 @@ async def list_operations(
 ) -> OperationList:
     """The vocabulary: what the operations in genotypes are, and what they cost."""
     found = [o for _, o in sorted(OPERATIONS.items()) if domain in (None, o.domain)]
-    return OperationList(items=[OperationView(**{f: getattr(o, f) for f in OperationView.model_fields}) for o in found])
+    return OperationList(items=[OperationView.model_validate(o, from_attributes=True) for o in found])
 
 
 @router.get("/strategies")
@@ -103,4 +103,4 @@ async def list_datasets() -> DatasetList:
 def dataset_view(dataset: Dataset) -> DatasetView:
     """A data set as it travels."""
     fields = {name: getattr(dataset, name) for name in DatasetView.model_fields}
-    return DatasetView(**fields | {"input": asdict(dataset.input), "splits": dict(dataset.splits)})
+    return DatasetView.model_validate(fields | {"input": asdict(dataset.input)})

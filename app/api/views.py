@@ -48,14 +48,13 @@ def evaluation_view(row: Evaluation) -> EvaluationView:
         "provenance": dict(row.provenance),
         "links": EvaluationLinks(architecture=f"/v1/architectures/{row.architecture_id}", job=f"/v1/jobs/{row.job_id}"),
     }
-    return EvaluationView(**fields | known)
+    return EvaluationView.model_validate(fields | known)
 
 
 def job_view(row: Job) -> JobView:
     """A job as it travels."""
     here = f"/v1/jobs/{row.id}"
     fields = {name: getattr(row, name) for name in JobView.model_fields if hasattr(row, name)}
-    documents = {name: None if fields[name] is None else dict(fields[name]) for name in ("result", "error", "progress")}
     links = JobLinks(
         self=here,
         events=f"{here}/events",
@@ -63,7 +62,7 @@ def job_view(row: Job) -> JobView:
         cancel=f"{here}/cancel",
         evaluations=f"/v1/evaluations?job={row.id}",
     )
-    return JobView(**fields | documents | {"id": str(row.id), "request": dict(row.request), "links": links})
+    return JobView.model_validate(fields | {"id": str(row.id), "links": links})
 
 
 def metric_view(row: Metric) -> MetricView:
@@ -73,4 +72,4 @@ def metric_view(row: Metric) -> MetricView:
 
 def worker_view(row: Worker) -> WorkerView:
     """A worker as it travels."""
-    return WorkerView(**asdict(row) | {"id": str(row.id)})
+    return WorkerView.model_validate(asdict(row) | {"id": str(row.id)})

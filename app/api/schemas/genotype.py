@@ -140,7 +140,7 @@ class NodeCostView(Output):
     op: str = Field(description="Its operation")
     params: int = Field(description="Learnable numbers")
     macs: int = Field(description="Multiply-adds of convolutions and linear layers for one image")
-    activations: int = Field(description="Numbers in its output for one image")
+    activations: int = Field(description="Numbers it puts out for one image; 0 unless a convolution or linear layer")
 
 
 class CostView(Output):
@@ -152,9 +152,9 @@ class CostView(Output):
     input: dict[str, int] = Field(description="The image: channels, height, width (pixels)")
     params: int = Field(description="Learnable numbers")
     macs: int = Field(description="Multiply-adds of convolutions and linear layers for one image")
-    activations: int = Field(description="Numbers in the outputs of all nodes for one image")
-    depth: int = Field(description="Nodes with parameters on the longest way from input to output")
-    by_node: list[NodeCostView] = Field(description="The cost of every node; empty where it was not asked for")
+    activations: int = Field(description="Numbers that convolutions and linear layers put out for one image")
+    depth: int = Field(description="Convolutions and linear layers on the longest way from image to logits")
+    by_node: list[NodeCostView] = Field(description="Every node that costs something; empty where it was not asked for")
 
 
 class DrawingView(Output):

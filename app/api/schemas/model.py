@@ -13,3 +13,8 @@ class Output(BaseModel):
     """What a client gets."""
 
     model_config = ConfigDict(frozen=True)
+
+
+def name_or_object(value: object) -> str:
+    """Tells the two ways apart in which a skeleton or a recipe is given: only one of them is then at fault."""
+    return "name" if isinstance(value, str) else "object"

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from app.api.schemas.model import Input, Output
+from app.api.schemas.model import Input, Output, name_or_object
 from app.api.schemas.skeleton import Name
 from app.experiment import SearchRecipe, TrainingRecipe
 
@@ -71,11 +71,16 @@ class SearchRecipeBody(Input):
     def recipe(self) -> SearchRecipe:
         """The domain's value."""
         first, second = self.alpha_betas
-        return SearchRecipe(**self.model_dump() | {"alpha_betas": (first, second)})
+        fields: dict[str, Any] = self.model_dump() | {"alpha_betas": (first, second)}
+        return SearchRecipe(**fields)
 
 
-TrainingRecipeChoice = Name | TrainingRecipeBody
-SearchRecipeChoice = Name | SearchRecipeBody
+TrainingRecipeChoice = Annotated[
+    Annotated[Name, Tag("name")] | Annotated[TrainingRecipeBody, Tag("object")], Discriminator(name_or_object)
+]
+SearchRecipeChoice = Annotated[
+    Annotated[Name, Tag("name")] | Annotated[SearchRecipeBody, Tag("object")], Discriminator(name_or_object)
+]
 
 
 class RecipeView(Output):

@@ -1,10 +1,10 @@
 """Skeletons and images as they are asked for. The bounds keep one question below a second of work."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from app.api.schemas.model import Input
+from app.api.schemas.model import Input, name_or_object
 from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, Skeleton
 
 Channels = Annotated[int, Field(ge=1, le=1024, description="Channels of the first cells or layers")]
@@ -69,9 +69,12 @@ class ChainSkeletonBody(Input):
 
     def skeleton(self) -> Skeleton:
         """The domain's value."""
-        return ChainSkeleton(**self.model_dump() | {"reductions": tuple(self.reductions)})
+        fields: dict[str, Any] = self.model_dump() | {"reductions": tuple(self.reductions)}
+        return ChainSkeleton(**fields)
 
 
 SkeletonBody = Annotated[CellSkeletonBody | EdgeCellSkeletonBody | ChainSkeletonBody, Field(discriminator="family")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-SkeletonChoice = Name | SkeletonBody
+SkeletonChoice = Annotated[
+    Annotated[Name, Tag("name")] | Annotated[SkeletonBody, Tag("object")], Discriminator(name_or_object)
+]

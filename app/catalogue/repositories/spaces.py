@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, collate, func, or_, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from app.catalogue.rows import Document, RegisteredSpace, Visibility
@@ -67,7 +67,7 @@ def listing(session: Session, *, viewer: str, limit: int = 200) -> tuple[Registe
 def latest(session: Session, *, viewer: str, after: str = "", limit: int = 200) -> tuple[RegisteredSpace, ...]:
     """The newest version of each space that the viewer may see and whose name comes after `after`, by name."""
     name = collate(spaces.c.name, "C")  # the order in which Python compares names
-    statement = select(spaces).where(_visible(viewer), name > after).distinct(name)
+    statement = select(spaces).where(_visible(viewer), name > after).ext(distinct_on(name))
     ordered = statement.order_by(name, (spaces.c.owner == viewer).desc(), spaces.c.version.desc()).limit(limit)
     return tuple(RegisteredSpace(**row) for row in session.execute(ordered).mappings())
 
