@@ -190,7 +190,8 @@ def _serve(settings: Settings, opened: socket.socket) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
-    server.run(sockets=[opened])
+    with StopSignals():  # uvicorn raises the signal once more when it has stopped, which is no failure
+        server.run(sockets=[opened])
     if not server.started:
         raise typer.Exit(3)
 

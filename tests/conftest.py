@@ -1,8 +1,16 @@
-"""Fixtures that need real engines: one PostgreSQL and one Valkey for each pytest process, a fresh database a test."""
+"""Fixtures on real engines and real processes.
 
+One PostgreSQL and one Valkey for each pytest process, a fresh database for each test, and the command `cellar` as a
+process tree that is gone when its test ends.
+"""
+
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +18,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from app.embedded import Engines
+from app.embedded import Engines, wait_until
+from app.settings import VARIABLES
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
@@ -118,3 +127,109 @@ def api_database(api_settings: "Settings") -> Iterator["Database"]:
 
 def _libpq(url: str) -> str:
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+class Tree:
+    """The command `cellar` as a process of its own, with everything below it."""
+
+    def __init__(
+        self, command: list[str], output: Path, *, environment: Mapping[str, str], directory: Path, user: int | None
+    ) -> None:
+        self._output = output
+        inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES.values()}
+        with output.open("w") as stream:
+            self.process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env={**inherited, "OMP_NUM_THREADS": "1", **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+            )
+        self.known: dict[int, str] = {}  # everything that was ever seen below it
+
+    @property
+    def output(self) -> str:
+        """What it has said so far."""
+        return self._output.read_text()
+
+    def wait_for(self, said: str, seconds: float = 60) -> None:
+        """Wait until it has said this."""
+        ended = wait_until(lambda: said in self.output or self.process.poll() is not None, seconds, pause=0.05)
+        assert ended, f"it did not say {said!r} in {seconds} s: {self.output}"
+        assert said in self.output, f"it ended with {self.process.returncode} and did not say {said!r}: {self.output}"
+
+    @property
+    def url(self) -> str:
+        """Where its API answers."""
+        (line,) = [line for line in self.output.splitlines() if line.split()[:1] == ["API"]]
+        return line.split()[1]
+
+    def look(self) -> dict[int, str]:
+        """Process ids and command lines of itself and of everything below it."""
+        parents: dict[int, int] = {}
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+            except OSError:  # it ended meanwhile
+                continue
+        below = {self.process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in below} - below:
+            below |= more
+        found = {pid: line for pid in below if (line := command_line(pid))}
+        self.known |= found
+        return found
+
+    def one(self, part: str) -> int:
+        """Process id of the one process below it whose command line holds `part`."""
+        (found,) = [pid for pid, line in self.look().items() if part in line and pid != self.process.pid]
+        return found
+
+    def left(self) -> dict[int, str]:
+        """What still runs of everything that was ever seen below it."""
+        return {pid: line for pid, line in self.known.items() if command_line(pid) == line}
+
+    def end(self) -> None:
+        """Kill whatever is left."""
+        if self.process.poll() is None:
+            self.look()
+        for pid in (self.process.pid, *self.left()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.wait(10)
+
+
+def command_line(pid: int) -> str:
+    """The command line of a process; empty when it has ended, also when nobody has taken note of that."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return ""
+
+
+@pytest.fixture
+def cellar(tmp_path: Path) -> Iterator[Callable[..., Tree]]:
+    """Start `cellar` with these arguments; whatever is left of it when the test ends is killed."""
+    started: list[Tree] = []
+
+    def start(
+        *arguments: str | Path,
+        environment: Mapping[str, str] | None = None,
+        directory: Path = Path("/"),
+        python: Path = Path(sys.executable),
+        user: int | None = None,
+    ) -> Tree:
+        command = [str(python), "-P", "-m", "app.cli", *map(str, arguments)]
+        output = tmp_path / f"output-{len(started)}"
+        started.append(Tree(command, output, environment=environment or {}, directory=directory, user=user))
+        return started[-1]
+
+    yield start
+    for tree in started:
+        tree.end()

