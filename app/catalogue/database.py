@@ -40,8 +40,8 @@ class Database:
     def listen(self, *channels: str) -> Generator[psycopg.Connection[Any]]:
         """A connection of its own, outside the pool, that hears the channels' notifications."""
         pooled = self.engine.raw_connection()
-        pooled.detach()
         connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
+        pooled.detach()
         try:
             connection.autocommit = True
             for channel in channels:

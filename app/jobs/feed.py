@@ -89,6 +89,8 @@ class EventFeed:
                                 break
             except (SQLAlchemyError, psycopg.Error) as error:
                 log.warning("event feed lost the database", error=str(error))
+            except Exception:  # followers would fall back to looking every second, for ever
+                log.exception("event feed failed")
             self._hearing.clear()
             self._wake_all()
             self._stopping.wait(DEAF_SECONDS)

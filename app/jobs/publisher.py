@@ -105,3 +105,6 @@ class Publisher:
             except (SQLAlchemyError, psycopg.Error) as error:
                 log.warning("publisher lost the database", error=str(error))
                 self._stopping.wait(RETRY_SECONDS)
+            except Exception:  # without this thread no job would ever start again
+                log.exception("publisher failed")
+                self._stopping.wait(RETRY_SECONDS)

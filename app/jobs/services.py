@@ -73,5 +73,8 @@ class BackgroundServices:
             except SQLAlchemyError as error:
                 log.warning("reconciler lost the database", error=str(error))
                 continue
+            except Exception:  # without this thread lost jobs would stay lost
+                log.exception("reconciler failed")
+                continue
             if done is not None and (done.expired or done.woken or done.stranded):
                 log.info("reconciled", expired=done.expired, woken=done.woken, stranded=done.stranded)

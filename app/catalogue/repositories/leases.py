@@ -102,7 +102,7 @@ def close(
     error: Document | None = None,
 ) -> Job | None:
     """End the job under this fence."""
-    return _one(session, _held(id, fence).values(_final(state), result=result, error=error))
+    return _one(session, _held(id, fence).values(**_final(state), result=result, error=error))
 
 
 def ask_cancel(session: Session, id: UUID) -> Job | None:

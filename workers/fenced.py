@@ -1,0 +1,155 @@
+"""`Progress` on the catalogue: every call is one transaction that carries the job's fence."""
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from app.catalogue import Database, artefacts
+from app.jobs import Lease, hold, record_artefact, record_checkpoint, record_epoch, record_note, record_progress
+from workers.files import JobFiles
+from workers.progress import Resume, StopReason
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+STEP_SECONDS = 0.5  # steps are told at most so often: they are for people to look at
+PATIENCE_SECONDS = 300.0  # how long a job waits for its database to come back
+RETRY_SECONDS = 0.5
+ARTEFACT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+class Stop:
+    """What the job was asked to do, by its worker, by a signal or by the catalogue; cancelling goes before draining."""
+
+    def __init__(self) -> None:
+        self._cancel = threading.Event()
+        self._drain = threading.Event()
+
+    def ask(self, reason: StopReason) -> None:
+        """Ask the job to stop."""
+        (self._cancel if reason == "cancel" else self._drain).set()
+
+    @property
+    def reason(self) -> StopReason | None:
+        """Why the job is to stop, if it is."""
+        if self._cancel.is_set():
+            return "cancel"
+        return "drain" if self._drain.is_set() else None
+
+
+def patiently(database: Database, work: Callable[[Session], T], *, seconds: float = PATIENCE_SECONDS) -> T:
+    """Do the work in a transaction, again and again while the database is away. Anything else is raised at once.
+
+    A connection that breaks during the commit leaves open whether it was done, so the work has to bear repetition.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with database.transaction() as session:
+                return work(session)
+        except (DBAPIError, PoolTimeout) as error:
+            away = isinstance(error, PoolTimeout) or error.connection_invalidated or _is_connecting(error)
+            if not away or time.monotonic() > deadline:
+                raise
+            log.warning("database is away, trying again", error=str(error).splitlines()[0])
+            time.sleep(RETRY_SECONDS)
+
+
+class FencedProgress:
+    """What a handler reports to. Raises LeaseLost from any call once the job belongs to somebody else."""
+
+    def __init__(self, database: Database, lease: Lease, files: JobFiles, stop: Stop) -> None:
+        self._database = database
+        self._lease = lease
+        self._files = files
+        self._stop = stop
+        self._numbers = count()
+        self._step_told = -math.inf
+
+    def report(
+        self,
+        phase: str,
+        epoch: int,
+        epochs: int,
+        metrics: Mapping[str, float],
+        *,
+        step: int | None = None,
+        steps: int | None = None,
+    ) -> None:
+        """Tell how far the job is; the end of an epoch is kept, steps are told twice a second at most."""
+        if step is not None:
+            moment = time.monotonic()
+            if moment - self._step_told < STEP_SECONDS:
+                return
+            self._step_told = moment
+        data = {
+            "phase": phase,
+            "epoch": epoch,
+            "epochs": epochs,
+            "step": step,
+            "steps": steps,
+            "metrics": {name: finite(value) for name, value in metrics.items()},
+        }
+        record = record_epoch if step is None else record_progress
+        if patiently(self._database, lambda session: record(session, self._lease, data)):
+            self._stop.ask("cancel")
+
+    def note(self, text: str) -> None:
+        """Tell something worth knowing."""
+        patiently(self._database, lambda session: record_note(session, self._lease, text))
+
+    def checkpoint(self, phase: str, epoch: int, write: Callable[[Path], None]) -> None:
+        """Commit a state to resume from, in place of the one before."""
+        file = self._files.write_checkpoint(self._lease.fence, next(self._numbers), write)
+        patiently(self._database, lambda session: record_checkpoint(session, self._lease, phase, epoch, file))
+        self._files.keep_only_checkpoint(file.path, self._lease.fence)
+
+    def resume(self) -> Resume | None:
+        """The last committed checkpoint; one whose file is gone or damaged is passed over, and a note says so."""
+        stored = patiently(self._database, lambda session: artefacts.checkpoint(session, self._lease.job_id))
+        if stored is None:
+            return None
+        file = self._files.open(stored.path, bytes=stored.bytes, sha256=stored.sha256)
+        if file is None:
+            self.note(f"the checkpoint of {stored.phase} epoch {stored.epoch} is not there as written: starting over")
+            return None
+        return Resume(stored.phase, stored.epoch, file)
+
+    def keep(self, name: str, write: Callable[[Path], None]) -> str:
+        """Commit a file that outlives the job. Raises ValueError for a name that is not a plain file name."""
+        if not ARTEFACT_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of an artefact: it must match {ARTEFACT_NAME.pattern}")
+        file = self._files.write_artefact(self._lease.fence, name, write)
+        patiently(self._database, lambda session: record_artefact(session, self._lease, name, file))
+        return name
+
+    def should_stop(self) -> StopReason | None:
+        """Why to stop, if at all. Costs nothing."""
+        return self._stop.reason
+
+    def confirm(self) -> None:
+        """Raise LeaseLost unless the job is still this process's."""
+        patiently(self._database, lambda session: hold(session, self._lease))
+
+
+def finite(value: float) -> float | None:
+    """The number as JSON has it: what is not finite becomes null."""
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _is_connecting(error: DBAPIError) -> bool:
+    """Whether no connection could be made at all, or the server said that it is shutting down or starting up."""
+    code = getattr(error.orig, "sqlstate", None)
+    return code is None or code.startswith(("08", "57P")) or code == "53300"

@@ -1,0 +1,83 @@
+"""From what a handler measured to rows of the catalogue: identity and rank are worked out before the transaction."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.catalogue import Job, architectures, evaluations
+from app.experiment import DATASETS, JobResult, MeasuredEvaluation, recipe_digest
+from app.space import SearchSpace, space_from_json
+from workers.fenced import finite
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredArchitecture:
+    """An evaluation with the architecture that it is of."""
+
+    evaluation: MeasuredEvaluation
+    id: str
+    index: int
+    space: SearchSpace
+
+
+def measure(job: Job, outcome: JobResult) -> tuple[MeasuredArchitecture, ...]:
+    """Find out which architectures a job's evaluations are of. Raises what a genotype outside its space raises."""
+    if not outcome.evaluations:
+        return ()
+    from app.architecture import architecture_id
+
+    space = space_from_json(job.request["document"])
+    measured: list[MeasuredArchitecture] = []
+    for evaluation in outcome.evaluations:
+        genotype: Any = evaluation.genotype
+        id = architecture_id(space, evaluation.skeleton, DATASETS[evaluation.dataset].input, genotype)
+        measured.append(MeasuredArchitecture(evaluation, id, space.plan.rank(genotype), space))
+    return tuple(measured)
+
+
+def record(session: Session, job: Job, measured: tuple[MeasuredArchitecture, ...]) -> None:
+    """Write architectures and evaluations, in the transaction that ends the job."""
+    # In one order everywhere, so that two jobs that record the same architectures wait for each other, not in a ring.
+    for found in sorted(measured, key=lambda m: m.id):
+        evaluation = found.evaluation
+        architectures.ensure(
+            session,
+            id=found.id,
+            space=found.space.identity,
+            index=found.index,
+            genotype=evaluation.genotype,
+            skeleton=asdict(evaluation.skeleton),
+            input=asdict(DATASETS[evaluation.dataset].input),
+            params=evaluation.params,
+            macs=evaluation.macs,
+        )
+        evaluations.record(
+            session,
+            architecture_id=found.id,
+            job_id=job.id,
+            kind=evaluation.kind,
+            dataset=evaluation.dataset,
+            split=evaluation.split,
+            recipe_name=evaluation.recipe.name,
+            recipe_digest=recipe_digest(evaluation.recipe),
+            recipe=asdict(evaluation.recipe),
+            seed=evaluation.seed,
+            metrics=_finite(evaluation.metrics),
+            params=evaluation.params,
+            macs=evaluation.macs,
+            device=evaluation.device,
+            torch_version=evaluation.torch_version,
+            code_version=evaluation.code_version,
+            seconds=evaluation.seconds,
+            weights=evaluation.weights,
+            provenance=evaluation.provenance,
+            owner=job.owner,
+            visibility=job.visibility,
+        )
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that are numbers: a loss that overflowed has no place in a ranking."""
+    return {name: value for name, given in metrics.items() if (value := finite(given)) is not None}

@@ -1,0 +1,188 @@
+"""One job in a process of its own: `python -m workers.run JOB FENCE`, or `--spare` to wait for a job with imports done.
+
+With `--control` the worker speaks on standard input, one JSON object a line: `{"job": ..., "fence": ...}` to a spare,
+`{"stop": "cancel" | "drain"}` at any time. When standard input ends, the worker is gone and so is this process.
+"""
+
+import argparse
+import ctypes
+import importlib
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any, cast
+from uuid import UUID
+
+import structlog
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
+from sqlalchemy.orm import Session
+
+from app.catalogue import Database, Job, jobs
+from app.experiment import JobResult
+from app.jobs import Lease, LeaseLost, cancelled, fail, finish, release
+from app.settings import Settings, load_settings
+from workers import log as logs
+from workers.fenced import FencedProgress, Stop, patiently
+from workers.files import JobFiles
+from workers.measured import MeasuredArchitecture, measure, record
+from workers.progress import Stopped
+from workers.tasks import KINDS, TORCH_KINDS, handler_of
+
+log = structlog.get_logger(__name__)
+
+LOST = 3  # exit status of a process whose job belongs to somebody else
+PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
+
+
+def run(settings: Settings, database: Database, lease: Lease, stop: Stop) -> int:
+    """Run the job to one of its ends, and commit that. Returns the process's exit status."""
+    structlog.contextvars.bind_contextvars(job=str(lease.job_id), fence=lease.fence)
+    progress = FencedProgress(database, lease, JobFiles(settings.data_root, lease.job_id), stop)
+    try:
+        progress.confirm()
+        job = patiently(database, lambda session: jobs.get(session, lease.job_id))
+        assert job is not None, "a held job exists"
+        _work(job, settings, database, lease, progress)
+    except LeaseLost as lost:
+        if not _ended_by(database, lease):
+            log.warning("lease lost, nothing more is written", error=str(lost))
+            return LOST
+    return 0
+
+
+def _work(job: Job, settings: Settings, database: Database, lease: Lease, progress: FencedProgress) -> None:
+    """Call the handler and commit what became of it."""
+    try:
+        handler, request_type = handler_of(job.kind, {**KINDS, **settings.extra_kinds})
+        request = TypeAdapter(request_type).validate_python(job.request)
+        outcome = handler(request, progress)
+        measured = measure(job, outcome)
+    except LeaseLost:
+        raise
+    except Stopped as stopped:
+        if stopped.reason == "drain":
+            log.info("drained")
+            patiently(database, lambda session: release(session, lease))
+            return
+        log.info("cancelled")
+        best = stopped.best
+        kept = measure(job, best) if best is not None else ()
+        patiently(database, lambda session: _cancel(session, lease, job, best, kept))
+    except Exception as error:
+        log.exception("handler failed", kind=job.kind)
+        problem = error_document(job.kind, error)
+        patiently(database, lambda session: fail(session, lease, problem))
+    else:
+        patiently(database, lambda session: _finish(session, lease, job, outcome, measured))
+        log.info("succeeded", evaluations=len(measured))
+
+
+def error_document(kind: str, error: BaseException) -> dict[str, Any]:
+    """What the job's owner is told of a failure: what went wrong, not where in the code."""
+    message = str(error).strip() or "no message"
+    return {
+        "type": "handler-error",
+        "title": f"The {kind} failed",
+        "detail": f"{type(error).__name__}: {message}"[:2000],
+        "exception": type(error).__name__,
+    }
+
+
+def plain(value: object) -> Any:
+    """A result as JSON: dataclasses become objects, what is not finite becomes null."""
+    return to_jsonable_python(value, inf_nan_mode="null")
+
+
+def _finish(
+    session: Session, lease: Lease, job: Job, outcome: JobResult, measured: tuple[MeasuredArchitecture, ...]
+) -> None:
+    """The job's result, its evaluations and its final state: all of it, or nothing."""
+    finish(session, lease, plain(outcome.result))
+    record(session, job, measured)
+
+
+def _cancel(
+    session: Session, lease: Lease, job: Job, best: JobResult | None, measured: tuple[MeasuredArchitecture, ...]
+) -> None:
+    cancelled(session, lease, None if best is None else plain(best.result))
+    record(session, job, measured)
+
+
+def _ended_by(database: Database, lease: Lease) -> bool:
+    """Whether the job was ended under this very fence: the connection broke after a commit that did happen."""
+    job = patiently(database, lambda session: jobs.get(session, lease.job_id))
+    return job is not None and job.final and job.fence == lease.fence
+
+
+def _die_with_parent(parent: int | None) -> None:
+    """End with the worker, also when it was killed."""
+    if parent is None:
+        return
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(LOST)
+
+
+def _listen(stop: Stop, orders: "queue.SimpleQueue[Lease]") -> None:
+    """Follow the worker's lines until they end, which is the end of this process too."""
+    for line in sys.stdin:
+        order = cast("Mapping[str, Any]", json.loads(line))
+        if "stop" in order:
+            stop.ask(order["stop"])
+        else:
+            orders.put(Lease(UUID(order["job"]), int(order["fence"])))
+    os._exit(LOST)
+
+
+def _import_ahead() -> None:
+    """Import what jobs that need torch need. What fails now fails again when a job wants it, and is said there."""
+    for module in ("torch", *sorted({KINDS[kind].partition(":")[0] for kind in TORCH_KINDS})):
+        try:
+            importlib.import_module(module)
+        except Exception:
+            log.exception("import failed", module=module)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The process."""
+    parser = argparse.ArgumentParser(prog="python -m workers.run", description="Run one job under a lease.")
+    parser.add_argument("job", nargs="?", type=UUID, help="the job's id")
+    parser.add_argument("fence", nargs="?", type=int, help="the fence it was claimed with")
+    parser.add_argument("--spare", action="store_true", help="do the imports, then wait for a job")
+    parser.add_argument("--control", action="store_true", help="follow the worker on standard input")
+    parser.add_argument("--parent", type=int, help="process id of the worker, to end with")
+    given = parser.parse_args(arguments)
+    if given.spare != (given.job is None) or (given.job is None) != (given.fence is None):
+        parser.error("name a job and its fence, or --spare")
+    _die_with_parent(given.parent)
+    settings = load_settings()
+    if settings.database_url is None:
+        parser.error("set DATABASE_URL to the database of the jobs")
+    logs.configure(process="job")
+    stop, orders = Stop(), queue.SimpleQueue[Lease]()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.ask("drain"))
+    if given.control or given.spare:
+        threading.Thread(target=_listen, args=(stop, orders), name="control", daemon=True).start()
+    if given.spare:
+        _import_ahead()
+        lease = orders.get()
+    else:
+        lease = Lease(given.job, given.fence)
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        return run(settings, database, lease, stop)
+    finally:
+        database.dispose()
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # all is committed; tearing torch down takes longer than some jobs

@@ -1,0 +1,42 @@
+"""Job kinds by name, and the one Celery task: look for work until there is none."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+from celery import Celery
+
+from app.experiment import JobResult
+from app.jobs import WORK
+from workers.progress import Progress
+
+KINDS: Mapping[str, str] = {"search": "workers.search:run", "training": "workers.train:run"}
+"""A kind's handler, `def run(request: ARequest, progress: Progress) -> JobResult`, by name: nothing is imported yet."""
+
+TORCH_KINDS = frozenset(KINDS)
+"""Kinds whose child is taken from those that have torch imported already; any other never imports it."""
+
+Handler = Callable[[Any, Progress], JobResult]
+
+
+class UnknownKind(LookupError):
+    """No handler is known for a job's kind."""
+
+
+def handler_of(kind: str, kinds: Mapping[str, str]) -> tuple[Handler, Any]:
+    """The handler of a kind and the type of its request, which its first parameter says.
+
+    Raises UnknownKind.
+    """
+    if kind not in kinds:
+        raise UnknownKind(f"no handler for job kind {kind!r}; there are {sorted(kinds)}")
+    module, _, name = kinds[kind].partition(":")
+    handler: Handler = getattr(importlib.import_module(module), name)
+    hints = get_type_hints(handler)
+    hints.pop("return", None)
+    return handler, next(iter(hints.values()))
+
+
+def register(app: Celery, work: Callable[[], None]) -> None:
+    """Make `work` what a hint starts."""
+    app.task(name=WORK, ignore_result=True, acks_late=False, max_retries=0)(work)
