@@ -10,9 +10,9 @@ Each neighbour comes exactly once, and the relation is symmetric: what a move op
 computed on ranks, so a neighbour shares nothing with the genotype it came from.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator
 
+from app.space import digits
 from app.space.part import Alternatives, Members, Part, Point, Product, Sequence, bare
 
 
@@ -26,11 +26,10 @@ def moves(part: Part, index: int) -> Iterator[int]:
                 for other in moves(inner, digit):
                     yield index + (other - digit) * stride
         case Alternatives(menu, offsets):
-            here = bisect_right(offsets, index) - 1
-            digit = index - offsets[here]
+            here, digit = digits.option(part, index)
             for position, (inner, offset) in enumerate(zip(menu.parts, offsets, strict=True)):
-                digits = moves(inner, digit) if position == here else _switch(menu.parts[here], digit, inner)
-                for other in digits:
+                found = moves(inner, digit) if position == here else _switch(menu.parts[here], digit, inner)
+                for other in found:
                     yield offset + other
         case Members():
             yield from _member_moves(part, index)
@@ -72,52 +71,24 @@ def _every(base: int, opened: list[tuple[int, int]]) -> Iterator[int]:
 
 
 def _member_moves(part: Members, index: int) -> Iterator[int]:
-    chosen = _taken(part, index)
+    chosen = digits.members(part, index)
     taken = {position for position, _ in chosen}
     for j, (position, digit) in enumerate(chosen):
         old, others = part.menu.parts[position], chosen[:j] + chosen[j + 1 :]
         for other in moves(old, digit):
-            yield _index(part, [*others, (position, other)])
+            yield digits.members_index(part, [*others, (position, other)])
         for free, new in enumerate(part.menu.parts):
             if free not in taken:
                 for other in _switch(old, digit, new):
-                    yield _index(part, [*others, (free, other)])
-
-
-def _taken(part: Members, index: int) -> list[tuple[int, int]]:
-    """The positions that a member takes, each with its own rank."""
-    chosen: list[tuple[int, int]] = []
-    position = 0
-    for left in range(part.k, 0, -1):
-        row, rest = part.ways[left], part.ways[left - 1]
-        while index >= row[position] - row[position + 1]:
-            index -= row[position] - row[position + 1]
-            position += 1
-        position += 1
-        digit, index = divmod(index, rest[position])
-        chosen.append((position - 1, digit))
-    return chosen
-
-
-def _index(part: Members, chosen: list[tuple[int, int]]) -> int:
-    """The inverse of `_taken`, for positions in any order."""
-    index, start = 0, 0
-    for left, (position, digit) in zip(range(part.k, 0, -1), sorted(chosen), strict=True):
-        row = part.ways[left]
-        index += row[start] - row[position] + digit * part.ways[left - 1][position + 1]
-        start = position + 1
-    return index
+                    yield digits.members_index(part, [*others, (free, other)])
 
 
 def _sequence_moves(part: Sequence, index: int) -> Iterator[int]:
     size = part.body.size
-    offset, length = max((offset, n) for n, offset in part.offsets.items() if offset <= index)
-    items = index - offset
-    for place in range(length):
-        stride = size ** (length - 1 - place)
-        digit = items // stride % size
+    length, items = digits.length(part, index)
+    for place, digit in enumerate(digits.items(part, length, items)):
         for other in moves(part.body, digit):
-            yield index + (other - digit) * stride
+            yield index + (other - digit) * size ** (length - 1 - place)
     ordered = sorted(part.lengths)
     here = ordered.index(length)
     for n in ordered[here - 1 : here] if here else ():

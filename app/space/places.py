@@ -2,42 +2,49 @@
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Row
-from typing import Any
 
+from app.space import digits
 from app.space.algebra import Genotype, Path, Symbol
 from app.space.decision import Decision, Decisions, Factor
 from app.space.errors import Fault, GrammarError, InvalidGenotype
-from app.space.faults import locate
 from app.space.limits import LIMITS
 from app.space.part import Alternatives, Members, Nothing, Part, Point, Product, Sequence, Shared
 from app.space.path import length_path, shared_path, step
 from app.space.value import scalar_key, shown
 
 
-def read(part: Part, genotype: Any, path: Path = "") -> Iterator[tuple[Path, tuple[Symbol, ...]]]:
-    """The decisions that a member of the part makes, in the order of the grammar."""
+def read(part: Part, index: int) -> dict[Path, tuple[Symbol, ...]]:
+    """The decisions that the member of rank `index` makes, in the order of the grammar."""
+    made: dict[Path, tuple[Symbol, ...]] = {}
+    _read(part, index, "", made)
+    return made
+
+
+def _read(part: Part, index: int, path: Path, made: dict[Path, tuple[Symbol, ...]]) -> None:
     match part:
-        case Product(fields):
-            for name, inner in fields:
-                yield from read(inner, genotype[name], step(path, name))
+        case Product(fields, strides):
+            for (name, inner), stride in zip(fields, strides, strict=True):
+                digit, index = divmod(index, stride)
+                if not isinstance(inner, Point):
+                    _read(inner, digit, step(path, name), made)
         case Alternatives(menu):
-            position = locate(menu, genotype, "", [])
-            assert position is not None
-            symbol = menu.symbols[position]
-            yield path, (symbol,)
-            yield from read(menu.parts[position], genotype, step(path, symbol))
+            position, digit = digits.option(part, index)
+            made[path] = (menu.symbols[position],)
+            inner = menu.parts[position]
+            if not isinstance(inner, Point):
+                _read(inner, digit, step(path, menu.symbols[position]), made)
         case Members(menu):
-            places = [(locate(menu, item, "", []), item) for item in genotype]
-            chosen = sorted(((p, item) for p, item in places if p is not None), key=lambda pair: pair[0])
-            yield path, tuple(menu.symbols[p] for p, _ in chosen)
-            for p, item in chosen:
-                yield from read(menu.parts[p], item, step(path, menu.symbols[p]))
+            chosen = digits.members(part, index)
+            made[path] = tuple(menu.symbols[position] for position, _ in chosen)
+            for position, digit in chosen:
+                _read(menu.parts[position], digit, step(path, menu.symbols[position]), made)
         case Sequence(body):
-            yield length_path(path), (len(genotype),)
-            for i, item in enumerate(genotype):
-                yield from read(body, item, step(path, i))
+            n, rest = digits.length(part, index)
+            made[length_path(path)] = (n,)
+            for i, digit in enumerate(digits.items(part, n, rest)):
+                _read(body, digit, step(path, i), made)
         case Shared(rule, inner):
-            yield from read(inner, genotype, shared_path(rule))
+            _read(inner, index, shared_path(rule), made)
         case Point() | Nothing():
             return
 
@@ -86,16 +93,22 @@ class _Writer:
                 return list(range(k))  # the grammar leaves nothing open here
             self.faults.append(Fault(path, f"the decision {path!r} is not made", None, options))
             return []
-        positions = {scalar_key(option): p for p, option in enumerate(options)}
-        chosen = {positions[key] for symbol in given if (key := scalar_key(symbol)) in positions}
-        if len(chosen) != k or len(given) != k:
+        found = {p for symbol in given if (p := _position(options, symbol)) is not None}
+        if len(found) != k or len(given) != k:
             answer = ", ".join(map(shown, given))
             among = ", ".join(map(shown, options))
-            self.faults.append(
-                Fault(path, f"expected {k} of {among}, found {answer or 'nothing'}", list(given), options)
-            )
+            message = f"expected {k} of {among}, found {answer or 'nothing'}"
+            self.faults.append(Fault(path, message, list(given), options))
             return []
-        return sorted(chosen)
+        return sorted(found)
+
+
+def _position(options: tuple[Symbol, ...], symbol: object) -> int | None:
+    """Where a symbol stands among the options; strings, the most of them, are found without looking twice."""
+    if type(symbol) is str:
+        return options.index(symbol) if symbol in options else None
+    key = scalar_key(symbol)
+    return next((p for p, option in enumerate(options) if scalar_key(option) == key), None)
 
 
 def decisions(part: Part) -> tuple[Decision, ...]:

@@ -96,8 +96,7 @@ class Plan:
 
     def read(self, genotype: object) -> Decisions:
         """The decisions that a member makes, those left without an alternative included."""
-        self.rank(genotype)
-        return dict(places.read(self.part, genotype))
+        return places.read(self.part, self.rank(genotype))
 
     def write(self, decisions: Decisions) -> Genotype:
         """The member that decisions make, in its written order. What it never meets is not looked at, so decisions for

@@ -171,10 +171,15 @@ def _rank_point(expected: Scalar) -> Rank:
 
 
 class Unranks:
-    """The unrank closures of a plan's parts, each made once. Every call makes new lists and objects."""
+    """The unrank closures of a plan's parts, each made once. Every call makes new lists and objects.
+
+    A Subset of few members, such as the two edges of a DARTS node, remembers those that it has made and hands out
+    copies: half the time of making them again.
+    """
 
     def __init__(self) -> None:
         self._made: dict[Part, Unrank] = {}
+        self._remembered = 20_000  # members that all parts of a plan together may still keep
 
     def of(self, part: Part) -> Unrank:
         """The closure that turns an index in [0, size) into the member."""
@@ -191,6 +196,9 @@ class Unranks:
             case Alternatives():
                 return self._alternatives(part)
             case Members():
+                if part.size <= self._remembered and all(_is_flat(option) for option in part.menu.parts):
+                    self._remembered -= part.size
+                    return _remembering(self._members(part), part.size)
                 return self._members(part)
             case Sequence():
                 return self._sequence(part)
@@ -236,14 +244,14 @@ class Unranks:
 
         return unrank_alternatives
 
-    def _members(self, part: Members) -> Unrank:
+    def _members(self, part: Members) -> Callable[[int], list[Any]]:
         unranks, k, ways = [self.of(inner) for inner in part.menu.parts], part.k, part.ways
         # skipped[r][p]: members that begin before position p, when r are to be taken from all of the options
         skipped = [[row[0] - here for here in row] for row in ways]
         steps = [(ways[r], skipped[r], ways[r - 1]) for r in range(k, 0, -1)]
 
-        def unrank_members(index: int) -> Genotype:
-            made: list[Genotype] = []
+        def unrank_members(index: int) -> list[Any]:
+            made: list[Any] = []
             start = 0
             for row, before, rest in steps:
                 index += row[0] - row[start]
@@ -270,6 +278,29 @@ class Unranks:
             return made
 
         return unrank_sequence
+
+
+def _is_flat(part: Part) -> bool:
+    """An object of scalars: a copy of it shares nothing."""
+    part = bare(part)
+    return isinstance(part, Product) and all(
+        isinstance(inner := bare(field), Point) or (isinstance(inner, Alternatives) and not inner.menu.records)
+        for _, field in part.fields
+    )
+
+
+def _remembering(unrank: Callable[[int], list[Any]], size: int) -> Unrank:
+    """The same, with each list of flat objects made once and copied from then on."""
+    made: list[list[dict[str, Scalar]] | None] = [None] * size
+    copy = dict[str, Scalar].copy
+
+    def unrank_remembered(index: int) -> Genotype:
+        items = made[index]
+        if items is None:
+            items = made[index] = unrank(index)
+        return [*map(copy, items)]  # pyright: ignore[reportReturnType]
+
+    return unrank_remembered
 
 
 def _unrank_nothing(_: int) -> Genotype:
