@@ -8,6 +8,8 @@ from app.architecture.errors import LoweringError
 from app.architecture.graph import Graph, Node, prune
 from app.architecture.guard import FALSE, TRUE, Guard
 
+NODES = 200_000  # of one graph: more than any published network has, less than what takes more than some seconds
+
 
 class Builder:
     """Collects nodes in topological order under their structural names."""
@@ -27,6 +29,8 @@ class Builder:
         **attrs: Any,
     ) -> Node:
         """A node at a place that no other has."""
+        if len(self.nodes) >= NODES:
+            raise LoweringError(at, f"the network has more than {NODES} nodes", None, (NODES,))
         if at in self.nodes:
             raise LoweringError(at, "two nodes at one place", op, ())
         names = tuple([i.name for i in inputs])

@@ -15,6 +15,7 @@ from app.architecture.errors import LoweringError
 from app.architecture.guard import FALSE, TRUE, Arena, Decided, DecisionKind, Guard, Question, position
 from app.space.algebra import Choice, Grammar, Path, Record, Ref, Repeat, Scalar, Subset, Symbol, Term, Value
 from app.space.path import length_path, shared_path, step
+from app.space.recursion import components
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class View:
     decided: Decided
     arena: Arena = field(default_factory=Arena)
     symbols: dict[int, tuple[Symbol, ...]] = field(default_factory=dict[int, tuple[Symbol, ...]])
+    recursive: bool = False
 
     def of(self, options: tuple[Term, ...]) -> tuple[Symbol, ...]:
         """The symbols of some options; the grammar outlives this view, so their identity is a key."""
@@ -32,6 +34,23 @@ class View:
         if found is None:
             found = self.symbols[id(options)] = self.grammar.symbols(options)
         return found
+
+    def possible(self, term: Term, entered: tuple[str, ...]) -> bool:
+        """Whether a term has a member at all, its rules being entered no more often than the depth bound allows."""
+        match term:
+            case Ref(rule):
+                depth = max(self.grammar.depth, 1)
+                return entered.count(rule) < depth and self.possible(self.grammar.rules[rule], (*entered, rule))
+            case Record(_, fields):
+                return all(self.possible(inner, entered) for _, inner in fields)
+            case Choice(options):
+                return any(self.possible(option, entered) for option in options)
+            case Subset(options, k):
+                return sum(self.possible(option, entered) for option in options) >= k
+            case Repeat(body, lengths):
+                return 0 in lengths or self.possible(body, entered)
+            case Value():
+                return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +66,7 @@ class Cursor:
     @classmethod
     def root(cls, grammar: Grammar, decided: Decided | None = None) -> "Cursor":
         """The whole space."""
-        view = View(grammar, {} if decided is None else decided)
+        view = View(grammar, {} if decided is None else decided, recursive=bool(components(grammar)))
         return _follow(view, grammar.root, "", (0,), ())
 
     # -- products and constants
@@ -130,29 +149,35 @@ class Cursor:
     def _go(self, term: Term, symbol: Symbol, index: int) -> "Cursor":
         return _follow(self.view, term, step(self.path, symbol), (*self.place, index), self.entered)
 
-    def _choice(self, options: tuple[Term, ...]) -> list[tuple[Guard, "Cursor"]]:
+    def _menu(self, options: tuple[Term, ...]) -> tuple[list[tuple[int, Term]], tuple[Symbol, ...]]:
+        """The options that have a member here, each with its index, and their symbols."""
         symbols = self.view.of(options)
+        if not self.view.recursive:
+            return list(enumerate(options)), symbols
+        kept = [(i, option) for i, option in enumerate(options) if self.view.possible(option, self.entered)]
+        return kept, tuple(symbols[i] for i, _ in kept)
+
+    def _choice(self, options: tuple[Term, ...]) -> list[tuple[Guard, "Cursor"]]:
+        menu, symbols = self._menu(options)
         chosen = self._chosen(self.path, symbols, 1)
         if chosen is not None:
-            i = position(symbols, chosen[0])
-            return [(TRUE, self._go(options[i], symbols[i], i))]
+            k = position(symbols, chosen[0])
+            return [(TRUE, self._go(menu[k][1], symbols[k], menu[k][0]))]
         question = self._question("choice", symbols)
         when = self.view.arena.when
-        return [
-            (when(question, (i,)), self._go(o, y, i)) for i, (o, y) in enumerate(zip(options, symbols, strict=True))
-        ]
+        return [(when(question, (k,)), self._go(o, symbols[k], i)) for k, (i, o) in enumerate(menu)]
 
     def _subset(self, options: tuple[Term, ...], k: int) -> list[tuple[Guard, "Cursor"]]:
-        symbols = self.view.of(options)
+        menu, symbols = self._menu(options)
         chosen = self._chosen(self.path, symbols, k)
         out: list[tuple[Guard, Cursor]] = []
-        for i, (option, symbol) in enumerate(zip(options, symbols, strict=True)):
-            if chosen is not None and position(chosen, symbol) < 0:
+        for m, (i, option) in enumerate(menu):
+            if chosen is not None and position(chosen, symbols[m]) < 0:
                 continue
             guard = TRUE
             if chosen is None:
-                guard = self.view.arena.when(self._question("subset", symbols, i), (0,))
-            out.append((guard, self._go(option, symbol, i)))
+                guard = self.view.arena.when(self._question("subset", symbols, m), (0,))
+            out.append((guard, self._go(option, symbols[m], i)))
         return out
 
     def _question(self, kind: DecisionKind, symbols: tuple[Symbol, ...], member: int | None = None) -> Question:

@@ -55,6 +55,10 @@ class Layers(Builder):
         axes = tuple(Axis.of(k) if isinstance(k, int) else k for k in (rows, columns))
         strides = pair(stride)
         if pad is None:
+            if any(len(k) % 2 == 0 for k in axes):
+                raise LoweringError(
+                    at, "an even kernel cannot keep the extents: give its padding", [len(k) for k in axes]
+                )
             size = tuple((n - 1) // s + 1 for n, s in zip(x.size, strides, strict=True))
         else:
             reach = [dilation * (len(k) - 1) + 1 - 2 * pad for k in axes]
