@@ -9,7 +9,7 @@ FAMILIES: Mapping[str, tuple[str, str, str, str, str]] = {
     "convolution": ("convolution", "#d3efec", "#1f7f77", "#10433f", "#66c4ba"),
     "max": ("maximum pooling", "#fbe2cf", "#b45a12", "#5a2d0a", "#eca06a"),
     "average": ("average pooling", "#fbf0c4", "#8f7307", "#4b3c05", "#dcc35c"),
-    "identity": ("identity", "#dcf2d5", "#3b8727", "#1f4815", "#8bcf78"),
+    "identity": ("skip connection", "#dcf2d5", "#3b8727", "#1f4815", "#8bcf78"),
     "none": ("no connection", "#ededed", "#8a8a8a", "#333333", "#8f8f8f"),
     "other": ("other", "#f6d9e6", "#a8346c", "#551a37", "#e58db5"),
 }

@@ -1,0 +1,266 @@
+"""Drawings hold what they should, overlap nowhere, and are safe whatever a space calls its parts."""
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from random import Random
+
+import pytest
+
+from app.architecture import LoweringError, draw_svg, draw_text
+from app.architecture.draw.canvas import ADVANCE, SIZE, label
+from app.architecture.draw.palette import FAMILIES, family
+from app.architecture.vocabulary import OPERATIONS
+from app.space import (
+    ChainSkeleton,
+    Grammar,
+    ImageInput,
+    InvalidGenotype,
+    SearchSpace,
+    Subset,
+    Value,
+    one_of,
+    record,
+)
+from app.space.zoo import ZOO, chain, darts, nasbench201, simple_cell
+
+SVG = "{http://www.w3.org/2000/svg}"
+SPACES = {
+    "darts": darts(),
+    "darts with none, six nodes": darts(6, none=True),
+    "simple_cell": simple_cell(),
+    "nasbench201": nasbench201(),
+    "nasbench201, six nodes": nasbench201(6),
+    "chain": chain(),
+    "chain of many": chain((14, 30)),
+}
+
+
+@dataclass(frozen=True)
+class Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+    what: str
+
+    def meets(self, other: "Box") -> bool:
+        return (
+            self.left < other.right - 0.01
+            and other.left < self.right - 0.01
+            and self.top < other.bottom - 0.01
+            and other.top < self.bottom - 0.01
+        )
+
+    def holds(self, other: "Box") -> bool:
+        return (
+            self.left <= other.left + 0.01
+            and other.right <= self.right + 0.01
+            and self.top <= other.top + 0.01
+            and other.bottom <= self.bottom + 0.01
+        )
+
+
+def boxes(svg: str) -> tuple[list[Box], list[Box], Box]:
+    """(rectangles, labels, page)."""
+    root = ET.fromstring(svg)
+    rectangles, labels = [], []
+    for shape in root.iter(f"{SVG}rect"):
+        x, y, w, h = (float(shape.attrib[a]) for a in ("x", "y", "width", "height"))
+        rectangles.append(Box(x, y, x + w, y + h, shape.attrib["class"]))
+    for text in root.iter(f"{SVG}text"):
+        if not text.text:
+            continue
+        x, y, width = float(text.attrib["x"]), float(text.attrib["y"]), len(text.text) * ADVANCE
+        left = x - width / 2 if text.attrib["text-anchor"] == "middle" else x
+        labels.append(Box(left, y - SIZE * 0.8, left + width, y + SIZE * 0.25, text.text))
+    width, height = (float(root.attrib[a]) for a in ("width", "height"))
+    return rectangles, labels, Box(0, 0, width, height, "page")
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_nothing_overlaps(name: str) -> None:
+    space = SPACES[name]
+    skeletons = [None, *space.skeletons.values()]
+    for i, genotype in enumerate(space.plan.sample(Random(name), 12)):
+        skeleton = skeletons[i % len(skeletons)]
+        image = ImageInput(height=224, width=224)
+        rectangles, labels, page = boxes(draw_svg(space, genotype, skeleton, image))
+        for a, b in combinations(labels, 2):
+            assert not a.meets(b), (a, b)
+        for a, b in combinations(rectangles, 2):
+            assert not a.meets(b), (a, b)
+        for label in labels:
+            touched = [r for r in rectangles if r.meets(label)]
+            assert all(r.holds(label) for r in touched), (label, touched)
+        assert all(page.holds(b) for b in (*rectangles, *labels))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_wires_end_where_they_lead_and_pass_through_no_foreign_operation(name: str) -> None:
+    space = SPACES[name]
+    genotype = space.plan.sample(Random(name), 1)[0]
+    svg = draw_svg(space, genotype)
+    rectangles, _, _ = boxes(svg)
+    operations = [r for r in rectangles if r.what in FAMILIES and r.bottom - r.top > 13]
+    for path in ET.fromstring(svg).iter(f"{SVG}path"):
+        if path.attrib["class"] != "wire":
+            continue
+        points = [tuple(map(float, p.split())) for p in path.attrib["d"].removeprefix("M").split(" L")]
+        for (x0, y0), (x1, y1) in pairwise(points):
+            line = Box(min(x0, x1), min(y0, y1), max(x0, x1) + 0.1, max(y0, y1) + 0.1, "wire")
+            crossed = [o for o in operations if o.meets(line)]
+            assert not crossed or name.startswith("chain"), (line, crossed)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_cell_shows_every_operation_once(name: str) -> None:
+    space = SPACES[name]
+    for genotype in space.plan.sample(Random(name), 4):
+        chosen = sorted(
+            str(answer[0])
+            for path, answer in space.plan.read(genotype).items()
+            if isinstance(answer[0], str) and answer[0] in OPERATIONS
+        )
+        root = ET.fromstring(draw_svg(space, genotype))
+        shown = sorted(t.text for t in root.iter(f"{SVG}text") if t.text in OPERATIONS)
+        assert shown == chosen
+        text = draw_text(space, genotype)
+        assert sorted(re.findall("|".join(rf"\b{o}\b" for o in OPERATIONS), text)) == chosen
+
+
+def test_the_legend_names_the_families_that_are_there() -> None:
+    space = chain()
+    svg = draw_svg(space, {"layers": ["conv_3x3", "conv_3x3", "skip_connect", "max_pool_3x3"]})
+    titles = {title for title, *_ in FAMILIES.values()}
+    shown = {t.text for t in ET.fromstring(svg).iter(f"{SVG}text")} & titles
+    assert shown == {"convolution", "skip connection", "maximum pooling"}
+    assert {family(operation) for operation in OPERATIONS} == set(FAMILIES) - {"other"}
+
+
+def test_it_is_light_and_dark_and_loads_nothing() -> None:
+    svg = draw_svg(darts(), darts().plan.unrank(0))
+    assert "prefers-color-scheme: dark" in svg
+    for word in ("<script", "href", "url(", "@import", "<image", "<foreignObject"):
+        assert word not in svg
+    assert svg.count("http") == 1  # the namespace
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_labels_can_be_read(name: str) -> None:
+    """WCAG 2.1: 7 for text, 3 for the lines that carry meaning."""
+    _, fill, line, dark_fill, dark_line = FAMILIES[name]
+    assert contrast(fill, "#1b1f24") >= 7
+    assert contrast(dark_fill, "#eef1f4") >= 7
+    assert contrast(line, "#ffffff") >= 3
+    assert contrast(dark_line, "#14171b") >= 3
+
+
+def test_the_network_shows_its_cells_with_their_sizes() -> None:
+    space = darts()
+    svg = draw_svg(space, space.plan.unrank(7), space.skeletons["cifar"])
+    texts = [t.text for t in ET.fromstring(svg).iter(f"{SVG}text")]
+    assert texts[1:] [:16] == [
+        "image", "3x32x32", "stem", "108x32x32", "6 x normal", "144x32x32", "reduction", "288x16x16",
+        "6 x normal", "288x16x16", "reduction", "576x8x8", "6 x normal", "576x8x8", "classifier", "10 classes",
+    ]  # fmt: skip
+
+
+def test_the_network_of_a_chain_of_skips_has_all_its_layers() -> None:
+    space = chain((4,))
+    svg = draw_svg(space, {"layers": ["skip_connect"] * 4}, ChainSkeleton(channels=4, reductions=(2,)))
+    texts = [t.text for t in ET.fromstring(svg).iter(f"{SVG}text")]
+    assert [t for t in texts if t and t.startswith("layer ")] == ["layer 0", "layer 1", "layer 2", "layer 3"]
+
+
+EVIL = ("<script>alert(1)</script>", "a\"b'c&d", "]]>", "x" * 64, "&lt;", "{}", "' onload='")
+
+
+def test_names_of_a_space_are_text_and_nothing_else() -> None:
+    node = Subset(tuple(record("edge", input=Value(i), op=one_of(*EVIL)) for i in range(2)), 1)
+    cell = record("shared_cell", **{'"/><script>': node, "</svg>": node})
+    space = SearchSpace(
+        name="mine & <yours>", version=1, title="", paper="", grammar=Grammar({"net": cell}, "net"), skeletons={}
+    )
+    for genotype in space.plan.sample(Random(0), 20):
+        svg = draw_svg(space, genotype)
+        root = ET.fromstring(svg)
+        assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+            "svg", "title", "style", "path", "rect", "text", "circle",
+        }  # fmt: skip
+        rectangles, labels, page = boxes(svg)
+        assert all(page.holds(b) for b in (*rectangles, *labels))
+        text = draw_text(space, genotype)
+        assert all(len(line) <= 100 for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\u202eevil", "\ufffdevil"),
+        ("\x00\x1b[31m", "\ufffd\ufffd[31m"),
+        ("a\n b\t c", "a b c"),
+        ("x" * 500, "x" * 39 + "…"),
+        ("\ud800", "\ufffd"),
+    ],
+)
+def test_a_label_is_one_printable_line(text: str, shown: str) -> None:
+    assert label(text) == shown
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_text_stays_within_a_hundred_columns(name: str) -> None:
+    space = SPACES[name]
+    for genotype in space.plan.sample(Random(name), 10):
+        text = draw_text(space, genotype)
+        assert all(len(line) <= 100 for line in text.splitlines())
+        assert text.endswith("\n")
+
+
+def test_text_is_a_tree() -> None:
+    space = nasbench201(3)
+    assert draw_text(space, {"0->1": "nor_conv_3x3", "0->2": "none", "1->2": "skip_connect"}).splitlines() == [
+        "cell",
+        "├─ node 1",
+        "│  └─ input 0 ── nor_conv_3x3",
+        "└─ output 2",
+        "   ├─ input 0 ── none",
+        "   └─ node 1  ── skip_connect",
+    ]
+
+
+def test_what_cannot_be_drawn_is_said() -> None:
+    with pytest.raises(InvalidGenotype):
+        draw_svg(darts(), {"normal": {}})
+    with pytest.raises(LoweringError):
+        draw_svg(darts(), darts().plan.unrank(0), ChainSkeleton())
+    other = SearchSpace(
+        name="other",
+        version=1,
+        title="",
+        paper="",
+        grammar=Grammar({"net": record("sculpture", stone=one_of("a", "b"))}, "net"),
+        skeletons={},
+    )
+    for draw in (draw_svg, draw_text):
+        with pytest.raises(LoweringError, match="sculpture"):
+            draw(other, {"stone": "a"})
+
+
+def test_every_zoo_space_can_be_drawn_on_its_skeletons() -> None:
+    for space in ZOO.values():
+        genotype = space.plan.sample(Random(0), 1)[0]
+        for skeleton in space.skeletons.values():
+            assert "<svg" in draw_svg(space, genotype, skeleton)
