@@ -36,13 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--queues", type=parse_queues, help="queues to serve, e.g. cpu; what suits the device if left out"
     )
+    parser.add_argument("--no-spare", action="store_true", help="hold no child with its imports done: saves memory")
     given = parser.parse_args(arguments)
     settings = load_settings()
     if settings.database_url is None or settings.redis_url is None:
         parser.error("a worker needs DATABASE_URL and REDIS_URL")
     logs.configure(process="worker")
     database = Database(settings.database_url, pool_size=4)
-    runner = Runner(settings, database, given.queues, gpu_uuids())
+    runner = Runner(settings, database, given.queues, gpu_uuids(), spares=not given.no_spare)
     app = celery_app(settings.redis_url)
     register(app, runner.work)
 

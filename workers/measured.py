@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.architecture import architecture_id
 from app.catalogue import Job, architectures, evaluations
 from app.experiment import DATASETS, JobResult, MeasuredEvaluation, recipe_digest
 from app.space import SearchSpace, space_from_json
@@ -26,8 +27,6 @@ def measure(job: Job, outcome: JobResult) -> tuple[MeasuredArchitecture, ...]:
     """Find out which architectures a job's evaluations are of. Raises what a genotype outside its space raises."""
     if not outcome.evaluations:
         return ()
-    from app.architecture import architecture_id
-
     space = space_from_json(job.request["document"])
     measured: list[MeasuredArchitecture] = []
     for evaluation in outcome.evaluations:

@@ -45,9 +45,22 @@ class Runner:
     """One worker's jobs, one at a time. `work` is called by hints, in the main thread."""
 
     def __init__(
-        self, settings: Settings, database: Database, queues: tuple[Queue, ...] | None, gpus: list[str]
+        self,
+        settings: Settings,
+        database: Database,
+        queues: tuple[Queue, ...] | None,
+        gpus: list[str],
+        *,
+        spares: bool = True,
     ) -> None:
-        """`queues`: those to serve, or None for what suits the device that this worker gets of `gpus`."""
+        """
+        Args:
+            settings: of the deployment.
+            database: a pool for this worker's threads.
+            queues: those to serve, or None for what suits the device that this worker gets.
+            gpus: UUIDs of the devices of this host.
+            spares: whether a child with its imports done stands ready.
+        """
         self.id: UUID = uuid4()
         self._settings = settings
         self._database = database
@@ -56,6 +69,7 @@ class Runner:
         self._queues: list[Queue] = []
         self._devices: list[Device] = ["cpu"]
         self._gpu: str | None = None
+        self._spares = spares
         self._busy = False
         self._running: _Running | None = None
         self._spare: Child | None = None
@@ -69,7 +83,7 @@ class Runner:
         log.info("worker ready", queues=self._queues, devices=self._devices, gpu=self._gpu)
         self._sweep()
         self._pulse.start()
-        self._spare = Child.spare(self._environment())
+        self._prepare()
 
     @property
     def queues(self) -> tuple[Queue, ...]:
@@ -141,7 +155,7 @@ class Runner:
 
     def _child_for(self, taken: Claim) -> Child:
         """The spare one for a job that needs torch, with another one made ready; for any other a fresh one."""
-        if taken.job.kind not in TORCH_KINDS:
+        if not self._spares or taken.job.kind not in TORCH_KINDS:
             return Child.for_job(taken.lease, self._environment())
         spare, self._spare = self._spare, None
         if spare is None or not spare.alive:
@@ -149,8 +163,13 @@ class Runner:
                 spare.close()
             spare = Child.spare(self._environment())
         spare.assign(taken.lease)
-        self._spare = Child.spare(self._environment())
+        self._prepare()
         return spare
+
+    def _prepare(self) -> None:
+        """Have a child do its imports now, for the next job that needs them."""
+        if self._spares:
+            self._spare = Child.spare(self._environment())
 
     def _watch(self, running: _Running) -> None:
         """Wait for the child; pass on what it is asked, and kill it when that takes too long or the lease is lost."""

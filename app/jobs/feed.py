@@ -53,7 +53,12 @@ class EventFeed:
             while not self._stopping.is_set():
                 # Cleared before looking: what is written after the look sets it again.
                 follower.woken.clear()
-                page, final = await asyncio.to_thread(self._look, job_id, after)
+                try:
+                    page, final = await asyncio.to_thread(self._look, job_id, after)
+                except SQLAlchemyError as error:
+                    log.warning("event feed cannot look", job=str(job_id), error=str(error))
+                    await follower.wait(DEAF_SECONDS)
+                    continue
                 for event in page:
                     yield event
                     after = event.id

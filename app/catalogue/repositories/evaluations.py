@@ -138,7 +138,7 @@ def recipes(session: Session, wanted: EvaluationQuery) -> tuple[RecipeCount, ...
         .group_by(evaluations.c.recipe_digest)
         .order_by(func.count().desc(), evaluations.c.recipe_digest)
     )
-    return tuple(RecipeCount(name=n, digest=d, count=c) for n, d, c in session.execute(statement).tuples())
+    return tuple(RecipeCount(name=n, digest=d, count=c) for n, d, c in session.execute(statement))
 
 
 def find_measured(

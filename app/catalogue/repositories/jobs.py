@@ -92,7 +92,7 @@ def query(session: Session, wanted: JobQuery) -> tuple[Job, ...]:
 def count_by_state(session: Session) -> dict[tuple[str, JobState], int]:
     """How many jobs there are, by queue and state."""
     statement = select(jobs.c.queue, jobs.c.state, func.count()).group_by(jobs.c.queue, jobs.c.state)
-    return {(queue, state): count for queue, state, count in session.execute(statement).tuples()}
+    return {(queue, state): count for queue, state, count in session.execute(statement)}
 
 
 def owe_hints(session: Session, ids: Collection[UUID]) -> None:
@@ -120,7 +120,7 @@ def take_key(session: Session, *, owner: str, key: str, fingerprint: str, job_id
     bound = select(idempotency.c.job_id, idempotency.c.fingerprint).where(
         idempotency.c.owner == owner, idempotency.c.key == key
     )
-    return session.execute(bound).tuples().one()
+    return session.execute(bound).one()
 
 
 def _visible(viewer: str) -> ColumnElement[bool]:

@@ -37,7 +37,7 @@ def pending(session: Session, *, limit: int = 200) -> tuple[Unhinted, ...]:
         .order_by(jobs.c.priority.desc(), jobs.c.submitted_at)
         .limit(limit)
     )
-    return tuple(Unhinted(*row) for row in session.execute(statement).tuples())
+    return tuple(Unhinted(*row) for row in session.execute(statement))
 
 
 def published(session: Session, ids: Collection[UUID]) -> None:
