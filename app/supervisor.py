@@ -22,7 +22,7 @@ from app.settings import Settings
 START_SECONDS = 60.0
 """Time that the API process has until it answers for the first time; it needs about one second."""
 
-DRAIN_SECONDS = 8.0
+DRAIN_SECONDS = 10.0
 """Time for workers to finish their step and write a checkpoint, and for the API to end its streams."""
 
 TEND_SECONDS = 0.25
@@ -118,7 +118,7 @@ class Service:
             signals: where given, a signal makes `start` give up with `Interrupted`, and a second one hurries `stop`.
         """
         self.settings = settings
-        self.failure: EnginesError | None = None  # why it can no longer run
+        self.failure: EnginesError | ServiceError | None = None  # why it can no longer run
         self._embedded = (settings.database_url is None, settings.redis_url is None)
         self._api = api
         self._workers = settings.workers if workers is None else workers
@@ -243,6 +243,9 @@ class Service:
                         self._tend_child(watched)
                 except EnginesError as error:
                     self.failure = error
+                    return
+                except Exception as error:  # whatever it is, nobody would be watching from here on
+                    self.failure = ServiceError(f"the supervisor failed: {error!r}")
                     return
 
     def _tend_child(self, watched: _Watched) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import urllib.request
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,16 @@ def is_ready(url: str) -> bool:
         return urllib.request.urlopen(f"{url}/readyz", timeout=2).status == 200
     except OSError:
         return False
+
+
+def events_of_a_queued_job(url: str) -> Any:
+    """The open event stream of a job that no worker takes."""
+    body = json.dumps({"space": "darts", "dataset": "digits"}).encode()
+    asked = urllib.request.Request(f"{url}/v1/searches", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert answer.status == 202
+        job = json.load(answer)
+    return urllib.request.urlopen(f"{url}/v1/jobs/{job['id']}/events", timeout=10)
 
 
 @pytest.fixture
@@ -76,11 +87,12 @@ def test_one_service_from_start_to_stop(cellar: Start, data_root: Path) -> None:
 
     again = cellar("up", "--port", "0", "--data-dir", data_root, "--workers", "0")
     again.wait_for("Ctrl-C stops everything.")
-    assert is_ready(again.url)
-    # A terminal sends Ctrl-C to the whole group of its foreground command.
-    os.killpg(again.process.pid, signal.SIGINT)
-    assert again.process.wait(STOP_SECONDS) == 0
-    again.look()
+    with events_of_a_queued_job(again.url) as stream:
+        assert stream.readline(), "the stream is open, and would be for as long as no worker comes"
+        # A terminal sends Ctrl-C to the whole group of its foreground command.
+        again.look()
+        os.killpg(again.process.pid, signal.SIGINT)
+        assert again.process.wait(STOP_SECONDS) == 0
     assert again.left() == {}
 
 
@@ -142,6 +154,12 @@ def test_what_does_not_end_by_itself_is_killed(cellar: Start, data_root: Path, t
     up.process.send_signal(signal.SIGTERM)  # whoever asks twice does not want to wait
     assert up.process.wait(4) == 0
     assert wait_until(lambda: not up.left(), 5), up.left()
+
+
+def test_the_version(cellar: Start) -> None:
+    shown = cellar("--version")
+    assert shown.process.wait(20) == 0
+    assert shown.output == f"cellar {version('cellar')}\n"
 
 
 def test_a_port_in_use(cellar: Start, data_root: Path) -> None:

