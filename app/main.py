@@ -4,7 +4,7 @@ uvicorn --factory app.main:create_app
 """
 
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -28,7 +28,7 @@ from app.api import (
     workers,
 )
 from app.api.documentation import install_documentation
-from app.api.middleware import MAX_BODY_BYTES, ConditionalGet, Gate
+from app.api.middleware import ConditionalGet, Gate
 from app.api.openapi import DESCRIPTION, TAGS, install_openapi
 from app.api.problems import install_problem_handlers
 from app.api.services import Services, installation_secret
@@ -70,7 +70,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=MAX_BODY_BYTES,
     )
     database = Database(chosen.database_url)
     app.state.services = Services(
@@ -111,7 +110,7 @@ def is_loopback(host: str) -> bool:
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Publisher, reconciler and event feed run for as long as the application does."""
     services: Services = app.state.services
     background = BackgroundServices(services.database, services.settings)

@@ -1,5 +1,6 @@
 """Architectures of the catalogue: stored once, whoever meets them."""
 
+import re
 from dataclasses import asdict
 from typing import Annotated, Literal
 
@@ -21,6 +22,8 @@ from app.catalogue import Architecture, EvaluationQuery, architectures
 from app.space import ImageInput
 from app.space.spaces import skeleton_from_json
 
+ARCHITECTURE_ID = re.compile(r"[0-9a-f]{32}")
+
 router = APIRouter(prefix="/v1/architectures", tags=["architectures"])
 
 
@@ -30,7 +33,7 @@ def architecture_at(
 ) -> Architecture:
     """The architecture in the path."""
     with services.database.transaction() as session:
-        found = architectures.get(session, architecture_id)
+        found = architectures.get(session, architecture_id) if ARCHITECTURE_ID.fullmatch(architecture_id) else None
     if found is None:
         raise not_found("architecture", architecture_id)
     return found

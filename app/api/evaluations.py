@@ -22,7 +22,7 @@ from app.space import Fault
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 
 SortName = Literal["accuracy", "-accuracy", "params", "-params", "macs", "-macs", "created_at", "-created_at"]
-Text = Annotated[str | None, Query(min_length=1, max_length=100)]
+Text = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$")]
 Count = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 

@@ -19,6 +19,7 @@ from app.jobs import request_cancel
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
+NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 JobId = Annotated[UUID, Path(description="UUID of the job")]
 EventId = Annotated[int | None, Query(ge=0, lt=2**63, description="Id of the last event that was seen")]
 LastEventId = Annotated[
@@ -41,7 +42,7 @@ JobHere = Annotated[Job, Depends(job_at)]
 @router.get("")
 def list_jobs(
     services: ServicesHere,
-    kind: Annotated[str | None, Query(max_length=64, description="Only jobs of this kind")] = None,
+    kind: Annotated[str | None, Query(pattern=NAME, description="Only jobs of this kind")] = None,
     state: Annotated[list[JobStateName] | None, Query(max_length=6, description="Only jobs in these states")] = None,
     limit: PageLimit = 50,
     cursor: Cursor = None,
@@ -94,7 +95,7 @@ async def stream_events(
 def list_metrics(
     services: ServicesHere,
     job: JobHere,
-    phase: Annotated[str | None, Query(max_length=64, description="Only this phase")] = None,
+    phase: Annotated[str | None, Query(pattern=NAME, description="Only this phase")] = None,
 ) -> MetricList:
     """What the epochs of a job measured, as far as it has come."""
     with services.database.transaction() as session:

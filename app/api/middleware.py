@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.headers import SECURITY_HEADERS
@@ -47,7 +48,7 @@ class Gate:
         if problem := self.refusal(headers):
             await problem_response(identity, problem)(scope, receive, send_with_headers)
         else:
-            await self.app(scope, receive, send_with_headers)
+            await self.app(scope, limited(receive), send_with_headers)
 
     def refusal(self, headers: Headers) -> Problem | None:
         """Why this request goes no further, judged by its headers alone."""
@@ -61,6 +62,21 @@ class Gate:
             detail = f"the body has {length[:20]} bytes, at most {MAX_BODY_BYTES} are accepted"
             return Problem(413, *TITLES[413], detail=detail)
         return None
+
+
+def limited(receive: Receive) -> Receive:
+    """The same messages, as long as the body that came without its length stays within bounds."""
+    total = 0
+
+    async def receive_within_bounds() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > MAX_BODY_BYTES:
+            raise HTTPException(413)  # becomes a problem where every other of its kind does
+        return message
+
+    return receive_within_bounds
 
 
 def host_name(header: str) -> str:

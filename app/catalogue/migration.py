@@ -2,20 +2,24 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.catalogue.errors import MigrationBusy
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 LOCK_KEY = 0x63656C6C61720001  # "cellar" and a number
 LOCK_SECONDS = 60
 
 
-def alembic_config(connection: Connection) -> Config:
+def alembic_config(connection: Connection) -> "Config":
     """Alembic's settings for running on a connection that is open already."""
+    from alembic.config import Config  # here: a fifth of a second that no process but the migrating one needs
+
     config = Config()
     config.set_main_option("script_location", str(Path(str(files("migrations")))))
     config.set_main_option("path_separator", "os")
@@ -28,6 +32,8 @@ def migrate(url: str, revision: str = "head") -> None:
 
     Raises MigrationBusy when another process holds the lock for longer than a minute.
     """
+    from alembic import command
+
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
         with engine.connect() as connection:

@@ -1,0 +1,256 @@
+"""Searches and trainings: what is accepted, with which defaults, and what is answered instead of a job."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import TypeAdapter
+
+from app.api.examples import DARTS_V2, TINY
+from app.architecture import architecture_id
+from app.catalogue import Database, architectures, evaluations, jobs, workers
+from app.experiment import (
+    SEARCH_RECIPES,
+    TRAINING_RECIPES,
+    SearchRequest,
+    TrainingRequest,
+    recipe_digest,
+)
+from app.space import CellSkeleton, ImageInput
+from app.space.zoo import ZOO
+
+QUICK = {"space": "darts", "dataset": "digits"}
+TRAINING = QUICK | {"genotype": DARTS_V2, "recipe": "digits-quick", "skeleton": TINY, "seed": 11}
+
+
+def test_a_search_needs_a_space_and_a_data_set(api: TestClient) -> None:
+    answer = api.post("/v1/searches", json=QUICK)
+    assert answer.status_code == 202
+    job = answer.json()
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (job["kind"], job["state"], job["queue"]) == ("search", "queued", "cpu")
+    request = TypeAdapter(SearchRequest).validate_python(job["request"])
+    assert request.space.digest == ZOO["darts"].digest
+    assert (request.strategy, request.discretisation, request.baseline, request.seed) == ("darts", "darts", True, 0)
+    assert isinstance(request.skeleton, CellSkeleton)
+    assert request.skeleton.affine is False
+    assert request.skeleton.norm_after_pool is True
+    assert request.skeleton.num_classes == 10
+    assert request.retrain_skeleton == ZOO["darts"].skeletons["small"]
+    assert request.recipe == SEARCH_RECIPES["digits-quick"]
+    assert request.retrain_recipe == TRAINING_RECIPES["digits-quick"]
+    assert api.get(f"/v1/searches/{job['id']}").json()["genotype"] is None
+
+
+def test_spaces_without_input_choices_are_discretised_by_argmax(api: TestClient) -> None:
+    request = api.post("/v1/searches", json=QUICK | {"space": "nasbench201"}).json()["request"]
+    assert request["discretisation"] == "argmax"
+    assert request["skeleton"]["family"] == "edge_cells"
+    assert request["skeleton"]["affine"] is False
+
+
+def test_larger_images_take_the_published_skeletons(api: TestClient) -> None:
+    request = api.post("/v1/searches", json={"space": "darts", "dataset": "fashion_mnist"}).json()["request"]
+    assert request["skeleton"]["num_cells"] == 8
+    assert request["retrain_skeleton"]["num_cells"] == 20
+    assert request["recipe"]["name"] == "darts-cifar"
+
+
+def test_everything_can_be_given(api: TestClient) -> None:
+    recipe = {"epochs": 3, "alpha_betas": [0.5, 0.9]}
+    body = QUICK | {
+        "skeleton": TINY | {"num_classes": 77},
+        "recipe": recipe,
+        "retrain_skeleton": "small",
+        "retrain_recipe": {"name": "mine", "epochs": 2},
+        "baseline": False,
+        "seed": 9,
+        "device": "cuda",
+        "discretisation": "argmax",
+    }
+    job = api.post("/v1/searches", json=body).json()
+    request = TypeAdapter(SearchRequest).validate_python(job["request"])
+    assert request.skeleton == CellSkeleton(channels=8, num_cells=3)  # the classes are the data set's
+    assert (request.recipe.epochs, request.recipe.alpha_betas) == (3, (0.5, 0.9))
+    assert (request.retrain_recipe.name, request.retrain_recipe.epochs) == ("mine", 2)
+    assert (request.baseline, request.seed, request.device, request.discretisation) == (False, 9, "cuda", "argmax")
+    assert job["queue"] == "gpu"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "pointer"),
+    [
+        ({"space": "nowhere"}, 404, None),
+        ({"dataset": "nowhere"}, 422, "/dataset"),
+        ({"dataset": "/etc/passwd"}, 422, "/dataset"),
+        ({"recipe": "nowhere"}, 422, "/recipe"),
+        ({"recipe": {"epochs": 0}}, 422, "/recipe/epochs"),
+        ({"recipe": {"epochs": 10**6}}, 422, "/recipe/epochs"),
+        ({"recipe": {"digest": "x"}}, 422, "/recipe/digest"),
+        ({"retrain_recipe": "nowhere"}, 422, "/retrain_recipe"),
+        ({"retrain_skeleton": "nowhere"}, 422, "/retrain_skeleton"),
+        ({"retrain_skeleton": {"family": "chain"}}, 422, "/retrain_skeleton/family"),
+        ({"skeleton": {"family": "chain"}}, 422, "/skeleton/family"),
+        ({"strategy": "magic"}, 422, "/strategy"),
+        ({"seed": -1}, 422, "/seed"),
+        ({"seed": 2**31}, 422, "/seed"),
+        ({"device": "tpu"}, 422, "/device"),
+        ({"owner": "root"}, 422, "/owner"),
+        ({"document": {}}, 422, "/document"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_starts_nothing(
+    api: TestClient, change: dict, status: int, pointer: str | None
+) -> None:
+    before = len(api.get("/v1/jobs", params={"limit": 200}).json()["items"])
+    answer = api.post("/v1/searches", json=QUICK | change)
+    assert answer.status_code == status
+    assert pointer is None or pointer in [fault["pointer"] for fault in answer.json()["errors"]]
+    assert len(api.get("/v1/jobs", params={"limit": 200}).json()["items"]) == before
+
+
+def test_a_space_without_meaning_is_not_searched(api: TestClient) -> None:
+    document = {
+        "name": "meaningless",
+        "grammar": {"start": "a", "rules": {"a": {"record": "mystery", "fields": {"x": {"choice": [1, 2]}}}}},
+        "skeletons": {"one": {"family": "cells"}},
+    }
+    registered = api.post("/v1/spaces", json=document).json()
+    assert registered["abilities"]["search"]["able"] is False
+    assert "mystery" in registered["abilities"]["search"]["why"]
+    answer = api.post("/v1/searches", json=QUICK | {"space": "meaningless"})
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:cellar:problem:no-network"
+
+
+def test_a_key_makes_one_job(api: TestClient) -> None:
+    headers = {"Idempotency-Key": "once"}
+    first = api.post("/v1/searches", json=QUICK, headers=headers)
+    second = api.post("/v1/searches", json=QUICK, headers=headers)
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["id"] == second.json()["id"]
+    other = api.post("/v1/searches", json=QUICK | {"seed": 4}, headers=headers)
+    assert other.status_code == 409
+    assert other.json()["type"] == "urn:cellar:problem:idempotency-conflict"
+    assert api.post("/v1/searches", json=QUICK).json()["id"] != first.json()["id"]
+    assert api.post("/v1/searches", json=QUICK, headers={"Idempotency-Key": "x" * 201}).status_code == 422
+
+
+def test_a_dry_run_starts_nothing_and_invents_no_times(api: TestClient) -> None:
+    before = api.get("/v1/jobs").json()
+    plan = api.post("/v1/searches", params={"dry_run": True}, json=QUICK)
+    assert plan.status_code == 200
+    networks = {network["role"]: network for network in plan.json()["networks"]}
+    assert set(networks) == {"supernet", "retrained", "baseline"}
+    assert networks["supernet"]["params"] > networks["supernet"]["skeleton"]["channels"]
+    assert networks["supernet"]["images"] == 640
+    assert networks["retrained"]["params"] is None
+    assert plan.json()["workers"] == 0
+    assert "seconds" not in plan.text
+    cost = {"genotype": DARTS_V2, "skeleton": TINY, "input": {"channels": 1, "height": 8, "width": 8}}
+    exact = api.post("/v1/spaces/darts/cost", json=cost).json()
+    training = api.post("/v1/trainings", params={"dry_run": True}, json=TRAINING).json()
+    assert (training["networks"][0]["params"], training["networks"][0]["macs"]) == (exact["params"], exact["macs"])
+    assert training["measured"] is None
+    assert api.get("/v1/jobs").json() == before
+
+
+def test_a_gpu_is_taken_where_a_live_worker_has_one(api: TestClient, api_database: Database, gpu_worker: None) -> None:
+    queues = {
+        device: api.post("/v1/searches", json=QUICK | {"device": device}).json()["queue"]
+        for device in ("auto", "cpu", "cuda")
+    }
+    assert queues == {"auto": "gpu", "cpu": "cpu", "cuda": "gpu"}
+    listed = api.get("/v1/workers").json()["items"]
+    assert [worker["host"] for worker in listed] == ["elsewhere"]
+    assert api.post("/v1/searches", params={"dry_run": True}, json=QUICK).json()["workers"] == 1
+
+
+@pytest.fixture
+def gpu_worker(api_database: Database) -> Iterator[None]:
+    """A live worker with a GPU."""
+    from uuid import uuid4
+
+    identity = uuid4()
+    with api_database.transaction() as session:
+        workers.beat(
+            session,
+            id=identity,
+            host="elsewhere",
+            pid=1,
+            queues=["gpu", "cpu"],
+            devices=["cuda", "cpu"],
+            gpu="GPU-1",
+            state="busy",
+        )
+    yield
+    with api_database.transaction() as session:
+        workers.leave(session, identity)
+
+
+def test_what_was_measured_is_not_trained_again(api: TestClient, api_database: Database) -> None:
+    started = api.post("/v1/trainings", json=TRAINING)
+    assert started.status_code == 202
+    request = TypeAdapter(TrainingRequest).validate_python(started.json()["request"])
+    space, image = ZOO["darts"], ImageInput(channels=1, height=8, width=8)
+    identity = architecture_id(space, request.skeleton, image, DARTS_V2)
+    with api_database.transaction() as session:
+        job = jobs.query(session, jobs.JobQuery(viewer="local", kind="training", limit=1))[0]
+        architectures.ensure(
+            session,
+            id=identity,
+            space=space.identity,
+            index=space.plan.rank(DARTS_V2),
+            genotype=DARTS_V2,
+            skeleton=job.request["skeleton"],
+            input={"channels": 1, "height": 8, "width": 8},
+            params=1,
+            macs=2,
+        )
+        evaluations.record(
+            session,
+            architecture_id=identity,
+            job_id=job.id,
+            kind="trained",
+            dataset="digits",
+            split="test",
+            recipe_name=request.recipe.name,
+            recipe_digest=recipe_digest(request.recipe),
+            recipe=job.request["recipe"],
+            seed=request.seed,
+            metrics={"accuracy": 97.5},
+            params=1,
+            macs=2,
+            device="cpu",
+            torch_version="2.13.0",
+            code_version="test",
+            seconds=1.0,
+            owner="local",
+        )
+    stored = api.post("/v1/trainings", json=TRAINING)
+    assert stored.status_code == 200
+    assert (stored.json()["accuracy"], stored.json()["split"], stored.json()["kind"]) == (97.5, "test", "trained")
+    dry = api.post("/v1/trainings", params={"dry_run": True}, json=TRAINING).json()
+    assert api.get(dry["measured"]).json() == stored.json()
+    assert api.post("/v1/trainings", params={"force": True}, json=TRAINING).status_code == 202
+    assert api.post("/v1/trainings", json=TRAINING | {"seed": 12}).status_code == 202
+    assert api.post("/v1/trainings", json=TRAINING | {"recipe": {"epochs": 2}}).status_code == 202
+
+
+@pytest.mark.parametrize("part", ["", "/report", "/trajectory"])
+def test_an_unknown_search_is_a_404(api: TestClient, part: str) -> None:
+    training = api.post("/v1/trainings", json=TRAINING | {"seed": 1}).json()["id"]
+    for identity in ("00000000-0000-0000-0000-000000000000", training):
+        assert api.get(f"/v1/searches/{identity}{part}").status_code == 404
+    assert api.get(f"/v1/searches/nowhere{part}").status_code == 422
+
+
+@pytest.mark.parametrize("part", ["report", "trajectory"])
+def test_a_result_that_is_to_come_is_a_404_that_says_so(api: TestClient, part: str) -> None:
+    search = api.post("/v1/searches", json=QUICK).json()["id"]
+    answer = api.get(f"/v1/searches/{search}/{part}")
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:cellar:problem:no-result"
+    assert "queued" in answer.json()["detail"]
+    assert answer.headers["retry-after"]
