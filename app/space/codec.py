@@ -146,11 +146,13 @@ def items(value: object, most: int, at: str) -> list[Any]:
 
 
 def string(value: object, most: int, at: str) -> str:
-    """A string of at most so many characters."""
+    """A string of at most so many printable characters; lines may break."""
     if not isinstance(value, str):
         raise GrammarError(at, f"expected a string, found {shown(value)}")
     if len(value) > most:
         raise GrammarError(at, f"at most {most} characters, not {len(value)}")
+    if not value.replace("\n", "").isprintable():
+        raise GrammarError(at, f"expected printable characters, found {shown(value)}")
     return value
 
 

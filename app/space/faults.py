@@ -125,6 +125,8 @@ def _locate_record(menu: Menu, fields: dict[Any, Any], at: str, found: list[Faul
             return menu.records[key]
         symbol = fields[menu.key]
         found.append(Fault(here, _not_allowed(menu, symbol, allowed), symbol, allowed))
+        if key is not None and key in map(scalar_key, menu.deep):
+            return None  # an option, but of another depth: nothing is known of its fields here
     else:
         found.append(Fault(here, f"the field {menu.key!r} is missing", None, allowed))
     _explain_common(menu, fields, at, found)
@@ -159,7 +161,7 @@ def allowed_by(part: Part) -> tuple[object, ...]:
 
 def _not_allowed(menu: Menu, value: object, allowed: tuple[Symbol, ...]) -> str:
     key = scalar_key(value)
-    if key is not None and key in {scalar_key(s) for s in menu.deep}:
+    if key is not None and key in map(scalar_key, menu.deep):
         return f"{shown(value)} would nest deeper than the grammar allows; allowed here: {_all(allowed)}"
     return f"expected {_either(allowed)}, found {shown(value)}"
 

@@ -16,7 +16,7 @@ cells: 241,591,910,400 with four nodes and eight operations, 83,013,134,400 with
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeGuard, cast
 
 from app.space.algebra import Genotype
 from app.space.errors import Fault, InvalidGenotype, SpaceError
@@ -24,6 +24,8 @@ from app.space.value import is_object, shown
 from app.space.zoo.simple_cell import OPERATIONS, simple_cell
 
 __all__ = ["OPERATIONS", "CellGenotype", "Node", "enumerate_cell_space", "valid_connections_cell"]
+
+_LARGEST = 32  # nodes of a genotype that is read
 
 Node = tuple[str, int, str, int]  # operation and input on the left, operation and input on the right
 
@@ -51,6 +53,8 @@ class CellGenotype:
         faults = (*_faults("normal", self.normal), *_faults("reduce", self.reduce))
         if faults:
             raise InvalidGenotype(faults)
+        object.__setattr__(self, "normal", tuple(tuple(node) for node in self.normal))  # they may come as lists
+        object.__setattr__(self, "reduce", tuple(tuple(node) for node in self.reduce))
 
     @classmethod
     def from_genotypes(cls, normal: Genotype, reduce: Genotype | None = None) -> "CellGenotype":
@@ -70,24 +74,28 @@ class CellGenotype:
         return _genotype(self.normal)
 
 
-def _faults(cell: str, nodes: Sequence[Sequence[object]]) -> tuple[Fault, ...]:
+def _faults(cell: str, nodes: object) -> tuple[Fault, ...]:
     """What is wrong with the tuples of a cell: pointers as into their JSON, /normal/2/1 is node 2's left input."""
-    if not nodes:
-        return (Fault(f"/{cell}", "a cell has at least one node", []),)
+    if not _is_row(nodes) or not nodes:
+        return (Fault(f"/{cell}", f"a cell has at least one node; found {shown(nodes)}", nodes),)
     found: list[Fault] = []
     for i, node in enumerate(nodes):
         at = f"/{cell}/{i}"
-        if len(node) != 4:
-            found.append(Fault(at, f"expected (op, input, op, input), found {len(node)} values", list(node), (4,)))
+        if not _is_row(node) or len(node) != 4:
+            found.append(Fault(at, f"expected (op, input, op, input), found {shown(node)}", node, (4,)))
             continue
         states = tuple(valid_connections_cell(i))
         for place, value in enumerate(node):
             allowed: tuple[object, ...] = states if place % 2 else OPERATIONS
-            if isinstance(value, bool) or value not in allowed:
+            if type(value) is not type(allowed[0]) or value not in allowed:
                 kind = "an earlier state" if place % 2 else "an operation"
                 message = f"expected {kind}, one of {', '.join(map(str, allowed))}; found {shown(value)}"
                 found.append(Fault(f"{at}/{place}", message, value, allowed))
     return tuple(found)
+
+
+def _is_row(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, tuple | list)
 
 
 def _genotype(nodes: tuple[Node, ...]) -> Genotype:
@@ -99,7 +107,7 @@ def _genotype(nodes: tuple[Node, ...]) -> Genotype:
 
 def _nodes(genotype: Genotype, cell: str) -> tuple[Node, ...]:
     """The tuples of a genotype; its faults are those of a cell with as many nodes as it has fields."""
-    plan = simple_cell(max(1, len(genotype)) if is_object(genotype) else 4).plan
+    plan = simple_cell(min(max(1, len(genotype)), _LARGEST) if is_object(genotype) else 4).plan
     faults = [Fault(f"/{cell}{f.pointer}", f.message, f.value, f.allowed) for f in plan.check(genotype)]
     if faults:
         raise InvalidGenotype(faults)

@@ -165,6 +165,8 @@ def _option_faults(grammar: Grammar, options: tuple[Term, ...], at: str) -> Iter
         return
     places: dict[object, int] = {}
     for i, symbol in enumerate(symbols):
+        if any(_scalar_faults(symbol, at)):
+            continue  # it has its own fault, and may not even be written
         for name in (scalar_key(symbol), symbol_text(symbol)):
             if places.setdefault(name, i) != i:
                 first = symbols[places[name]]
