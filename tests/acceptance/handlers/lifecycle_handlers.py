@@ -5,10 +5,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.experiment import JobResult
+from app.experiment import TRAINING_RECIPES, JobResult, MeasuredEvaluation
+from app.space import ChainSkeleton, space_from_json
 from workers.progress import Progress, Stopped
 
 
@@ -22,6 +24,7 @@ class CountRequest:
     crash_at: int | None = None  # epoch in which the process kills itself, whatever the attempt
     fail_at: int | None = None  # epoch in which an exception is raised
     deaf: bool = False  # never ask whether to stop
+    document: Mapping[str, object] | None = None  # a chain space: its first two members are "measured" in the end
     journal: str | None = None  # a file that every step is written to, with the process that did it
 
 
@@ -59,7 +62,35 @@ def count(request: CountRequest, progress: Progress) -> JobResult:
         progress.report("train", epoch, request.epochs, {"total": total})
         checkpoint(epoch)
     name = progress.keep("count.json", lambda file: save(file, total))
-    return JobResult(result={"total": total, "artefact": name, "torch": "torch" in sys.modules})
+    return JobResult(
+        result={"total": total, "artefact": name, "torch": "torch" in sys.modules},
+        evaluations=() if request.document is None else measured(request.document, name, total),
+    )
+
+
+def measured(document: Mapping[str, object], weights: str, total: int) -> tuple[MeasuredEvaluation, ...]:
+    space = space_from_json(document)
+    return tuple(
+        MeasuredEvaluation(
+            genotype=space.plan.unrank(index),
+            skeleton=ChainSkeleton(),
+            kind="trained",
+            dataset="digits",
+            split=split,
+            recipe=TRAINING_RECIPES["digits-quick"],
+            seed=0,
+            metrics={"accuracy": float(total), "loss": float("inf")},
+            params=1,
+            macs=1,
+            device="cpu",
+            torch_version="none",
+            code_version="test",
+            seconds=0.0,
+            weights=weights,
+        )
+        for index in (0, 1)
+        for split in ("selection", "test")
+    )
 
 
 def save(file: Path, total: int) -> None:
