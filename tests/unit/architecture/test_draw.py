@@ -91,9 +91,9 @@ def test_nothing_overlaps(name: str) -> None:
             assert not a.meets(b), (a, b)
         for a, b in combinations(rectangles, 2):
             assert not a.meets(b), (a, b)
-        for label in labels:
-            touched = [r for r in rectangles if r.meets(label)]
-            assert all(r.holds(label) for r in touched), (label, touched)
+        for text in labels:
+            touched = [r for r in rectangles if r.meets(text)]
+            assert all(r.holds(text) for r in touched), (text, touched)
         assert all(page.holds(b) for b in (*rectangles, *labels))
 
 
