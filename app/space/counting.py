@@ -11,7 +11,7 @@ would take more than seconds, is left out.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from math import log10, prod
+from math import factorial, log10, prod
 
 from app.space.algebra import Record
 from app.space.cells import cells_of, edges_of
@@ -20,7 +20,7 @@ from app.space.forms import FORMS, Edges
 from app.space.symmetry import LARGEST_WORK, operand_classes, relabelling_classes, work
 from app.space.value import is_object
 
-_LARGEST_LISTED = 100_000  # members whose forms are compared one by one; a few seconds
+_LARGEST_LISTED = 100_000  # members times orders of the inner nodes whose forms are compared; a second or two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +71,8 @@ def _unique(space: SearchSpace, equivalence: str) -> Size | None:
 
 def _forms(space: SearchSpace, form: Callable[[Edges], Hashable], equivalence: str) -> Size | None:
     root = space.grammar.follow(space.grammar.root)
-    if not isinstance(root, Record) or root.builds != "edge_cells" or space.plan.size > _LARGEST_LISTED:
-        return None
-    edges = tuple(edges_of(space.grammar, root))
-    if not edges:
+    edges = tuple(edges_of(space.grammar, root)) if isinstance(root, Record) and root.builds == "edge_cells" else ()
+    if not edges or space.plan.size * factorial(max(target for _, target in edges) - 1) > _LARGEST_LISTED:
         return None
     found: set[Hashable] = set()
     for index in range(space.plan.size):

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from app.space.algebra import Scalar, Symbol
+from app.space.value import is_object, scalar_key
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +45,14 @@ class Menu:
     deep: tuple[Symbol, ...]  # symbols of the options that nest too deep to be here
     scalars: Mapping[tuple[bool, Scalar], int] = field(repr=False)  # scalar_key of a Value's symbol -> its position
     records: Mapping[tuple[bool, Scalar], int] = field(repr=False)  # the same for Records
+
+    def find(self, value: object) -> int | None:
+        """The position of the option that any JSON value names."""
+        if is_object(value):
+            key = scalar_key(value.get(self.key)) if self.key is not None else None
+            return None if key is None else self.records.get(key)
+        key = scalar_key(value)
+        return None if key is None else self.scalars.get(key)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -70,10 +70,18 @@ class _Writer:
             case Point(value):
                 return value
             case Product(fields):
-                return {name: self.write(inner, step(path, name)) for name, inner in fields}
+                return {
+                    name: inner.value if isinstance(inner, Point) else self.write(inner, step(path, name))
+                    for name, inner in fields
+                }
             case Alternatives(menu):
                 chosen = self.answer(path, menu.symbols, 1)
-                return self.write(menu.parts[chosen[0]], step(path, menu.symbols[chosen[0]])) if chosen else ""
+                if not chosen:
+                    return ""
+                inner = menu.parts[chosen[0]]
+                return (
+                    inner.value if isinstance(inner, Point) else self.write(inner, step(path, menu.symbols[chosen[0]]))
+                )
             case Members(menu, k):
                 chosen = self.answer(path, menu.symbols, k)
                 return [self.write(menu.parts[p], step(path, menu.symbols[p])) for p in chosen]
@@ -94,7 +102,7 @@ class _Writer:
             self.faults.append(Fault(path, f"the decision {path!r} is not made", None, options))
             return []
         found = {p for symbol in given if (p := _position(options, symbol)) is not None}
-        if len(found) != k or len(given) != k:
+        if not len(found) == len(given) == k:
             answer = ", ".join(map(shown, given))
             among = ", ".join(map(shown, options))
             message = f"expected {k} of {among}, found {answer or 'nothing'}"

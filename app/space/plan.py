@@ -14,11 +14,11 @@ from app.space.algebra import Genotype, Grammar
 from app.space.compile import compile_parts
 from app.space.decision import Decision, Decisions, Factor
 from app.space.errors import Fault, InvalidGenotype, OutOfRange
-from app.space.faults import faults_of
+from app.space.faults import Faults
 from app.space.moves import moves
 from app.space.part import Part
 from app.space.ranking import MISSES, Ranks, Unranks
-from app.space.repair import repair
+from app.space.repair import Nearest
 from app.space.wellformed import validate_grammar
 
 
@@ -31,14 +31,15 @@ def compile_plan(grammar: Grammar) -> "Plan":
 class Plan:
     """A compiled grammar. Make one with `compile_plan`; it never changes, and threads may share it."""
 
-    __slots__ = ("_decisions", "_rank", "_unrank", "grammar", "part", "size")
+    __slots__ = ("_decisions", "_faults", "_nearest", "_rank", "_unrank", "grammar", "part", "size")
 
     def __init__(self, grammar: Grammar, part: Part) -> None:
         self.grammar = grammar
         self.part = part
         self.size = part.size
-        self._rank = Ranks().of(part)
-        self._unrank = Unranks().of(part)
+        ranks, unranks = Ranks(), Unranks()
+        self._rank, self._unrank = ranks.of(part), unranks.of(part)
+        self._faults, self._nearest = Faults(ranks), Nearest(ranks, unranks)
         self._decisions: tuple[Decision, ...] | None = None
 
     def __repr__(self) -> str:
@@ -55,7 +56,7 @@ class Plan:
         """The index of a member; InvalidGenotype has every fault of anything else."""
         index = self.index(genotype)
         if index is None:
-            raise InvalidGenotype(faults_of(self.part, genotype))
+            raise InvalidGenotype(self._faults.of(self.part, genotype))
         return index
 
     def unrank(self, index: int) -> Genotype:
@@ -74,11 +75,11 @@ class Plan:
 
     def check(self, value: object) -> tuple[Fault, ...]:
         """Every fault of any JSON value at once; empty for a member."""
-        return () if self.index(value) is not None else faults_of(self.part, value)
+        return () if self.index(value) is not None else self._faults.of(self.part, value)
 
     def repair(self, value: object) -> Genotype:
         """The nearest member to any JSON value: it keeps what still fits (see `repair.py` for the rules)."""
-        return repair(self.part, value)
+        return self._nearest.of(self.part, value)
 
     def normalise(self, genotype: object) -> Genotype:
         """A member in the one written order; InvalidGenotype for anything else."""

@@ -39,6 +39,13 @@ class Ranks:
             self._made[part] = self._make(part)
         return self._made[part]
 
+    def index(self, part: Part, value: object) -> int | None:
+        """The rank of any JSON value, or None where it is not a member of the part."""
+        try:
+            return self.of(part)(value)
+        except MISSES:
+            return None
+
     def _make(self, part: Part) -> Rank:
         match part:
             case Point(value):

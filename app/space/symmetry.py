@@ -17,7 +17,7 @@ from math import comb, factorial, prod
 
 from app.space.cells import Cell, Sources
 
-LARGEST_WORK = 2_000_000  # wirings times permutations; a few seconds
+LARGEST_WORK = 500_000  # wirings times permutations; about a second
 
 _Wiring = tuple[Sources, ...]
 
