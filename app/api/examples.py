@@ -105,7 +105,9 @@ def refused(answer: Callable[[], Output]) -> Callable[[], Output]:
     return problem
 
 
-def question(path: str, name: str, summary: str, body: Json, reply: Callable[[], Output], **rest: Any) -> Example:
+def question(
+    path: str, name: str, summary: str, body: Json, reply: Callable[[], Output] | None = None, **rest: Any
+) -> Example:
     """An example of a POST below a space."""
     return Example(
         method="post",
@@ -236,6 +238,7 @@ def about_genotypes() -> tuple[Example, ...]:
             custom,
             lambda: costs(DARTS, CostQuestion.model_validate(custom)),
         ),
+        question("draw", "text", "The two cells as text", good | {"form": "text"}),
         question(
             "cost",
             "misspelt",
@@ -268,9 +271,12 @@ def about_batches() -> tuple[Example, ...]:
         ("canonical", both, lambda: in_order(DARTS, asked, canonical_form, REQUEST_ID)),
         ("cost", cheap, lambda: in_order(DARTS, priced, costs, REQUEST_ID)),
     )
-    return tuple(
-        question(f"{path}/batch", "two", "A member, and a genotype that is none", {"items": items}, reply)
-        for path, items, reply in batches
+    return (
+        *(
+            question(f"{path}/batch", "two", "A member, and a genotype that is none", {"items": items}, reply)
+            for path, items, reply in batches
+        ),
+        question("draw/batch", "two", "A member, and a genotype that is none", {"items": both}),
     )
 
 

@@ -1,7 +1,7 @@
 """Graphs as JSON."""
 
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 from app.api.schemas.architecture import GraphNodeView, GraphView
 from app.architecture import Axis, Graph, parameters
@@ -30,6 +30,6 @@ def plain(value: Any) -> Any:
         case Axis():
             return len(value)
         case tuple():
-            return [plain(item) for item in value]
+            return [plain(item) for item in cast("tuple[Any, ...]", value)]
         case _:
             return value

@@ -7,6 +7,7 @@ The domain raises its own errors and knows no HTTP; `problem_of` is the only pla
 """
 
 import math
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -213,7 +214,8 @@ def request_faults(error: RequestValidationError) -> tuple[Fault, ...]:
         message = found["msg"] if source == "body" else f"{source} parameter: {found['msg']}"
         if found["type"] == "json_invalid":
             message, place = f"not JSON: {context['error']} at character {place[0]}", []
-        allowed = [context["expected"]] if "expected" in context else []
+        # Pydantic lists what was allowed as text: 'cells', 'edge_cells' or 'chain'.
+        allowed = re.findall(r"'([^']*)'", str(context.get("expected", context.get("expected_tags", ""))))
         if source != "body":
             pointer = "".join(f"/{part}" for part in place)
         else:
@@ -233,7 +235,7 @@ def pointer_into(body: object, place: Sequence[str | int], *, missing: bool) -> 
                 body = cast("list[object]", body)[part]
             case dict() if missing and position == len(place) - 1:
                 pass  # the place of a missing field is where it should have been
-            case _:
+            case _:  # pyright: ignore[reportUnknownVariableType]
                 continue
         parts.append(str(part).replace("~", "~0").replace("/", "~1"))
     return "".join(f"/{part}" for part in parts)

@@ -93,6 +93,13 @@ def test_every_fault_of_a_body_is_named_at_once(api: TestClient) -> None:
     assert next(e for e in errors if e["pointer"] == "/skeleton/channels")["value"] == "8"
 
 
+def test_what_was_allowed_is_listed(api: TestClient) -> None:
+    body = {"genotype": {}, "skeleton": {"family": "mystery"}, "format": "yaml"}
+    errors = {e["pointer"]: e for e in problem(api.post("/v1/spaces/darts/cost", json=body))["errors"]}
+    assert errors["/format"]["allowed"] == ["json"]
+    assert errors["/skeleton"]["allowed"] == ["cells", "edge_cells", "chain"]
+
+
 def test_what_is_echoed_is_bounded(api: TestClient) -> None:
     body = {"genotype": {}, "skeleton": ["x" * 10_000] * 30}
     answer = api.post("/v1/spaces/darts/cost", json=body)
