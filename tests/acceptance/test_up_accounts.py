@@ -61,7 +61,9 @@ def test_up_as_an_ordinary_user(cellar: Callable[..., Any], open_directory: Path
     home.mkdir()
     os.chown(home, me.pw_uid, me.pw_gid)
     data_root = home / ".local" / "share" / "cellar"  # an ordinary user's data root where nothing else is said
-    environment = {"HOME": str(home), "XDG_DATA_HOME": "", "LD_LIBRARY_PATH": str(open_directory / "python" / "lib")}
+    environment = {"HOME": str(home), "XDG_DATA_HOME": ""}
+    if python != Path(sys.executable):
+        environment["LD_LIBRARY_PATH"] = str(open_directory / "python" / "lib")
     if me.pw_uid == 0:
         environment["CELLAR_DATA_ROOT"] = str(data_root)
     up = cellar(
