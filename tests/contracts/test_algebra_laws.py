@@ -44,36 +44,37 @@ NAMES = ["op", "kind", "x/y", "0->1", "~", "#", "long name"]
 
 
 @st.composite
-def terms(draw: st.DrawFn, level: int, rule: int, rules: int) -> Term:
-    kinds = ["value", "choice"] if level == 0 else ["value", "record", "choice", "subset", "repeat", "ref", "ref"]
-    kind = draw(st.sampled_from(kinds))
-    inner = terms(level - 1, rule, rules)
+def terms(draw: st.DrawFn, level: int, rules: int) -> Term:
+    """A term of at most `level` terms inside one another, that may refer to r1 ... r(rules - 1)."""
+    kinds = ["record", "subset", "subset", "repeat", "choice", "ref"] if level else ["choice", "choice", "value", "ref"]
+    kind = draw(st.sampled_from(kinds if rules > 1 else kinds[:-1]))
+    inner = terms(level - 1, rules)
     match kind:
         case "record":
-            names = draw(st.lists(st.sampled_from(NAMES), max_size=3, unique=True))
+            names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
             return Record(draw(st.sampled_from(["node", "cell"])), tuple((name, draw(inner)) for name in names))
         case "choice":
-            return Choice(draw(options(level, rule, rules)))
+            return Choice(draw(options(level, rules)))
         case "subset":
-            found = draw(options(level, rule, rules))
-            return Subset(found, draw(st.integers(1, len(found))))
+            found = draw(options(level, rules))
+            return Subset(found, draw(st.sampled_from([1, 2, 2, len(found)])))
         case "repeat":
             lengths = draw(st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True))
             return Repeat(draw(inner), tuple(lengths))
         case "ref":
-            return Ref(f"r{draw(st.integers(max(0, rule - 1), rules - 1))}", shared=draw(st.integers(0, 3)) == 0)
+            return Ref(f"r{draw(st.integers(1, rules - 1))}", shared=draw(st.integers(0, 3)) == 0)
         case _:
             return Value(draw(st.sampled_from(SCALARS)))
 
 
 @st.composite
-def options(draw: st.DrawFn, level: int, rule: int, rules: int) -> tuple[Term, ...]:
-    symbols = draw(st.lists(st.sampled_from(SCALARS), min_size=1, max_size=4, unique_by=lambda s: str(s).lower()))
+def options(draw: st.DrawFn, level: int, rules: int) -> tuple[Term, ...]:
+    symbols = draw(st.lists(st.sampled_from(SCALARS), min_size=2, max_size=4, unique_by=lambda s: str(s).lower()))
     found: list[Term] = []
     for symbol in symbols:
         if level and draw(st.booleans()):
             names = draw(st.lists(st.sampled_from(NAMES[2:]), max_size=2, unique=True))
-            fields = [(name, draw(terms(level - 1, rule, rules))) for name in names]
+            fields = [(name, draw(terms(level - 1, rules))) for name in names]
             fields.insert(draw(st.integers(0, len(fields))), ("kind", Value(symbol)))
             found.append(Record("option", tuple(fields)))
         else:
@@ -84,7 +85,11 @@ def options(draw: st.DrawFn, level: int, rule: int, rules: int) -> tuple[Term, .
 @st.composite
 def plans(draw: st.DrawFn, largest: int = LARGEST) -> Plan:
     count = draw(st.integers(1, 3))
-    rules = {f"r{i}": draw(terms(2, i, count)) for i in range(count)}
+    rules = {"r0": draw(terms(2, count))}
+    for i in range(1, count):
+        body = draw(terms(1, count))
+        back = Record("option", (("kind", Value("back")), ("to", Ref(f"r{draw(st.integers(1, count - 1))}"))))
+        rules[f"r{i}"] = body if draw(st.booleans()) else Choice((Value("end"), back))
     reached, waiting = {"r0"}, [rules["r0"]]
     while waiting:
         term = waiting.pop()
