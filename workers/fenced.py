@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -76,6 +76,7 @@ class FencedProgress:
         self._stop = stop
         self._numbers = count()
         self._step_told = -math.inf
+        self._told_odd = False
 
     def report(
         self,
@@ -93,17 +94,21 @@ class FencedProgress:
             if moment - self._step_told < STEP_SECONDS:
                 return
             self._step_told = moment
-        data = {
+        data: dict[str, Any] = {
             "phase": phase,
             "epoch": epoch,
             "epochs": epochs,
             "step": step,
             "steps": steps,
-            "metrics": {name: finite(value) for name, value in metrics.items()},
+            "metrics": finite(metrics),
         }
         record = record_epoch if step is None else record_progress
         if patiently(self._database, lambda session: record(session, self._lease, data)):
             self._stop.ask("cancel")
+        odd = sorted(metrics.keys() - data["metrics"].keys())
+        if odd and step is None and not self._told_odd:
+            self._told_odd = True
+            self.note(f"{', '.join(odd)} of {phase} epoch {epoch} is not a finite number and is left out")
 
     def note(self, text: str) -> None:
         """Tell something worth knowing."""
@@ -143,10 +148,9 @@ class FencedProgress:
         patiently(self._database, lambda session: hold(session, self._lease))
 
 
-def finite(value: float) -> float | None:
-    """The number as JSON has it: what is not finite becomes null."""
-    number = float(value)
-    return number if math.isfinite(number) else None
+def finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that are finite numbers: JSON has no other, and a loss that overflowed has no place in a ranking."""
+    return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 
 
 def _is_connecting(error: DBAPIError) -> bool:

@@ -1,6 +1,5 @@
 """From what a handler measured to rows of the catalogue: identity and rank are worked out before the transaction."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,7 +62,7 @@ def record(session: Session, job: Job, measured: tuple[MeasuredArchitecture, ...
             recipe_digest=recipe_digest(evaluation.recipe),
             recipe=asdict(evaluation.recipe),
             seed=evaluation.seed,
-            metrics=_finite(evaluation.metrics),
+            metrics=finite(evaluation.metrics),
             params=evaluation.params,
             macs=evaluation.macs,
             device=evaluation.device,
@@ -75,8 +74,3 @@ def record(session: Session, job: Job, measured: tuple[MeasuredArchitecture, ...
             owner=job.owner,
             visibility=job.visibility,
         )
-
-
-def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The metrics that are numbers: a loss that overflowed has no place in a ranking."""
-    return {name: value for name, given in metrics.items() if (value := finite(given)) is not None}

@@ -62,6 +62,8 @@ def _work(job: Job, settings: Settings, database: Database, lease: Lease, progre
         request = TypeAdapter(request_type).validate_python(job.request)
         outcome = handler(request, progress)
         measured = measure(job, outcome)
+        patiently(database, lambda session: _finish(session, lease, job, outcome, measured))
+        log.info("succeeded", evaluations=len(measured))
     except LeaseLost:
         raise
     except Stopped as stopped:
@@ -77,9 +79,6 @@ def _work(job: Job, settings: Settings, database: Database, lease: Lease, progre
         log.exception("handler failed", kind=job.kind)
         problem = error_document(job.kind, error)
         patiently(database, lambda session: fail(session, lease, problem))
-    else:
-        patiently(database, lambda session: _finish(session, lease, job, outcome, measured))
-        log.info("succeeded", evaluations=len(measured))
 
 
 def error_document(kind: str, error: BaseException) -> dict[str, Any]:

@@ -150,7 +150,7 @@ jobs = Table(
     CheckConstraint("(state IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
     CheckConstraint("(state = 'failed') = (error IS NOT NULL)", name="error"),
     Index("ix_jobs_queued", "queue", "priority", "submitted_at", postgresql_where=text("state = 'queued'")),
-    Index("ix_jobs_running", "lease_until", postgresql_where=text("state = 'running'")),
+    Index("ix_jobs_running", "owner", "lease_until", postgresql_where=text("state = 'running'")),
     Index(None, "owner", "claimed_at"),
     Index(None, "submitted_at", "id"),
     Index(None, "parent_id"),

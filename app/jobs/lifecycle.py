@@ -183,6 +183,7 @@ def _close(
     closed = leases.close(session, lease.job_id, lease.fence, state, result=result, error=error)
     job = _held(closed, lease)
     artefacts.drop_checkpoint(session, job.id)
+    events.forget_steps(session, job.id)
     _say_state(session, job)
     return job
 

@@ -91,7 +91,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'queued'"),
     )
     op.create_index(
-        "ix_jobs_running", "jobs", ["lease_until"], unique=False, postgresql_where=sa.text("state = 'running'")
+        "ix_jobs_running", "jobs", ["owner", "lease_until"], unique=False, postgresql_where=sa.text("state = 'running'")
     )
     op.create_index(op.f("ix_jobs_submitted_at_id"), "jobs", ["submitted_at", "id"], unique=False)
     op.create_table(

@@ -26,7 +26,7 @@ LEASE_SECONDS = 3.0  # short, and long enough for a machine that does much else
 class Workplace:
     """One database, one broker, one data root, and workers that come and go."""
 
-    def __init__(self, database: Database, redis_url: str, data_root: Path, *, max_attempts: int = 3) -> None:
+    def __init__(self, database: Database, redis_url: str, data_root: Path, *, max_attempts: int = 2) -> None:
         self.database = database
         self.redis_url = redis_url
         self.data_root = data_root

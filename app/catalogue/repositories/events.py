@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import delete, insert, select, text
 from sqlalchemy.orm import Session
 
 from app.catalogue.rows import Document, EventKind, JobEvent
@@ -28,3 +28,9 @@ def after(session: Session, job_id: UUID, number: int = 0, *, limit: int = 500) 
         .limit(limit)
     )
     return tuple(JobEvent(**row) for row in session.execute(statement).mappings())
+
+
+def forget_steps(session: Session, job_id: UUID) -> None:
+    """Remove the progress told within epochs: it was for those who watched. What epochs ended with stays."""
+    within = job_events.c.data["step"].as_string().is_not(None)
+    session.execute(delete(job_events).where(job_events.c.job_id == job_id, job_events.c.kind == "progress", within))

@@ -29,22 +29,33 @@ def claim(
     The highest priority first; then the owner with the fewest running jobs; of those, the one whose last job was
     claimed the longest ago; then the oldest job.
     """
-    others, owned = jobs.alias(), jobs.alias()
-    served = select(func.max(others.c.claimed_at)).where(others.c.owner == jobs.c.owner).scalar_subquery()
+    takeable = and_(
+        jobs.c.state == "queued",
+        jobs.c.queue == any_(_texts(queues)),
+        or_(jobs.c.device == "auto", jobs.c.device == any_(_texts(devices))),
+    )
+    # Once an owner, not once a job: an owner may have ten thousand jobs queued.
+    owners = select(jobs.c.owner).where(takeable).distinct().cte("owners")
+    had, has = jobs.alias("had"), jobs.alias("has")
+    served = select(func.max(had.c.claimed_at)).where(had.c.owner == owners.c.owner).scalar_subquery()
     running = (
         select(func.count())
-        .select_from(owned)
-        .where(owned.c.owner == jobs.c.owner, owned.c.state == "running")
+        .select_from(has)
+        .where(has.c.owner == owners.c.owner, has.c.state == "running")
         .scalar_subquery()
     )
+    shares = select(owners.c.owner, running.label("running"), served.label("served")).cte("shares")
     best = (
         select(jobs.c.id)
-        .where(
-            jobs.c.state == "queued",
-            jobs.c.queue == any_(_texts(queues)),
-            or_(jobs.c.device == "auto", jobs.c.device == any_(_texts(devices))),
+        .join(shares, shares.c.owner == jobs.c.owner)
+        .where(takeable)
+        .order_by(
+            jobs.c.priority.desc(),
+            shares.c.running,
+            shares.c.served.nulls_first(),
+            jobs.c.submitted_at,
+            jobs.c.id,
         )
-        .order_by(jobs.c.priority.desc(), running, served.nulls_first(), jobs.c.submitted_at, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=jobs)
         .scalar_subquery()
