@@ -14,7 +14,7 @@ from app.space.errors import GrammarError
 from app.space.limits import LIMITS
 from app.space.part import Alternatives, Members, Menu, Nothing, Part, Point, Product, Sequence, Shared, bare, ways
 from app.space.path import pointer
-from app.space.recursion import components
+from app.space.recursion import children, components
 from app.space.value import scalar_key
 
 _Context = tuple[int, int] | None  # the strongly connected set we are in, and how often it may still be entered
@@ -66,27 +66,20 @@ class _Compiler:
         known = self.ids.get(id(term))
         if known is not None:
             return known
+        inner = tuple([self.intern(child) for child in children(term)])
+        uses = frozenset[int]().union(*(self.kinds[i] for i in inner))
         key: tuple[object, ...]
-        uses: frozenset[int] = frozenset()
         match term:
             case Value(value):
                 key = (Value, type(value), value)
             case Record(builds, fields):
-                inner = [(name, self.intern(f)) for name, f in fields]
-                key = (Record, builds, *inner)
-                uses = uses.union(*(self.kinds[i] for _, i in inner))
-            case Choice(options):
-                numbers = tuple(self.intern(o) for o in options)
-                key = (Choice, *numbers)
-                uses = uses.union(*(self.kinds[i] for i in numbers))
-            case Subset(options, k):
-                numbers = tuple(self.intern(o) for o in options)
-                key = (Subset, k, *numbers)
-                uses = uses.union(*(self.kinds[i] for i in numbers))
-            case Repeat(body, lengths):
-                number = self.intern(body)
-                key = (Repeat, number, *lengths)
-                uses = self.kinds[number]
+                key = (Record, builds, tuple(name for name, _ in fields), inner)
+            case Choice():
+                key = (Choice, inner)
+            case Subset(_, k):
+                key = (Subset, k, inner)
+            case Repeat(_, lengths):
+                key = (Repeat, lengths, inner)
             case Ref(rule, shared):
                 key = (Ref, rule, shared)
                 uses = frozenset({self.component[rule]}) if rule in self.component else uses

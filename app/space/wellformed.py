@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from app.space.algebra import Choice, Grammar, Record, Ref, Repeat, Subset, Symbol, Term, Value
+from app.space.algebra import Choice, Grammar, Record, Ref, Repeat, Subset, Term, Value
 from app.space.errors import Fault, GrammarError
 from app.space.limits import LIMITS
 from app.space.path import pointer, symbol_text
@@ -52,14 +52,6 @@ def grammar_faults(grammar: Grammar) -> Iterator[Fault]:
     for rule in grammar.rules:
         if rule not in met:
             yield Fault(pointer("/rules", rule), f"the start rule {grammar.start!r} never reaches {rule!r}", rule)
-
-
-def symbols_at(grammar: Grammar, options: tuple[Term, ...], at: str) -> tuple[Symbol, ...]:
-    """The options' symbols; a GrammarError points to `at`."""
-    try:
-        return grammar.symbols(options)
-    except GrammarError as error:
-        raise GrammarError(error.pointer or at, error.message) from None
 
 
 def _walk(body: Term, at: str) -> Iterator[tuple[str, Term]]:
