@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from app.embedded import EnginesError, NotRunning, attach
-from app.listener import ListenError, listen
+from app.listener import ListenError, listen, url_of
 from app.settings import VARIABLES, Settings, load_settings
 from app.supervisor import Interrupted, Service, ServiceError, StopSignals, migrate_database
 
@@ -89,6 +89,7 @@ def api(
             settings = found
             opened = listen(settings.host, settings.port, allow_open=settings.allow_open)
             _migrate(settings)
+            _say(f"The API listens on {url_of(opened)}, its docs are at {url_of(opened)}/docs")
         _serve(settings, opened)
 
 
@@ -262,8 +263,10 @@ def _explained() -> Generator[None, None, None]:
 
 
 def _say(line: str) -> None:
-    typer.echo(line)
-    sys.stdout.flush()
+    # Whoever read our output may have left; that is no reason to stop.
+    with suppress(BrokenPipeError):
+        typer.echo(line)
+        sys.stdout.flush()
 
 
 def _fail(reason: str) -> NoReturn:

@@ -66,9 +66,12 @@ def new_database(engines: Engines) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def database_url(new_database: Callable[[], str]) -> str:
-    """SQLAlchemy URL of a fresh, migrated database of this test's own."""
-    return new_database()
+def database_url(engines: Engines, new_database: Callable[[], str]) -> Iterator[str]:
+    """SQLAlchemy URL of a fresh, migrated database of this test's own, which goes with the test."""
+    url = new_database()
+    yield url
+    with psycopg.connect(_libpq(engines.postgres.url("postgres")), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {psycopg.conninfo.conninfo_to_dict(_libpq(url))['dbname']} WITH (FORCE)")
 
 
 @pytest.fixture

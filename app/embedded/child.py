@@ -19,8 +19,11 @@ LOG_LIMIT_BYTES = 16 * 2**20
 """A log longer than this is put aside as ``.1`` before the next start."""
 
 
-def _bound_to_parent(death: signal.Signals) -> Callable[[], None] | None:
-    """What the child runs between fork and exec; looked up before the fork, where that is still safe."""
+def bound_to_parent(death: signal.Signals) -> Callable[[], None] | None:
+    """A `preexec_fn` that makes the kernel send this signal to the child when the thread that started it ends.
+
+    The library function is looked up here, before the fork, where that is still safe. Only Linux has it.
+    """
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -114,7 +117,7 @@ class Child:
                     stderr=log,
                     start_new_session=True,
                     pass_fds=self._inherit,
-                    preexec_fn=_bound_to_parent(self._death_signal),
+                    preexec_fn=bound_to_parent(self._death_signal),
                     user=account and account.uid,
                     group=account and account.gid,
                     extra_groups=account and [],

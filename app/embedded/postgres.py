@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from app.embedded.child import Child, wait_until
+from app.embedded.child import Child, bound_to_parent, wait_until
 from app.embedded.dataroot import DataRoot
 from app.embedded.errors import EngineFailed
 from app.embedded.leftover import end_leftovers
@@ -127,6 +127,8 @@ class Postgres:
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
+                start_new_session=True,  # Ctrl-C is for this process, which lets it finish and then stops
+                preexec_fn=bound_to_parent(signal.SIGKILL),
                 user=account and account.uid,
                 group=account and account.gid,
                 extra_groups=account and [],
