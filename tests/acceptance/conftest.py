@@ -26,7 +26,7 @@ LEASE_SECONDS = 3.0  # short, and long enough for a machine that does much else
 class Workplace:
     """One database, one broker, one data root, and workers that come and go."""
 
-    def __init__(self, database: Database, redis_url: str, data_root: Path, *, max_attempts: int = 2) -> None:
+    def __init__(self, database: Database, redis_url: str, data_root: Path, *, max_attempts: int = 3) -> None:
         self.database = database
         self.redis_url = redis_url
         self.data_root = data_root
@@ -45,7 +45,7 @@ class Workplace:
             "CELLAR_MAX_ATTEMPTS": str(max_attempts),
             "CELLAR_EXTRA_KINDS": json.dumps({"count": "lifecycle_handlers:count"}),
             "CELLAR_CODE_VERSION": "test",
-            "PYTHONPATH": str(HANDLERS),
+            "PYTHONPATH": os.pathsep.join([str(HANDLERS), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "OMP_NUM_THREADS": "1",
         }
 

@@ -154,8 +154,8 @@ def test_poison_and_errors_end_as_what_they_are_and_the_worker_goes_on(workplace
     error = workplace.job(poison).error
     assert error is not None
     assert error["type"] == "attempts-exhausted"
-    assert error["detail"] == "attempt 2 of 2 ended without an answer: its process ended with signal 9"
-    assert workplace.job(poison).attempt == 2
+    assert error["detail"] == "attempt 3 of 3 ended without an answer: its process ended with signal 9"
+    assert workplace.job(poison).attempt == 3
     failed = workplace.until_final(broken)
     assert (failed.state, failed.attempt) == ("failed", 1)
     assert failed.error == {
