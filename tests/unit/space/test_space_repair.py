@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from app.space import Choice, Grammar, Repeat, Subset, Value, compile_plan, one_of, record
-from app.space.zoo import ZOO
+from app.space.zoo import ZOO, darts
 
 DARTS = ZOO["darts"].plan
 
@@ -85,6 +85,46 @@ def test_the_repair_shares_nothing_with_what_it_was_given() -> None:
     repaired["normal"]["node2"].clear()
     assert genotype["normal"]["node2"][0]["op"] != "changed"
     assert len(genotype["normal"]["node2"]) == 2
+
+
+def leaves(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where the scalars of a genotype stand."""
+    if isinstance(value, dict | list):
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        return [place for key, item in inner for place in leaves(item, (*at, key))]
+    return [at]
+
+
+def test_one_broken_scalar_costs_one_decision() -> None:
+    """Whatever scalar is broken, the repair differs from the member in that decision and in nothing else."""
+    for space in (*ZOO.values(), darts(none=True)):
+        for genotype in space.plan.sample(Random(4), 10):
+            made = space.plan.read(genotype)
+            for place in leaves(genotype):
+                broken: Any = copy.deepcopy(genotype)
+                target = broken
+                for key in place[:-1]:
+                    target = target[key]
+                target[place[-1]] = "garbage"
+                repaired: Any = space.plan.repair(broken)
+                if place[-1] == "input" and isinstance(place[-2], int):  # an edge of a Subset moves with its operation
+                    node, old = at(repaired, place[:2]), at(genotype, place[:2])
+                    kept = [edge for i, edge in enumerate(old) if i != place[2]]
+                    assert all(edge in node for edge in kept)
+                    assert sorted(edge["op"] for edge in node) == sorted(edge["op"] for edge in old)
+                    target["input"] = at(genotype, place)
+                    broken[place[0]][place[1]] = repaired[place[0]][place[1]] = []
+                    assert broken == repaired
+                else:
+                    read = space.plan.read(repaired)
+                    assert read.keys() == made.keys()
+                    assert sum(read[path] != made[path] for path in made) <= 1
+
+
+def at(value: Any, place: tuple[Any, ...]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
 
 
 def test_a_long_list_of_garbage_is_repaired_quickly() -> None:
