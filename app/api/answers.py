@@ -28,7 +28,7 @@ from app.api.schemas.genotype import (
 )
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import DecisionsView, DecisionView, NodeInputs, SpaceIdentity
-from app.architecture import Cost, canonical, canonical_id, cost, count, draw_svg, draw_text, lower, macs
+from app.architecture import Cost, LoweringError, canonical, canonical_id, cost, count, draw_svg, draw_text, lower, macs
 from app.space import Decision, Genotype, ImageInput, SearchSpace, Skeleton
 
 
@@ -191,7 +191,16 @@ def network_cost(network: Network) -> Cost:
     """The cost of a member; the last few are remembered, for questions come in threes: cost, drawing, dry run."""
     space = network.space
     genotype = space.plan.unrank(network.index)
-    return cost(lower(space.grammar, network.skeleton, network.image, space.plan.read(genotype)))
+    total = cost(lower(space.grammar, network.skeleton, network.image, space.plan.read(genotype)))
+    refuse_giants(total.params, total.macs)
+    return total
+
+
+def refuse_giants(params: int, work: int) -> None:
+    """Costs travel as JSON numbers: what cannot, no machine could run either."""
+    if max(params, work) >= 2**53:
+        message = f"the network has {params} params and {work} MACs; at most 2^53 of each can be told"
+        raise LoweringError("/skeleton", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +217,9 @@ class Supernet:
 def supernet_cost(supernet: Supernet) -> tuple[int, int]:
     """(params, MACs of one image) of a supernet, every option computed."""
     graph = lower(supernet.space.grammar, supernet.skeleton, supernet.image)
-    return count(graph), macs(graph)
+    params, work = count(graph), macs(graph)
+    refuse_giants(params, work)
+    return params, work
 
 
 def drawing(space: SearchSpace, question: DrawQuestion) -> DrawingView:

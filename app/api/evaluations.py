@@ -61,15 +61,15 @@ def list_evaluations(
     wanted: Annotated[EvaluationQuery, Depends(filters)],
     sort: Annotated[SortName, Query(description="The order; `-` before a name: the largest first")] = "-created_at",
     across_recipes: Annotated[
-        bool, Query(description="Rank by accuracy although results of different recipes do not compare")
+        bool, Query(description="Rank by accuracy although results of other recipes, data sets, splits do not compare")
     ] = False,
     limit: PageLimit = 50,
     cursor: Cursor = None,
 ) -> EvaluationPage:
     """Evaluations of every search and training, the newest first or in another order.
 
-    Ranking by accuracy is refused where more than one recipe, data set or split would be ranked together, unless
-    `across_recipes` says that recipes may be mixed.
+    Ranking by accuracy is refused where it would mix recipes, data sets or splits, unless `across_recipes` says that
+    it may.
     """
     column = cast("Sort", sort.removeprefix("-"))
     query = replace(wanted, sort=column, descending=sort.startswith("-"))
@@ -104,14 +104,28 @@ def place_of(row: Evaluation, sort: Sort) -> dict[str, str | float | None]:
 
 
 def refuse_mixtures(session: Session, wanted: EvaluationQuery) -> None:
-    """Refuse to rank results that were not obtained in the same way."""
-    found = evaluations.recipes(session, wanted)
-    if len(found) > 1:
-        allowed = [f"{recipe.name} ({recipe.digest}): {recipe.count} evaluations" for recipe in found]
-        message = "query parameter: results of different recipes do not compare; name one, or say across_recipes=true"
-        fault = Fault("/recipe", message, wanted.recipe, tuple(allowed))
-        detail = f"{len(found)} recipes match, and accuracy under one says nothing about accuracy under another"
-        raise Problem(422, "mixed-recipes", "The evaluations do not compare", detail, (fault,))
+    """Refuse to rank results that were not obtained in the same way or measured on the same images."""
+    recipes, scopes = evaluations.recipes(session, wanted), evaluations.scopes(session, wanted)
+    named = [f"{recipe.name} ({recipe.digest}): {recipe.count} evaluations" for recipe in recipes]
+    mixed = {
+        "recipe": (named, wanted.recipe),
+        "dataset": (sorted({dataset for dataset, _ in scopes}), wanted.dataset),
+        "split": (sorted({split for _, split in scopes}), wanted.split),
+    }
+    faults = tuple(
+        Fault(
+            f"/{name}",
+            f"query parameter: results of {len(found)} of these do not compare; name one",
+            given,
+            tuple(found),
+        )
+        for name, (found, given) in mixed.items()
+        if len(found) > 1
+    )
+    if faults:
+        places = " and ".join(fault.pointer.removeprefix("/") for fault in faults)
+        detail = f"an accuracy means nothing beside one of another {places}; name one, or say across_recipes=true"
+        raise Problem(422, "mixed-results", "The evaluations do not compare", detail, faults)
 
 
 @router.get("/{evaluation_id}")

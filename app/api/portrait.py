@@ -111,27 +111,32 @@ def abilities(space: SearchSpace) -> Mapping[str, Ability]:
         able=bool(counted),
         why=f"exactly, up to {', '.join(map(str, counted))}" if counted else "no equivalence of it is counted exactly",
     )
-    return dict.fromkeys(questions, always) | {
-        "unique_size": unique,
-        "cost": network_ability(space),
-        "train": network_ability(space),
-        "search": supernet_ability(space),
-    }
+    try:
+        skeleton = chosen_skeleton(space, None)
+    except Problem as problem:
+        network = supernet = Ability(able=False, why=problem.detail)
+    else:
+        network = network_ability(Network(space, space.digest, 0, skeleton, space.input))
+        supernet = supernet_ability(Supernet(space, space.digest, skeleton, space.input))
+    asked = {"unique_size": unique, "cost": network, "train": network, "search": supernet}
+    return dict.fromkeys(questions, always) | asked
 
 
-def network_ability(space: SearchSpace) -> Ability:
+@lru_cache(maxsize=256)
+def network_ability(network: Network) -> Ability:
     """Whether members have networks, judged by the first one on the default skeleton."""
     try:
-        network_cost(Network(space, space.digest, 0, chosen_skeleton(space, None), space.input))
-    except (LoweringError, Problem) as error:
+        network_cost(network)
+    except LoweringError as error:
         return Ability(able=False, why=str(error))
     return Ability(able=True, why="members have networks on the space's skeletons")
 
 
-def supernet_ability(space: SearchSpace) -> Ability:
-    """Whether the undecided space has a supernet on the default skeleton."""
+@lru_cache(maxsize=256)
+def supernet_ability(supernet: Supernet) -> Ability:
+    """Whether the undecided space has a supernet on the default skeleton; refusing a large one takes seconds."""
     try:
-        supernet_cost(Supernet(space, space.digest, chosen_skeleton(space, None), space.input))
-    except (LoweringError, Problem) as error:
+        supernet_cost(supernet)
+    except LoweringError as error:
         return Ability(able=False, why=str(error))
     return Ability(able=True, why="the undecided space has a supernet on the space's skeletons")

@@ -11,8 +11,8 @@ from app.api.answers import identity
 from app.api.schemas.experiment import PlannedNetwork, PlanView
 from app.api.schemas.model import Output
 from app.api.services import LOCAL_OWNER, Services
-from app.api.views import job_view
-from app.catalogue import workers
+from app.api.views import job_view, shown_request
+from app.catalogue import Worker, workers
 from app.experiment import Device, Queue, SearchRequest, TrainingRequest
 from app.jobs import submit
 from app.space import SearchSpace
@@ -24,11 +24,17 @@ Force = Annotated[bool, Query(description="Measure again although there is an ev
 
 
 def queue_for(services: Services, session: Session, device: Device) -> tuple[Queue, int]:
-    """The queue of a job for this device, and how many live workers serve it. `auto` takes a GPU if there is one."""
+    """The queue of a job for this device, and how many live workers can take it. `auto` takes a GPU if there is one."""
     alive = workers.alive(session, within_seconds=services.settings.lease_seconds)
-    serving = {queue: sum(queue in worker.queues for worker in alive) for queue in ("gpu", "cpu")}
-    queue: Queue = "gpu" if device == "cuda" or (device == "auto" and serving["gpu"]) else "cpu"
-    return queue, serving[queue]
+    if device == "auto":
+        device = "cuda" if any(able(worker, "gpu", "cuda") for worker in alive) else "cpu"
+    queue: Queue = "gpu" if device == "cuda" else "cpu"
+    return queue, sum(able(worker, queue, device) for worker in alive)
+
+
+def able(worker: Worker, queue: Queue, device: Device) -> bool:
+    """Whether a worker serves a queue with a device."""
+    return queue in worker.queues and device in worker.devices
 
 
 def submitted(
@@ -68,7 +74,7 @@ def plan(
         workers=serving,
         networks=networks,
         measured=measured,
-        request=asdict(request),
+        request=shown_request(asdict(request)),
     )
     return written(view)
 

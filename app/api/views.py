@@ -1,5 +1,6 @@
 """Rows of the catalogue as they travel: one function a kind of row."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -62,7 +63,13 @@ def job_view(row: Job) -> JobView:
         cancel=f"{here}/cancel",
         evaluations=f"/v1/evaluations?job={row.id}",
     )
-    return JobView.model_validate(fields | {"id": str(row.id), "links": links})
+    known = {"id": str(row.id), "request": shown_request(row.request), "links": links}
+    return JobView.model_validate(fields | known)
+
+
+def shown_request(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A job's request without the space's whole document: its name, version and digest say which one it is."""
+    return {name: value for name, value in request.items() if name != "document"}
 
 
 def metric_view(row: Metric) -> MetricView:

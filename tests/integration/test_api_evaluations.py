@@ -103,16 +103,24 @@ def test_an_evaluation_says_what_it_means(api: TestClient) -> None:
 
 @pytest.mark.usefixtures("measured")
 def test_ranking_across_recipes_is_refused_unless_told_to(api: TestClient) -> None:
-    refused = api.get("/v1/evaluations", params={"sort": "-accuracy"})
+    refused = api.get("/v1/evaluations", params={"sort": "-accuracy", "dataset": "digits"})
     assert refused.status_code == 422
-    assert refused.json()["type"] == "urn:cellar:problem:mixed-recipes"
+    assert refused.json()["type"] == "urn:cellar:problem:mixed-results"
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/recipe"]
     assert len(refused.json()["errors"][0]["allowed"]) == 2
     told = listed(api, sort="-accuracy", across_recipes=True)
     assert [item["accuracy"] for item in told] == sorted((item["accuracy"] for item in told), reverse=True)
     assert len(told) == 8
-    one = listed(api, sort="-accuracy", recipe="quick")
-    assert len(one) == 6
-    assert one[0]["accuracy"] == 93.0
+    one = listed(api, sort="-accuracy", recipe="quick", dataset="digits")
+    assert [item["accuracy"] for item in one] == [93.0, 91.0, 91.0]
+
+
+@pytest.mark.usefixtures("measured")
+def test_ranking_across_data_sets_is_refused_too(api: TestClient) -> None:
+    refused = api.get("/v1/evaluations", params={"sort": "-accuracy", "recipe": "quick"})
+    assert refused.status_code == 422
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/dataset"]
+    assert refused.json()["errors"][0]["allowed"] == ["digits", "fashion_mnist"]
 
 
 @pytest.mark.usefixtures("measured")

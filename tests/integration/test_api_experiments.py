@@ -1,6 +1,9 @@
 """Searches and trainings: what is accepted, with which defaults, and what is answered instead of a job."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -16,21 +19,31 @@ from app.experiment import (
     TrainingRequest,
     recipe_digest,
 )
-from app.space import CellSkeleton, ImageInput
+from app.space import CellSkeleton, ImageInput, space_to_json
 from app.space.zoo import ZOO
 
 QUICK = {"space": "darts", "dataset": "digits"}
 TRAINING = QUICK | {"genotype": DARTS_V2, "recipe": "digits-quick", "skeleton": TINY, "seed": 11}
 
 
-def test_a_search_needs_a_space_and_a_data_set(api: TestClient) -> None:
+def search_request(database: Database, job: dict) -> SearchRequest:
+    """The request of a job as a worker reads it."""
+    with database.transaction() as session:
+        row = jobs.get(session, UUID(job["id"]))
+    assert row is not None
+    return TypeAdapter(SearchRequest).validate_python(dict(row.request))
+
+
+def test_a_search_needs_a_space_and_a_data_set(api: TestClient, api_database: Database) -> None:
     answer = api.post("/v1/searches", json=QUICK)
     assert answer.status_code == 202
     job = answer.json()
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
     assert int(answer.headers["retry-after"]) >= 1
     assert (job["kind"], job["state"], job["queue"]) == ("search", "queued", "cpu")
-    request = TypeAdapter(SearchRequest).validate_python(job["request"])
+    assert "document" not in job["request"], "name, version and digest say which space"
+    request = search_request(api_database, job)
+    assert request.document == space_to_json(ZOO["darts"])
     assert request.space.digest == ZOO["darts"].digest
     assert (request.strategy, request.discretisation, request.baseline, request.seed) == ("darts", "darts", True, 0)
     assert isinstance(request.skeleton, CellSkeleton)
@@ -57,7 +70,7 @@ def test_larger_images_take_the_published_skeletons(api: TestClient) -> None:
     assert request["recipe"]["name"] == "darts-cifar"
 
 
-def test_everything_can_be_given(api: TestClient) -> None:
+def test_everything_can_be_given(api: TestClient, api_database: Database) -> None:
     recipe = {"epochs": 3, "alpha_betas": [0.5, 0.9]}
     body = QUICK | {
         "skeleton": TINY | {"num_classes": 77},
@@ -70,7 +83,7 @@ def test_everything_can_be_given(api: TestClient) -> None:
         "discretisation": "argmax",
     }
     job = api.post("/v1/searches", json=body).json()
-    request = TypeAdapter(SearchRequest).validate_python(job["request"])
+    request = search_request(api_database, job)
     assert request.skeleton == CellSkeleton(channels=8, num_cells=3)  # the classes are the data set's
     assert (request.recipe.epochs, request.recipe.alpha_betas) == (3, (0.5, 0.9))
     assert (request.retrain_recipe.name, request.retrain_recipe.epochs) == ("mine", 2)
@@ -156,43 +169,41 @@ def test_a_dry_run_starts_nothing_and_invents_no_times(api: TestClient) -> None:
     assert api.get("/v1/jobs").json() == before
 
 
-def test_a_gpu_is_taken_where_a_live_worker_has_one(api: TestClient, api_database: Database, gpu_worker: None) -> None:
-    queues = {
-        device: api.post("/v1/searches", json=QUICK | {"device": device}).json()["queue"]
-        for device in ("auto", "cpu", "cuda")
-    }
-    assert queues == {"auto": "gpu", "cpu": "cpu", "cuda": "gpu"}
-    listed = api.get("/v1/workers").json()["items"]
-    assert [worker["host"] for worker in listed] == ["elsewhere"]
-    assert api.post("/v1/searches", params={"dry_run": True}, json=QUICK).json()["workers"] == 1
-
-
-@pytest.fixture
-def gpu_worker(api_database: Database) -> Iterator[None]:
-    """A live worker with a GPU."""
-    from uuid import uuid4
-
+@contextmanager
+def worker(database: Database, **known: Any) -> Iterator[None]:
+    """A live worker."""
     identity = uuid4()
-    with api_database.transaction() as session:
-        workers.beat(
-            session,
-            id=identity,
-            host="elsewhere",
-            pid=1,
-            queues=["gpu", "cpu"],
-            devices=["cuda", "cpu"],
-            gpu="GPU-1",
-            state="busy",
-        )
-    yield
-    with api_database.transaction() as session:
-        workers.leave(session, identity)
+    with database.transaction() as session:
+        workers.beat(session, id=identity, host="elsewhere", pid=1, state="busy", **known)
+    try:
+        yield
+    finally:
+        with database.transaction() as session:
+            workers.leave(session, identity)
+
+
+def test_a_gpu_is_taken_where_a_live_worker_has_one(api: TestClient, api_database: Database) -> None:
+    def queues() -> dict[str, str]:
+        bodies = {device: QUICK | {"device": device} for device in ("auto", "cpu", "cuda")}
+        return {device: api.post("/v1/searches", json=body).json()["queue"] for device, body in bodies.items()}
+
+    with worker(api_database, queues=["gpu", "cpu"], devices=["cpu"], gpu=None):
+        assert queues() == {"auto": "cpu", "cpu": "cpu", "cuda": "gpu"}
+        dry = QUICK | {"device": "cuda"}
+        assert api.post("/v1/searches", params={"dry_run": True}, json=dry).json()["workers"] == 0
+    with worker(api_database, queues=["gpu", "cpu"], devices=["cuda", "cpu"], gpu="GPU-1"):
+        assert queues() == {"auto": "gpu", "cpu": "cpu", "cuda": "gpu"}
+        assert [item["gpu"] for item in api.get("/v1/workers").json()["items"]] == ["GPU-1"]
+        plan = api.post("/v1/searches", params={"dry_run": True}, json=QUICK).json()
+        assert (plan["queue"], plan["workers"]) == ("gpu", 1)
+    assert queues() == {"auto": "cpu", "cpu": "cpu", "cuda": "gpu"}
 
 
 def test_what_was_measured_is_not_trained_again(api: TestClient, api_database: Database) -> None:
     started = api.post("/v1/trainings", json=TRAINING)
     assert started.status_code == 202
-    request = TypeAdapter(TrainingRequest).validate_python(started.json()["request"])
+    stored = {"document": {}} | started.json()["request"]
+    request = TypeAdapter(TrainingRequest).validate_python(stored)
     space, image = ZOO["darts"], ImageInput(channels=1, height=8, width=8)
     identity = architecture_id(space, request.skeleton, image, DARTS_V2)
     with api_database.transaction() as session:

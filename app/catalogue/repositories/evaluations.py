@@ -141,6 +141,18 @@ def recipes(session: Session, wanted: EvaluationQuery) -> tuple[RecipeCount, ...
     return tuple(RecipeCount(name=n, digest=d, count=c) for n, d, c in session.execute(statement))
 
 
+def scopes(session: Session, wanted: EvaluationQuery) -> tuple[tuple[str, str], ...]:
+    """Every (data set, split) among the evaluations asked for: two of them do not compare either."""
+    statement = (
+        select(evaluations.c.dataset, evaluations.c.split)
+        .select_from(evaluations.join(architectures))
+        .where(_matching(wanted))
+        .distinct()
+        .order_by(evaluations.c.dataset, evaluations.c.split)
+    )
+    return tuple((dataset, split) for dataset, split in session.execute(statement))
+
+
 def find_measured(
     session: Session, *, architecture_id: str, recipe_digest: str, dataset: str, seed: int, viewer: str
 ) -> Evaluation | None:
