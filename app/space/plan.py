@@ -17,8 +17,9 @@ from app.space.errors import Fault, InvalidGenotype, OutOfRange
 from app.space.faults import Faults
 from app.space.moves import moves
 from app.space.part import Part
-from app.space.ranking import MISSES, Ranks, Unranks
+from app.space.ranking import MISSES, Ranks
 from app.space.repair import Nearest
+from app.space.unranking import Unranks
 from app.space.wellformed import validate_grammar
 
 

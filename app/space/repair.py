@@ -15,7 +15,8 @@ from collections.abc import Iterable
 
 from app.space.algebra import Genotype
 from app.space.part import Alternatives, Members, Menu, Nothing, Part, Point, Product, Sequence, Shared, bare
-from app.space.ranking import Ranks, Unranks
+from app.space.ranking import Ranks
+from app.space.unranking import Unranks
 from app.space.value import is_list, is_object
 
 
