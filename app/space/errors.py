@@ -9,6 +9,8 @@ SpaceError (ValueError)
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_TOLD = 20  # faults in the text of an exception; its `faults` has all
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -38,7 +40,8 @@ class InvalidGenotype(SpaceError):
     """A genotype is not a member of the space; `faults` holds every reason."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(f"{f.pointer or '/'}: {f.message}" for f in faults))
+        told = [f"{f.pointer or '/'}: {f.message}" for f in faults[:_TOLD]]
+        super().__init__("; ".join(told) + (f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""))
         self.faults = tuple(faults)
 
 

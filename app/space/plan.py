@@ -44,7 +44,7 @@ class Plan:
         self._decisions: tuple[Decision, ...] | None = None
 
     def __repr__(self) -> str:
-        return f"Plan({self.grammar!r})"
+        return f"<Plan of {self.grammar.start!r}, size {self.size}>"
 
     def index(self, value: object) -> int | None:
         """The rank of any JSON value, or None where it is not a member."""

@@ -32,6 +32,8 @@ Node = tuple[str, int, str, int]  # operation and input on the left, operation a
 
 def enumerate_cell_space(num_nodes: int = 4, operations: Sequence[str] = OPERATIONS) -> int:
     """The exact number of cells with `num_nodes` nodes; a cell whose operands are swapped is another cell."""
+    if num_nodes < 1:
+        raise SpaceError(f"a cell has at least one node, not {num_nodes}")
     return simple_cell(num_nodes, tuple(operations)).plan.size
 
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
 from app.space import (
@@ -98,6 +98,7 @@ def plans(draw: st.DrawFn, largest: int = LARGEST) -> Plan:
             waiting.append(rules[term.rule])
         waiting.extend(inside(term))
     grammar = Grammar({r: t for r, t in rules.items() if r in reached}, "r0", draw(st.integers(1, 3)))
+    note(str(grammar))
     try:
         plan = compile_plan(grammar)
     except GrammarError:
@@ -478,3 +479,21 @@ def test_a_document_of_the_zoo_keeps_everything(name: str) -> None:
     assert again == space
     assert again.identity == space.identity
     assert again.plan.unrank(space.plan.size // 3) == space.plan.unrank(space.plan.size // 3)
+
+
+@random_grammars
+@given(st.sampled_from(sorted(ZOO)), st.data())
+def test_any_json_is_a_document_or_refused_with_a_pointer_into_it(name: str, data: st.DataObject) -> None:
+    document: Any = space_to_json(ZOO[name])
+    for _ in range(data.draw(st.integers(1, 3))):
+        document = damaged(document, data)
+    try:
+        space = space_from_json(document)
+    except GrammarError as error:
+        for fault in error.faults:
+            *parent, last = fault.pointer.split("/")
+            assert last == "" or resolved(document, "/".join(parent)) is not None
+            fault.message.encode()
+    else:
+        assert space_from_json(json.loads(json.dumps(space_to_json(space)))) == space
+        assert space.plan.rank(space.plan.unrank(space.plan.size - 1)) == space.plan.size - 1

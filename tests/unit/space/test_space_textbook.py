@@ -39,6 +39,8 @@ def test_the_size_of_the_cell_space() -> None:
         enumerate_cell_space(operations=["a", "a"])
     with pytest.raises(SpaceError):
         enumerate_cell_space(operations=[])
+    with pytest.raises(SpaceError, match="not 0"):
+        enumerate_cell_space(0)
 
 
 def test_valid_connections() -> None:
