@@ -1,4 +1,4 @@
-"""Queries of floor 0, microseconds each: the best of several rounds on one core.
+"""Queries of floor 0, CPU microseconds each: the best of several rounds on one core.
 
 Run it alone: python tests/benchmarks/bench_space.py
 """
@@ -13,17 +13,17 @@ from app.space.zoo import ZOO
 
 
 def best(question: Callable[[], object], each: int = 1, rounds: int = 7, seconds: float = 0.05) -> float:
-    """Microseconds a question takes, divided by `each`, in the fastest round."""
+    """CPU microseconds a question takes, divided by `each`, in the fastest round."""
     question()
-    started = time.perf_counter()
+    started = time.process_time()
     question()
-    calls = max(1, int(seconds / max(time.perf_counter() - started, 1e-7)))
+    calls = max(1, int(seconds / max(time.process_time() - started, 1e-7)))
     fastest = float("inf")
     for _ in range(rounds):
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(calls):
             question()
-        fastest = min(fastest, (time.perf_counter() - started) / calls)
+        fastest = min(fastest, (time.process_time() - started) / calls)
     return fastest / each * 1e6
 
 
