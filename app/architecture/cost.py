@@ -11,7 +11,7 @@ What only feeds a `none` was chosen, is built, and counts.
 from dataclasses import dataclass
 from math import prod
 
-from app.architecture.graph import Graph, node_macs, node_params
+from app.architecture.graph import Graph, parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,16 @@ def cost(graph: Graph) -> Cost:
     for node in graph.nodes.values():
         counted = node.op in ("conv", "linear")
         ways[node.name] = counted + max((ways[i] for i in node.inputs), default=0)
-        params = node_params(graph, node)
-        if counted or params:
+        numbers = {key: prod([a.extent for a in axes]) for key, axes in parameters(graph, node).items()}
+        if counted or numbers:
+            places = prod(node.size)
             nodes.append(
                 NodeCost(
                     name=node.name,
                     op=node.op,
-                    params=params,
-                    macs=node_macs(graph, node),
-                    activations=len(node.axis) * prod(node.size) if counted else 0,
+                    params=sum(numbers.values()),
+                    macs=numbers["weight"] * places if counted else 0,
+                    activations=len(node.axis) * places if counted else 0,
                 )
             )
     return Cost(

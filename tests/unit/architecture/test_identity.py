@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from itertools import permutations
 from random import Random
 
 import pytest
@@ -141,6 +142,37 @@ def test_colours_alone_do_not_decide() -> None:
         assert len(certificates) == 1
         seen |= certificates
     assert len(seen) == 3
+
+
+def sums(reads: list[tuple[int, int]]) -> Graph:
+    """Node 0 is the image, node 1 + i adds up `reads[i]`; what nothing reads is concatenated."""
+    b = Builder()
+    nodes = [b.add("image", "input", [], Axis.of(1), (4, 4))]
+    for i, (x, y) in enumerate(reads):
+        nodes.append(b.sum(f"node{1 + i}", [(TRUE, nodes[x]), (TRUE, nodes[y])]))
+    read = {x for pair in reads for x in pair}
+    return b.finish([b.concat("out", [(TRUE, node) for i, node in enumerate(nodes) if i not in read])])
+
+
+def smallest(reads: list[tuple[int, int]]) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """The same by brute force: the least of all ways to number the nodes."""
+    found = []
+    for order in permutations(range(1, 1 + len(reads))):
+        at = dict(enumerate((0, *order)))
+        found.append(tuple(sorted((at[1 + i], tuple(sorted((at[x], at[y])))) for i, (x, y) in enumerate(reads))))
+    return min(found)
+
+
+def test_certificates_agree_with_brute_force() -> None:
+    rng = Random(0)
+    graphs = []
+    for _ in range(250):
+        n = rng.choice((4, 5, 5))
+        graphs.append([(rng.randrange(1 + i), rng.randrange(1 + i)) for i in range(n)])
+    certificates = [certificate(sums(reads)) for reads in graphs]
+    forms = [smallest(reads) for reads in graphs]
+    assert 50 < len(set(forms)) < 245
+    assert len(set(zip(certificates, forms, strict=True))) == len(set(forms)) == len(set(certificates))
 
 
 def test_symmetric_cells_do_not_make_it_slow() -> None:
