@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from app.api.problems import fault_view, located, unprocessable
+from app.api.problems import fault_view, listed, located, unprocessable
 from app.api.schemas.genotype import (
     CanonicalView,
     CostQuestion,
@@ -31,6 +31,8 @@ from app.api.schemas.space import DecisionsView, DecisionView, NodeInputs, Space
 from app.architecture import Cost, LoweringError, canonical, canonical_id, cost, count, draw_svg, draw_text, lower, macs
 from app.space import Decision, Genotype, ImageInput, SearchSpace, Skeleton
 
+MAX_VALUES = 300_000  # JSON values in the genotypes of one answer: about ten megabytes
+
 
 def identity(space: SearchSpace) -> SpaceIdentity:
     """Which space an answer is about."""
@@ -43,9 +45,29 @@ def member_rank(space: SearchSpace, genotype: Any) -> int:
         return space.plan.rank(genotype)
 
 
-def indexed(space: SearchSpace, genotypes: Iterable[Genotype]) -> list[IndexedGenotype]:
-    """Genotypes with their ranks."""
-    return [IndexedGenotype(index=str(space.plan.rank(g)), genotype=g) for g in genotypes]
+def indexed(space: SearchSpace, genotypes: Iterable[Genotype], pointer: str) -> list[IndexedGenotype]:
+    """Genotypes with their ranks. A space of one's own may have large ones: the answer is bounded in all it holds."""
+    items: list[IndexedGenotype] = []
+    held = 0
+    for genotype in genotypes:
+        held += values_in(genotype)
+        if held > MAX_VALUES:
+            raise unprocessable(
+                pointer, f"{len(items) + 1} genotypes hold more than {MAX_VALUES} values; ask for fewer"
+            )
+        items.append(IndexedGenotype(index=str(space.plan.rank(genotype)), genotype=genotype))
+    return items
+
+
+def values_in(genotype: Genotype) -> int:
+    """JSON values of a genotype, itself included."""
+    match genotype:
+        case dict():
+            return 1 + sum(map(values_in, genotype.values()))
+        case list():
+            return 1 + sum(map(values_in, genotype))
+        case _:
+            return 1
 
 
 def chosen_skeleton(space: SearchSpace, choice: SkeletonChoice | None, pointer: str = "/skeleton") -> Skeleton:
@@ -89,7 +111,7 @@ def validation(space: SearchSpace, question: GenotypeQuestion) -> ValidationView
     return ValidationView(
         space=identity(space),
         valid=not faults,
-        errors=[fault_view(fault) for fault in faults],
+        errors=[fault_view(fault) for fault in listed(faults)],
         repair=space.plan.repair(question.genotype) if faults else None,
         index=None if faults else str(space.plan.rank(question.genotype)),
         canonical_id=None if faults else canonical_id(space, question.genotype),
@@ -98,23 +120,21 @@ def validation(space: SearchSpace, question: GenotypeQuestion) -> ValidationView
 
 def sample(space: SearchSpace, question: SampleQuestion) -> SampleView:
     """Random genotypes of a seed."""
-    rng = random.Random(question.seed)
-    if question.distribution == "uniform":
-        genotypes = space.plan.sample(rng, question.count)
-    else:
-        genotypes = [space.plan.sample_per_choice(rng) for _ in range(question.count)]
+    rng, plan = random.Random(question.seed), space.plan
+    uniform = question.distribution == "uniform"
+    genotypes = (plan.sample(rng, 1)[0] if uniform else plan.sample_per_choice(rng) for _ in range(question.count))
     return SampleView(
         space=identity(space),
         distribution=question.distribution,
         seed=question.seed,
-        items=indexed(space, genotypes),
+        items=indexed(space, genotypes, "/count"),
     )
 
 
 def member_page(space: SearchSpace, start: int, limit: int) -> MemberPage:
     """Members of consecutive rank."""
     end = min(start + limit, space.plan.size)
-    items = [IndexedGenotype(index=str(i), genotype=space.plan.unrank(i)) for i in range(start, max(end, start + 1))]
+    items = indexed(space, map(space.plan.unrank, range(start, end)), "/limit")
     return MemberPage(space=identity(space), items=items, next=str(end) if end < space.plan.size else None)
 
 
@@ -132,12 +152,13 @@ def member(space: SearchSpace, index: int) -> MemberView:
 def neighbours(space: SearchSpace, question: NeighbourQuestion) -> NeighbourView:
     """The genotypes one decision away."""
     index = member_rank(space, question.genotype)
-    found = list(islice(space.plan.neighbours(question.genotype), question.limit + 1))
+    found = space.plan.neighbours(question.genotype)
+    items = indexed(space, islice(found, question.limit), "/limit")
     return NeighbourView(
         space=identity(space),
         index=str(index),
-        items=indexed(space, found[: question.limit]),
-        complete=len(found) <= question.limit,
+        items=items,
+        complete=next(found, None) is None,
     )
 
 

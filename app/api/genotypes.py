@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from app.api.answers import canonical_form, costs, drawing, neighbours, validation
 from app.api.batches import in_order
-from app.api.dependencies import RequestIdentity, SpaceHere
+from app.api.dependencies import AnsweringHere, RequestIdentity, SpaceHere
 from app.api.drawings import DRAWINGS, drawing_response
 from app.api.schemas.batch import BatchView, CanonicalBatch, CostBatch, DrawBatch, NeighbourBatch, ValidationBatch
 from app.api.schemas.genotype import (
@@ -21,14 +21,14 @@ from app.api.schemas.genotype import (
 
 router = APIRouter(prefix="/v1/spaces/{space}", tags=["genotypes"])
 
-# Single answers that take well below a millisecond are given on the event loop; what builds a graph, and every
-# batch, runs in the thread pool, so that one caller's work does not stand before everybody's.
+# What builds a graph, and every batch, runs in the thread pool, so that one caller's work does not stand before
+# everybody's; what takes a millisecond is answered on the event loop.
 
 
 @router.post("/validate")
-async def validate(space: SpaceHere, question: GenotypeQuestion) -> ValidationView:
+async def validate(answering: AnsweringHere, space: SpaceHere, question: GenotypeQuestion) -> ValidationView:
     """Whether a genotype is a member; if not, every fault with its place, and the nearest member."""
-    return validation(space, question)
+    return await answering(validation, space, question)
 
 
 @router.post("/validate/batch")
@@ -50,9 +50,9 @@ def neighbours_batch(space: SpaceHere, batch: NeighbourBatch, request_id: Reques
 
 
 @router.post("/canonical")
-async def find_canonical(space: SpaceHere, question: GenotypeQuestion) -> CanonicalView:
+async def find_canonical(answering: AnsweringHere, space: SpaceHere, question: GenotypeQuestion) -> CanonicalView:
     """The form that stands for a member and everything that is the same but for its labels."""
-    return canonical_form(space, question)
+    return await answering(canonical_form, space, question)
 
 
 @router.post("/canonical/batch")

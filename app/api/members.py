@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.api.answers import canonical_form, costs, drawing, member, member_page, sample
-from app.api.dependencies import MAX_INDEX_DIGITS, IndexHere, Lasting, PageLimit, SpaceHere
+from app.api.dependencies import MAX_INDEX_DIGITS, AnsweringHere, IndexHere, Lasting, PageLimit, SpaceHere
 from app.api.drawings import SVG, drawing_response
 from app.api.problems import unprocessable
 from app.api.schemas.genotype import (
@@ -39,18 +39,20 @@ def draw_sample(space: SpaceHere, question: SampleQuestion) -> SampleView:
 
 
 @router.get("/members", dependencies=[Lasting])
-async def list_members(space: SpaceHere, start: Start = "0", limit: PageLimit = 50) -> MemberPage:
+async def list_members(
+    answering: AnsweringHere, space: SpaceHere, start: Start = "0", limit: PageLimit = 50
+) -> MemberPage:
     """Members of consecutive rank."""
     if int(start) >= space.plan.size:
         message = f"query parameter: {space.name}@{space.version} has no rank of {len(start)} digits that large"
         raise unprocessable("/start", message, start, ("0", str(space.plan.size - 1)))
-    return member_page(space, int(start), limit)
+    return await answering(member_page, space, int(start), limit)
 
 
 @router.get("/members/{index}", dependencies=[Lasting])
-async def get_member(space: SpaceHere, index: IndexHere) -> MemberView:
+async def get_member(answering: AnsweringHere, space: SpaceHere, index: IndexHere) -> MemberView:
     """The member of a rank."""
-    return member(space, index)
+    return await answering(member, space, index)
 
 
 @router.get("/members/{index}/cost", dependencies=[Lasting])
@@ -60,9 +62,9 @@ def get_member_cost(space: SpaceHere, index: IndexHere, skeleton: SkeletonName =
 
 
 @router.get("/members/{index}/canonical", dependencies=[Lasting])
-async def get_member_canonical(space: SpaceHere, index: IndexHere) -> CanonicalView:
+async def get_member_canonical(answering: AnsweringHere, space: SpaceHere, index: IndexHere) -> CanonicalView:
     """The canonical form of the member of a rank."""
-    return canonical_form(space, GenotypeQuestion(genotype=space.plan.unrank(index)))
+    return await answering(canonical_form, space, GenotypeQuestion(genotype=space.plan.unrank(index)))
 
 
 @router.get("/members/{index}/svg", dependencies=[Lasting], response_class=Response, responses=SVG)

@@ -32,6 +32,7 @@ TYPE_PREFIX = "urn:cellar:problem:"
 SHOWN_CHARACTERS = 200
 SHOWN_ITEMS = 20
 SHOWN_DEPTH = 4
+MAX_FAULTS = 1000
 
 TITLES: Mapping[int, tuple[str, str]] = {
     400: ("malformed-request", "The request is malformed"),
@@ -185,6 +186,13 @@ def fault_view(fault: Fault) -> FaultView:
     )
 
 
+def listed(faults: Sequence[Fault]) -> Sequence[Fault]:
+    """The faults that an answer lists: all, unless a hostile request has more than anybody reads."""
+    if len(faults) <= MAX_FAULTS:
+        return faults
+    return (*faults[:MAX_FAULTS], Fault("", f"{len(faults) - MAX_FAULTS} further faults are not listed"))
+
+
 def problem_view(problem: Problem, request_id: str) -> ProblemView:
     """A problem as it travels."""
     return ProblemView(
@@ -192,7 +200,7 @@ def problem_view(problem: Problem, request_id: str) -> ProblemView:
         title=problem.title,
         status=problem.status,
         detail=problem.detail,
-        errors=[fault_view(fault) for fault in problem.errors],
+        errors=[fault_view(fault) for fault in listed(problem.errors)],
         request_id=request_id,
     )
 

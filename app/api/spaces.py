@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Response
 
 from app.api.answers import decisions
 from app.api.cursors import read_cursor, write_cursor
-from app.api.dependencies import Cursor, Lasting, PageLimit, ServicesHere, SpaceHere
+from app.api.dependencies import AnsweringHere, Cursor, Lasting, PageLimit, ServicesHere, SpaceHere
 from app.api.library import page_of_spaces, registered
 from app.api.portrait import size_view, space_summary, space_view
 from app.api.problems import located
@@ -66,6 +66,6 @@ def find_size(question: SpaceQuestion) -> SpaceSizeView:
 
 
 @router.get("/spaces/{space}/decisions", dependencies=[Lasting])
-async def list_decisions(space: SpaceHere) -> DecisionsView:
+async def list_decisions(answering: AnsweringHere, space: SpaceHere) -> DecisionsView:
     """Everything that a genotype decides, with its options, and what each node may read."""
-    return decisions(space)
+    return await answering(decisions, space)

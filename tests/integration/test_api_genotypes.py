@@ -189,3 +189,33 @@ def test_a_batch_has_a_cap(api: TestClient, question: str, cap: int) -> None:
     full = api.post(f"/v1/spaces/nasbench201/{question}/batch", json={"items": [{"genotype": 0}] * cap})
     assert full.status_code == 200
     assert len(full.json()["items"]) == cap
+
+
+def test_a_hostile_genotype_is_answered_in_bounds(api: TestClient) -> None:
+    answer = ask(api, "validate", {"genotype": {f"k{i}": 1 for i in range(5000)}})
+    assert answer.status_code == 200
+    errors = answer.json()["errors"]
+    assert len(errors) == 1001
+    assert "further faults are not listed" in errors[-1]["message"]
+    refused = ask(api, "cost", {"genotype": {f"k{i}": 1 for i in range(5000)}})
+    assert refused.status_code == 422
+    assert len(refused.json()["errors"]) == 1001
+
+
+def test_answers_about_a_space_of_large_genotypes_are_bounded(api: TestClient) -> None:
+    layers = {"repeat": {"choice": ["conv_3x3", "skip_connect"]}, "lengths": [999]}
+    rules = {"chain": {"record": "chain", "fields": {"layers": layers}}}
+    document = {"name": "deep", "grammar": {"start": "chain", "rules": rules}}
+    assert api.post("/v1/spaces", json=document).status_code == 201
+    few = api.post("/v1/spaces/deep/sample", json={"count": 3})
+    assert few.status_code == 200
+    assert [len(item["genotype"]["layers"]) for item in few.json()["items"]] == [999] * 3
+    many = api.post("/v1/spaces/deep/sample", json={"count": 1000})
+    assert many.status_code == 422
+    assert many.json()["errors"][0]["pointer"] == "/count"
+    assert len(api.get("/v1/spaces/deep/members", params={"limit": 2}).json()["items"]) == 2
+    member = few.json()["items"][0]["genotype"]
+    assert ask(api, "validate", {"genotype": member}, "deep").json()["index"] == few.json()["items"][0]["index"]
+    wide = ask(api, "neighbours", {"genotype": member, "limit": 1000}, "deep")
+    assert wide.status_code == 422
+    assert wide.json()["errors"][0]["pointer"] == "/limit"
