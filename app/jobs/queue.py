@@ -4,13 +4,14 @@ A message says only "there may be work"; which job is taken is decided in Postgr
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
-
-from celery import Celery  # pyright: ignore[reportMissingTypeStubs]
-from kombu.connection import Connection
-from kombu.entity import Queue as KombuQueue
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 from app.experiment import Queue
+
+if TYPE_CHECKING:
+    from celery import Celery  # pyright: ignore[reportMissingTypeStubs]
+    from kombu.connection import Connection
 
 QUEUES: tuple[Queue, ...] = ("gpu", "cpu")
 WORK = "cellar.work"  # the one task: look for work in your queues until there is none
@@ -25,8 +26,12 @@ class BrokerDown(Exception):
     """The broker did not take a hint or did not answer; the hint is still owed."""
 
 
-def celery_app(broker_url: str) -> Celery:
+def celery_app(broker_url: str) -> "Celery":
     """A Celery application without a result backend that takes JSON only and acknowledges early."""
+    # Here: an API process answers before its publisher has loaded all this.
+    from celery import Celery  # pyright: ignore[reportMissingTypeStubs]
+    from kombu.entity import Queue as KombuQueue
+
     app = Celery("cellar", broker=broker_url, set_as_current=False)
     cast("Any", app).conf.update(
         task_queues=[KombuQueue(name) for name in QUEUES],
@@ -59,8 +64,12 @@ class Broker:
     """One connection for publishing. Not for several threads at once."""
 
     def __init__(self, url: str) -> None:
-        self._app = celery_app(url)
+        self._url = url
         self._connection: Connection | None = None
+
+    @cached_property
+    def _app(self) -> "Celery":
+        return celery_app(self._url)
 
     def depth(self, queues: Iterable[Queue] = QUEUES) -> Mapping[Queue, int]:
         """How many hints lie in each queue. Raises BrokerDown."""
@@ -85,7 +94,7 @@ class Broker:
         if connection is not None:
             connection.release()
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> "Connection":
         if self._connection is None:
             connection = cast("Connection", cast("Any", self._app).connection_for_write())
             self._connection = connection
