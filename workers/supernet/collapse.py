@@ -9,7 +9,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.architecture import OPERATIONS
+from app.architecture.vocabulary import OPERATIONS
 from app.space import Genotype, Path, Plan, Symbol
 
 SKIPS = frozenset({"skip_connect", "identity"})

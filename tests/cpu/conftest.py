@@ -1,0 +1,93 @@
+"""A `Progress` that remembers everything in memory and on one folder, for tests that need no database."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from workers.progress import Resume, StopReason
+
+
+class Killed(BaseException):
+    """What a SIGKILL does to a handler: nothing after it runs."""
+
+
+class MemoryProgress:
+    """Keeps reports by (phase, epoch) as the catalogue does; may ask to stop, or kill, after so many questions."""
+
+    killed = Killed
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        stop_after: int | None = None,
+        reason: StopReason = "cancel",
+        kill_after: int | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.stop_after, self.reason, self.kill_after = stop_after, reason, kill_after
+        self.questions = 0
+        self.epochs: dict[tuple[str, int], dict[str, float]] = {}
+        self.order: list[tuple[str, int]] = []
+        self.notes: list[str] = []
+        self.kept: dict[str, Path] = {}
+        self.last: Resume | None = None
+
+    def report(
+        self,
+        phase: str,
+        epoch: int,
+        epochs: int,
+        metrics: Mapping[str, float],
+        *,
+        step: int | None = None,
+        steps: int | None = None,
+    ) -> None:
+        assert 0 <= epoch <= epochs
+        assert all(value == value for value in metrics.values()), metrics  # no NaN
+        if step is None:
+            self.epochs[phase, epoch] = dict(metrics)
+            self.order.append((phase, epoch))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def checkpoint(self, phase: str, epoch: int, write: Callable[[Path], None]) -> None:
+        file = self.folder / "checkpoint.new"
+        write(file)
+        file.replace(self.folder / "checkpoint")
+        self.last = Resume(phase=phase, epoch=epoch, file=self.folder / "checkpoint")
+
+    def resume(self) -> Resume | None:
+        return self.last
+
+    def keep(self, name: str, write: Callable[[Path], None]) -> str:
+        file = self.folder / f"{name}.safetensors"
+        write(file)
+        self.kept[name] = file
+        return name
+
+    def should_stop(self) -> StopReason | None:
+        self.questions += 1
+        if self.kill_after is not None and self.questions >= self.kill_after:
+            raise Killed
+        return self.reason if self.stop_after is not None and self.questions >= self.stop_after else None
+
+    def next_attempt(self, folder: Path, **how: int) -> "MemoryProgress":
+        """What the next attempt at the same job is given: the last checkpoint and what was reported, nothing else."""
+        after = MemoryProgress(folder, **how)  # pyright: ignore[reportArgumentType]
+        after.epochs, after.order, after.kept = dict(self.epochs), list(self.order), dict(self.kept)
+        if self.last is not None:
+            file = folder / "inherited"
+            shutil.copy(self.last.file, file)
+            after.last = Resume(phase=self.last.phase, epoch=self.last.epoch, file=file)
+        return after
+
+
+@pytest.fixture(scope="session")
+def memory_progress() -> type[MemoryProgress]:
+    """The class itself: test modules cannot import each other."""
+    return MemoryProgress
