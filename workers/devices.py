@@ -21,3 +21,20 @@ def gpu_uuids() -> list[str]:
         return [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
     finally:
         pynvml.nvmlShutdown()
+
+
+def visible(uuids: list[str], wanted: str | None) -> list[str]:
+    """Those devices that CUDA_VISIBLE_DEVICES leaves, as UUIDs or as numbers in the driver's order; all where unset.
+
+    As CUDA does, the list ends at the first entry that names no device; UUIDs may be shortened.
+    """
+    if wanted is None:
+        return uuids
+    left: list[str] = []
+    for entry in filter(None, (part.strip() for part in wanted.split(","))):
+        named = [uuids[int(entry)]] if entry.isdigit() and int(entry) < len(uuids) else []
+        named = named or [uuid for uuid in uuids if uuid.startswith(entry)]
+        if len(named) != 1:
+            break
+        left += named
+    return left

@@ -1,6 +1,7 @@
 """A worker process: `python -m workers.main`. A solo Celery worker; hints wake `workers.runner`."""
 
 import argparse
+import os
 import signal
 import sys
 import warnings
@@ -14,7 +15,7 @@ from app.experiment import Queue
 from app.jobs import QUEUES, celery_app
 from app.settings import load_settings
 from workers import log as logs
-from workers.devices import gpu_uuids
+from workers.devices import gpu_uuids, visible
 from workers.runner import Runner
 from workers.tasks import register
 
@@ -43,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("a worker needs DATABASE_URL and REDIS_URL")
     logs.configure(process="worker")
     database = Database(settings.database_url, pool_size=4)
-    runner = Runner(settings, database, given.queues, gpu_uuids(), spares=not given.no_spare)
+    gpus = visible(gpu_uuids(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    runner = Runner(settings, database, given.queues, gpus, spares=not given.no_spare)
     app = celery_app(settings.redis_url)
     register(app, runner.work)
 
