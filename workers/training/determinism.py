@@ -50,11 +50,11 @@ def deterministic(enabled: bool) -> Iterator[None]:
 
 
 def limit_threads(most: int = 8) -> int:
-    """Sets torch's CPU threads to the cores this process may use, at most `most`; returns the number.
+    """Sets torch's CPU threads: all cores this process may use but one, at least 1, at most `most`; returns how many.
 
-    Small networks gain nothing beyond a few threads, and an OpenMP team larger than its cores waits at every barrier.
-    `OMP_NUM_THREADS`, where it is set, has already been obeyed by torch and is left alone.
+    The core that is left is for the service beside it: an OpenMP team that has to share a core waits at every barrier,
+    which once made a search four times slower. `OMP_NUM_THREADS`, where it is set, has been obeyed by torch already.
     """
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, min(most, len(os.sched_getaffinity(0)))))
+        torch.set_num_threads(max(1, min(most, len(os.sched_getaffinity(0)) - 1)))
     return torch.get_num_threads()
