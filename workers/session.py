@@ -169,11 +169,12 @@ def session(
             raise RequestError(
                 f"the skeleton has {skeleton.num_classes} classes, {dataset} has {images.dataset.num_classes}"
             )
-    with deterministic(deterministically):
+    chosen = choose_device(device)
+    with deterministic(deterministically, strict=chosen.type == "cpu"):
         yield Session(
             space=space_from_json(document),
             images=images,
-            device=choose_device(device),
+            device=chosen,
             seed=seed,
             code_version=settings.code_version,
             progress=progress,

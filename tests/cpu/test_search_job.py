@@ -165,7 +165,7 @@ def uninterrupted(memory_progress: Memory, tmp_path_factory: pytest.TempPathFact
 
 
 # Questions: search 2 epochs of 2 steps, retrain and baseline 2 epochs of 4 steps each.
-@pytest.mark.parametrize("kill_after", [1, 2, 3, 4, 6, 8, 10, 13, 18, 20])
+@pytest.mark.parametrize("kill_after", [1, 2, 4, 8, 13, 20])
 def test_a_killed_search_ends_with_the_same_bits(
     memory_progress: Memory, tmp_path: Path, kill_after: int, uninterrupted: tuple[dict[str, Any], Any]
 ) -> None:
@@ -183,7 +183,7 @@ def test_a_killed_search_ends_with_the_same_bits(
         assert all(torch.equal(tensor, there[key]) for key, tensor in here.items())
 
 
-@pytest.mark.parametrize("stop_after", [1, 3, 5, 9, 15])
+@pytest.mark.parametrize("stop_after", [1, 3, 9])
 def test_a_drained_search_goes_on_from_between_two_steps(
     memory_progress: Memory, tmp_path: Path, stop_after: int, uninterrupted: tuple[dict[str, Any], Any]
 ) -> None:

@@ -31,8 +31,12 @@ def seeded(seed: int, *stream: object) -> Iterator[None]:
 
 
 @contextmanager
-def deterministic(enabled: bool) -> Iterator[None]:
-    """Within, torch chooses only algorithms that give the same bits on every run, where there are any."""
+def deterministic(enabled: bool, *, strict: bool = True) -> Iterator[None]:
+    """Within, torch chooses only algorithms that give the same bits on every run.
+
+    An operation that has none raises; where `strict` is off it computes all the same, with torch's warning. (On CUDA
+    the backward of max pooling has none in torch 2.13.)
+    """
     if not enabled:
         yield
         return
@@ -40,7 +44,7 @@ def deterministic(enabled: bool) -> Iterator[None]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     benchmark = torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=not strict)
     torch.backends.cudnn.benchmark = False
     try:
         yield
