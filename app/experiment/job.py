@@ -92,4 +92,4 @@ class MeasuredEvaluation:
     code_version: str
     seconds: float
     weights: str | None = None  # artefact name of the safetensors file, where weights are kept
-    provenance: Mapping[str, object] = field(default_factory=dict)
+    provenance: Mapping[str, object] = field(default_factory=dict[str, object])
