@@ -22,7 +22,7 @@ SKELETONS = {
     "search": CellSkeleton(channels=16, num_cells=8, affine=False, norm_after_pool=True),
     "cifar": CellSkeleton(channels=36, num_cells=20),
     "imagenet": CellSkeleton(channels=48, num_cells=14, stem="imagenet", num_classes=1000),
-    "small": CellSkeleton(channels=8, num_cells=4),
+    "small": CellSkeleton(channels=8, num_cells=3),
 }
 
 

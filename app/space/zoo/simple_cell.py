@@ -14,7 +14,7 @@ OPERATIONS = ("none", *DARTS_OPERATIONS)
 SKELETONS = {
     "search": CellSkeleton(channels=16, num_cells=8, affine=False, norm_after_pool=True),
     "cifar": CellSkeleton(channels=36, num_cells=20),
-    "small": CellSkeleton(channels=8, num_cells=4),
+    "small": CellSkeleton(channels=8, num_cells=3),
 }
 
 
