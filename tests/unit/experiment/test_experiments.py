@@ -1,0 +1,96 @@
+import json
+from dataclasses import asdict, fields, replace
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+
+from app.experiment import (
+    DATASETS,
+    SEARCH_RECIPES,
+    SPLITS,
+    TRAINING_RECIPES,
+    SearchRecipe,
+    SearchRequest,
+    SpaceVersion,
+    TrainingRecipe,
+    TrainingRequest,
+    recipe_digest,
+)
+from app.space import CellSkeleton, space_to_json
+from app.space.zoo import ZOO
+
+
+def search_request() -> SearchRequest:
+    space = ZOO["darts"]
+    return SearchRequest(
+        space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
+        document=space_to_json(space),
+        strategy="darts",
+        discretisation="darts",
+        skeleton=CellSkeleton(channels=8, num_cells=3, affine=False),
+        dataset="digits",
+        recipe=SEARCH_RECIPES["digits-quick"],
+        retrain_skeleton=CellSkeleton(channels=8, num_cells=3),
+        retrain_recipe=TRAINING_RECIPES["digits-quick"],
+        seed=3,
+    )
+
+
+def test_data_sets_have_every_split_and_their_published_sizes() -> None:
+    assert {name: dict(d.splits) for name, d in DATASETS.items()} == {
+        "digits": {"weights": 640, "architecture": 480, "selection": 177, "test": 500},
+        "fashion_mnist": {"weights": 25_000, "architecture": 25_000, "selection": 10_000, "test": 10_000},
+    }
+    assert all(tuple(d.splits) == SPLITS for d in DATASETS.values())
+    # 1,797 in optdigits.tes; 60,000 and 10,000 of Fashion-MNIST
+    assert [sum(d.splits.values()) for d in DATASETS.values()] == [1797, 70_000]
+    assert [name for name, d in DATASETS.items() if d.packaged] == ["digits"]
+    assert "same writers occur in every split" in DATASETS["digits"].notes
+
+
+def test_a_search_request_survives_json() -> None:
+    request = search_request()
+    document = json.loads(json.dumps(to_jsonable_python(asdict(request))))
+    assert TypeAdapter(SearchRequest).validate_python(document) == request
+
+
+def test_a_training_request_survives_json() -> None:
+    search = search_request()
+    request = TrainingRequest(
+        space=search.space,
+        document=search.document,
+        genotype=ZOO["darts"].plan.unrank(12345),
+        skeleton=search.retrain_skeleton,
+        dataset="digits",
+        recipe=search.retrain_recipe,
+    )
+    document = json.loads(json.dumps(to_jsonable_python(asdict(request))))
+    assert TypeAdapter(TrainingRequest).validate_python(document) == request
+    with pytest.raises(ValidationError, match="device"):
+        TypeAdapter(TrainingRequest).validate_python({**document, "device": "abacus"})
+
+
+@pytest.mark.parametrize("recipe", [TRAINING_RECIPES["digits-quick"], SEARCH_RECIPES["digits-quick"]])
+def test_a_recipe_digest_is_of_everything_but_the_name(recipe: TrainingRecipe | SearchRecipe) -> None:
+    digest = recipe_digest(recipe)
+    assert recipe_digest(replace(recipe, name="other")) == digest
+    changed = {
+        "precision": "bfloat16",
+        "alpha_betas": (0.1, 0.2),
+        **{f.name: not getattr(recipe, f.name) for f in fields(recipe) if isinstance(getattr(recipe, f.name), bool)},
+    }
+    for field in fields(recipe):
+        if field.name != "name":
+            value = changed.get(field.name, None)
+            value = getattr(recipe, field.name) + 1 if value is None else value
+            assert recipe_digest(replace(recipe, **{field.name: value})) != digest, field.name
+
+
+def test_darts_recipes_are_the_papers() -> None:
+    # Liu et al. (2019), section A.1; quark0/darts train_search.py and train.py with --auxiliary --cutout
+    search, train = SEARCH_RECIPES["darts-cifar"], TRAINING_RECIPES["darts-cifar"]
+    assert (search.epochs, search.batch_size, search.learning_rate, search.min_learning_rate) == (50, 64, 0.025, 0.001)
+    assert (search.alpha_learning_rate, search.alpha_betas, search.alpha_weight_decay) == (3e-4, (0.5, 0.999), 1e-3)
+    assert (train.epochs, train.batch_size, train.drop_path, train.cutout) == (600, 96, 0.2, 16)
+    assert (train.momentum, train.weight_decay, train.gradient_clip, train.auxiliary_weight) == (0.9, 3e-4, 5.0, 0.4)
