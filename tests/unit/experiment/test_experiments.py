@@ -82,7 +82,7 @@ def test_a_recipe_digest_is_of_everything_but_the_name(recipe: TrainingRecipe | 
     }
     for field in fields(recipe):
         if field.name != "name":
-            value = changed.get(field.name, None)
+            value = changed.get(field.name)
             value = getattr(recipe, field.name) + 1 if value is None else value
             assert recipe_digest(replace(recipe, **{field.name: value})) != digest, field.name
 
