@@ -223,9 +223,9 @@ class Demo:
             f"Seed {request['seed']}: measured by the search already, answered at once: "
             f"{stored['accuracy']:.2f} % on {stored['split']}."
         )
-        self.console.print("Seed 1: a training of its own, or an answer from an earlier run.\n")
         response = self.client.post("/v1/trainings", json={**body, "seed": 1})
         if response.status_code == 202:
+            self.console.print("Seed 1: not measured yet, a training of its own.\n")
             self.watch(response.json())
         stored = self.ask("POST", "/v1/trainings", json={**body, "seed": 1})
         self.console.print(f"Seed 1: {stored['accuracy']:.2f} % on {stored['split']}.")
@@ -264,10 +264,10 @@ class Demo:
             "space": "darts", "dataset": DATASET, "recipe": recipe, "split": "test", "sort": "-accuracy", "limit": 8,
         }  # fmt: skip
         page = self.ask("GET", "/v1/evaluations", params=query)
-        table = Table("architecture", "kind", "split", "seed", "accuracy", "params", "MACs", "device", box=box.SIMPLE)
+        table = Table("architecture", "kind", "seed", "accuracy on test", "params", "MACs", "device", box=box.SIMPLE)
         for row in page["items"]:
             table.add_row(
-                row["architecture_id"][:12], row["kind"], row["split"], str(row["seed"]), f"{row['accuracy']:.2f} %",
+                row["architecture_id"][:8], row["kind"], str(row["seed"]), f"{row['accuracy']:.2f} %",
                 f"{row['params']:,}", f"{row['macs']:,}", row["device"],
             )  # fmt: skip
         self.console.print(f"Recipe {recipe} on {DATASET}, best first:")

@@ -54,7 +54,8 @@ class Session:
         """The device in words, e.g. "NVIDIA H100 80GB HBM3" or "cpu, 2 threads"."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
-        return f"cpu, {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        return f"cpu, {threads} thread{'s' if threads > 1 else ''}"
 
     def provenance(self) -> dict[str, object]:
         """Where and by what this was measured, and how long it took."""
