@@ -1,4 +1,4 @@
-"""What a worker does to jobs: claim, heartbeat, record, and one of the ways to end. DESIGN: every write is fenced.
+"""What a worker does to jobs: claim, heartbeat, record, and one of the ways to end. Every write is fenced.
 
 claim ── heartbeat ── record_* ──┬── finish      succeeded, with its result
                                  ├── fail        failed, with an error
