@@ -44,7 +44,7 @@ def test_another_skeleton_or_image_is_another_architecture(api: TestClient) -> N
             {},
             {"skeleton": TINY | {"channels": 4}},
             {"input": IMAGE | {"channels": 3}},
-            {"skeleton": "small"},
+            {"skeleton": "cifar"},
         )
     }
     assert len(ids) == 4
