@@ -174,9 +174,8 @@ class Demo:
             for bar in bars.values():
                 progress.stop_task(bar)
             bars[phase] = progress.add_task(PHASES.get(phase, phase), total=epochs, metrics="")
-        # A step within an epoch moves the bar by a part; the event at the epoch's end has no step.
-        step, steps = data.get("step"), data.get("steps")
-        done = data["epoch"] if step is None or not steps else data["epoch"] - 1 + step / steps
+        # `epoch` counts the finished ones; a step moves the bar by its part of the next.
+        done = data["epoch"] + (data["step"] / data["steps"] if data["step"] is not None else 0)
         shown = "  ".join(
             f"{k} {v:.2f}" for k, v in cast("dict[str, float]", data["metrics"]).items() if "accuracy" in k
         )

@@ -2,7 +2,7 @@
 
 def run(request, progress):
     start = progress.resume()
-    for epoch in range(start.epoch + 1 if start else 0, epochs):
+    for epoch in range(start.epoch + 1 if start else 1, epochs + 1):
         ...                                                   # after each step: progress.should_stop()
         progress.report("search", epoch, epochs, metrics)
         progress.checkpoint("search", epoch, lambda file: save_file(tensors, file))
@@ -49,7 +49,10 @@ class Progress(Protocol):
         step: int | None = None,
         steps: int | None = None,
     ) -> None:
-        """Tell how far the job is. Without `step` an epoch ended, and its metrics are kept for good."""
+        """Tell how far the job is: `epoch` counts the finished ones.
+
+        Without `step` an epoch ended, and its metrics are kept for good.
+        """
         ...
 
     def note(self, text: str) -> None:

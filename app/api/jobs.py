@@ -84,7 +84,8 @@ async def stream_events(
     """What happens to a job, from its first event or the one after `after`, until it is final.
 
     Events are `state` {state, attempt}, `progress` {phase, epoch, epochs, step, steps, metrics}, `note` {text} and
-    `checkpoint` {phase, epoch}. A comment comes every 15 seconds in which nothing happens.
+    `checkpoint` {phase, epoch}, where `epoch` counts the finished ones. A comment comes every 15 seconds in which
+    nothing happens.
     """
     seen = int(last_event_id) if last_event_id is not None else after or 0
     async for event in services.feed.stream(job.id, after=seen):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 from rich.console import Console
+from rich.progress import Progress, TaskID
 
 from app.demo import Demo, DemoFailed
 
@@ -79,6 +80,17 @@ def test_progress_is_drawn_as_a_bar_for_each_phase() -> None:
     assert "search the supernet" in told.getvalue()
     assert "accuracy 71.25" in told.getvalue()
     assert "30/30" in told.getvalue()
+
+
+def test_a_step_moves_the_bar_by_its_part_of_the_epoch_that_runs() -> None:
+    steps, _ = demo(lambda request: httpx.Response(200))
+    progress, bars = Progress(), dict[str, TaskID]()
+    data = {"phase": "search", "epochs": 5, "metrics": {}}
+    seen: list[float] = []
+    for epoch, step in ((0, 2), (0, 9), (1, None), (1, 5), (5, None)):
+        steps.advance(progress, bars, {**data, "epoch": epoch, "step": step, "steps": step and 10})
+        seen.append(progress.tasks[bars["search"]].completed)
+    assert seen == [0.2, 0.9, 1, 1.5, 5]
 
 
 def test_fewer_named_faults_than_were_made_is_a_failure() -> None:

@@ -56,7 +56,7 @@ class MetricView(Output):
     """What one epoch of one phase measured."""
 
     phase: str = Field(description="Phase of the job: search, calibrate, retrain, baseline or train")
-    epoch: int = Field(description="Epoch of the phase, as the phase counts them")
+    epoch: int = Field(description="Epochs of the phase that were finished then")
     values: dict[str, float] = Field(description="Metrics: accuracies in percent, losses in nats")
     created_at: datetime = Field(description="When it was recorded")
 
