@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from app.architecture import TRUE, Axis, Graph, Guard, Node, parameters, weigh
-from app.architecture.guard import Decided, position
+from app.architecture.graph import axes_of
+from app.architecture.guard import position
 from app.space.algebra import Path, Symbol
 from workers.primitives import PRIMITIVES, drop_path, weighted_sum
 
@@ -148,8 +149,7 @@ class Network(nn.Module):
         numbers: dict[int, int] = {id(TRUE): -1}
         for node in graph.nodes.values():
             inputs = tuple(slots[name] for name in node.inputs)
-            axes = [node.axis, *(node["kernel"] if node.op == "conv" else ())]
-            for guard in (*node.guards, *(g for axis in axes for _, g in axis.segments)):
+            for guard in (*node.guards, *(g for axis in axes_of(node) for _, g in axis.segments)):
                 if id(guard) not in numbers:
                     numbers[id(guard)] = len(self._guards)
                     self._guards.append(guard)
@@ -224,6 +224,8 @@ class Network(nn.Module):
                     node.op in MASKED and not node.axis.plain and not (node.op == "conv" and not node["bias"])
                 ):
                     return -1, self._masked(step, module)
+                if len(step.inputs) != 1:
+                    return -1, _joined(step.inputs, module)
                 return step.inputs[0], module
 
     def _sum(self, step: Step, live: tuple[int, ...]) -> Call:
@@ -345,6 +347,11 @@ class Network(nn.Module):
         return call
 
 
+def _joined(slots: tuple[int, ...], module: nn.Module) -> Call:
+    """A node of several inputs, in their order."""
+    return lambda values, scales: module(*[values[slot] for slot in slots])
+
+
 def key(name: str) -> str:
     """A node's name as the name of a submodule, which may hold no dot."""
     return name.replace("%", "%25").replace(".", "%2E")
@@ -361,34 +368,3 @@ def _simple(guard: Guard) -> tuple[Path, int] | None:
     if q.member is None:
         return q.path, taken[0]
     return (q.path, q.member) if taken == [0] else None
-
-
-def one_hot(graph: Graph, decided: Decided) -> dict[Path, Tensor]:
-    """Decisions as weights, float64, one entry an option. One that is not decided takes its first option."""
-    return {
-        path: torch.tensor(
-            [float(position(decided.get(path, options[:1]), option) >= 0) for option in options], dtype=torch.float64
-        )
-        for path, (_, options) in graph.open.items()
-    }
-
-
-@torch.no_grad()
-def inherit(small: Network, big: Network, decided: Decided) -> None:
-    """Copy a supernet's tensors into a sub-network's: the same names, the surviving indices of every axis."""
-    memo: dict[int, Guard] = {}
-    for node in small.graph.nodes.values():
-        name = key(node.name)
-        if name not in small.parts:
-            continue
-        source, target, open_node = big.parts[name], small.parts[name], big.graph.nodes[node.name]
-        tensors = parameters(big.graph, open_node)
-        if node.op == "batch_norm":
-            tensors |= {"running_mean": (open_node.axis,), "running_var": (open_node.axis,)}
-        for tensor, axes in tensors.items():
-            value = getattr(source, tensor)
-            for dim, axis in enumerate(axes):
-                if not axis.plain:
-                    kept = torch.tensor(axis.kept(decided, memo), dtype=torch.long, device=value.device)
-                    value = value.index_select(dim, kept)
-            getattr(target, tensor).copy_(value)

@@ -28,7 +28,8 @@ from app.experiment import (
     SearchRequest,
 )
 from app.space import Genotype, Plan
-from workers.network import Network, inherit
+from workers.inheritance import inherit
+from workers.network import Network
 from workers.progress import Progress, Stopped
 from workers.session import Saved, Session, session
 from workers.strategies import STRATEGIES

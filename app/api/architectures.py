@@ -20,7 +20,7 @@ from app.api.views import architecture_view
 from app.architecture import architecture_id, draw_svg, lower
 from app.catalogue import Architecture, EvaluationQuery, architectures
 from app.space import ImageInput
-from app.space.spaces import skeleton_from_json
+from app.space.skeletons import skeleton_from_json
 
 ARCHITECTURE_ID = re.compile(r"[0-9a-f]{32}")
 

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 from app.architecture.axis import Axis
 from app.architecture.guard import (
@@ -92,9 +92,19 @@ def prune(nodes: dict[str, Node], outputs: tuple[str, ...]) -> Graph:
     return Graph(kept, outputs, {q.path: (q.kind, q.options) for q in questions(guards.values())})
 
 
+def axes_of(node: Node) -> list[Axis]:
+    """The axes of a node: its own, and those among its attributes (the two of a kernel)."""
+    return [node.axis, *(axis for _, value in node.attrs for axis in _axes(value))]
+
+
+def _axes(value: Any) -> tuple[Axis, ...]:
+    if isinstance(value, Axis):
+        return (value,)
+    return tuple([v for v in cast("tuple[Any, ...]", value) if isinstance(v, Axis)]) if isinstance(value, tuple) else ()
+
+
 def _guards(node: Node) -> list[Guard]:
-    axes: list[Axis] = [node.axis, *(node["kernel"] if node.op == "conv" else ())]
-    return [*node.guards, *(g for axis in axes for _, g in axis.segments)]
+    return [*node.guards, *(g for axis in axes_of(node) for _, g in axis.segments)]
 
 
 def resolve(graph: Graph, decided: Decided) -> Graph:
@@ -123,10 +133,20 @@ def resolve(graph: Graph, decided: Decided) -> Graph:
             alias[node.name] = inputs[0]
             continue
         attrs = node.attrs
-        if node.op == "conv" and not all(a.plain for a in node["kernel"]):
-            attrs = tuple((k, tuple(a.given(decided, memo) for a in v) if k == "kernel" else v) for k, v in attrs)
+        if not all(a.plain for a in axes_of(node)[1:]):
+            attrs = tuple([(k, _given(v, decided, memo)) for k, v in attrs])
         nodes[node.name] = Node(node.name, node.op, inputs, axis, node.size, guards, attrs)
     return prune(nodes, tuple(alias.get(o, o) for o in graph.outputs))
+
+
+def _given(value: Any, decided: Decided, memo: dict[int, Guard]) -> Any:
+    """An attribute with its axes resolved."""
+    if isinstance(value, Axis):
+        return value.given(decided, memo)
+    if isinstance(value, tuple):
+        items = cast("tuple[Any, ...]", value)
+        return tuple([v.given(decided, memo) if isinstance(v, Axis) else v for v in items])
+    return value
 
 
 def parameters(graph: Graph, node: Node) -> dict[str, tuple[Axis, ...]]:

@@ -16,8 +16,12 @@ EQUIVALENCES: Mapping[str, str] = MappingProxyType(
     {
         "operand-swap": "The two operands of a node have no order.",
         "relabelling": "The inner nodes of a cell have no order, nor the operands of a node; every cell for itself.",
+        "isomorphism": "Vertices on no way from input to output are dropped, then the inner ones have no order.",
+        "motif-renaming": "Motifs of one level have no order: renaming them throughout changes nothing.",
+        "branch-order": "Parallel branches that are merged by a sum or side by side have no order.",
         "nats-string": "Equal unique strings of NATS-Bench, with its zero rule.",
-        "functional": "Skip is identity, none is zero, an operation on zero is zero, a sum has no order.",
+        "functional": "Skip is identity, none is zero, an operation on zero is zero, a sum has no order; a layer that "
+        "keeps its input moves freely among layers of one shape.",
         "pruned-isomorphism": "Edges on no way from input to output are dropped, then the inner nodes have no order.",
     }
 )
@@ -31,12 +35,15 @@ class Equivalence:
     version: int = 1
 
 
+Parameter = Scalar | tuple[Scalar, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Constraint:
     """A named condition that members must meet beside the grammar, with its parameters."""
 
     name: str
-    parameters: tuple[tuple[str, Scalar], ...] = ()
+    parameters: tuple[tuple[str, Parameter], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,7 @@ class SearchSpace:
     constraints: tuple[Constraint, ...] = ()
     equivalences: tuple[Equivalence, ...] = ()
     notes: tuple[str, ...] = ()
+    literature: str = ""  # what its papers say of its size, and why that differs from the exact one
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "skeletons", MappingProxyType(dict(self.skeletons)))
@@ -65,7 +73,7 @@ class SearchSpace:
         """SHA-256, in hexadecimal, of what decides the members and their order: the grammar and the constraints."""
         rules = grammar_to_json(self.grammar)
         rules["rules"] = dict(sorted(rules["rules"].items()))  # rules have no order; fields, options and lengths do
-        constraints = [[c.name, [list(p) for p in c.parameters]] for c in self.constraints]
+        constraints = [[c.name, [list(p) for p in c.parameters]] for c in self.constraints]  # tuples become lists
         text = json.dumps({"grammar": rules, "constraints": constraints}, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

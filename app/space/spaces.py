@@ -8,16 +8,11 @@ from app.space.document import EQUIVALENCES, Equivalence, SearchSpace
 from app.space.errors import Fault, GrammarError
 from app.space.limits import LIMITS
 from app.space.path import pointer
-from app.space.skeleton import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, Skeleton
+from app.space.skeleton import ImageInput, Skeleton
+from app.space.skeletons import skeleton_from_json, skeleton_to_json
 from app.space.value import is_object, shown
 from app.space.wellformed import NAME, NAME_RULE, validate_grammar
 
-_FAMILIES: dict[str, type[CellSkeleton] | type[EdgeCellSkeleton] | type[ChainSkeleton]] = {
-    "cells": CellSkeleton,
-    "edge_cells": EdgeCellSkeleton,
-    "chain": ChainSkeleton,
-}
-_WORDS = {"stem": ("cifar", "imagenet")}
 _LARGEST = 65_536  # of any number in a skeleton or an input
 
 
@@ -34,21 +29,14 @@ def space_to_json(space: SearchSpace) -> dict[str, Any]:
         "constraints": [{"name": c.name, "parameters": dict(c.parameters)} for c in space.constraints],
         "equivalences": [{"name": e.name, "version": e.version} for e in space.equivalences],
         "notes": list(space.notes),
+        "literature": space.literature,
     }
-
-
-def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
-    """One skeleton; `family` says which."""
-    values: dict[str, Any] = dataclasses.asdict(skeleton)
-    if isinstance(skeleton, ChainSkeleton):
-        values["reductions"] = list(skeleton.reductions)
-    return values
 
 
 def space_from_json(document: object) -> SearchSpace:
     """Read a space document; a GrammarError points to what is wrong in it. Caps are checked before any work."""
     required = ("name", "grammar")
-    optional = ("version", "title", "paper", "input", "skeletons", "constraints", "equivalences", "notes")
+    optional = ("version", "title", "paper", "input", "skeletons", "constraints", "equivalences", "notes", "literature")
     fields = obj(document, required, optional, "")
     grammar = grammar_from_json(fields["grammar"], "/grammar")
     space = SearchSpace(
@@ -64,6 +52,7 @@ def space_from_json(document: object) -> SearchSpace:
             string(note, LIMITS.text, f"/notes/{i}")
             for i, note in enumerate(items(fields.get("notes", []), LIMITS.lengths, "/notes"))
         ),
+        literature=string(fields.get("literature", ""), LIMITS.text, "/literature"),
     )
     for constraint in items(fields.get("constraints", []), LIMITS.lengths, "/constraints"):
         raise GrammarError("/constraints/0", f"no such constraint: {shown(constraint)}; there are none yet")
@@ -74,37 +63,6 @@ def space_from_json(document: object) -> SearchSpace:
         faults = [dataclasses.replace(fault, pointer=f"/grammar{fault.pointer}") for fault in error.faults]
         raise GrammarError(f"/grammar{error.pointer}", error.message, faults) from None
     return space
-
-
-def skeleton_from_json(document: object, at: str = "") -> Skeleton:
-    """Read one skeleton; what is left out keeps its default."""
-    given = document if is_object(document) else {}
-    family = given.get("family")
-    if not isinstance(family, str) or family not in _FAMILIES:
-        families = ", ".join(_FAMILIES)
-        raise GrammarError(f"{at}/family", f"expected one of {families}, found {shown(family)}")
-    kind = _FAMILIES[family]
-    known = {f.name: f.default for f in dataclasses.fields(kind)}
-    obj(document, ("family",), tuple(known), at)
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        here = pointer(at, name)
-        match known[name]:
-            case bool():
-                if not isinstance(value, bool):
-                    raise GrammarError(here, f"expected true or false, found {shown(value)}")
-                values[name] = value
-            case int():
-                values[name] = integer(value, 1, _LARGEST, here)
-            case tuple():
-                numbers = items(value, LIMITS.lengths, here)
-                values[name] = tuple(integer(n, 0, _LARGEST, f"{here}/{i}") for i, n in enumerate(numbers))
-            case _:
-                words = _WORDS.get(name, (family,))
-                if value not in words:
-                    raise GrammarError(here, f"expected one of {', '.join(words)}, found {shown(value)}")
-                values[name] = value
-    return kind(**values)
 
 
 def _skeletons(document: object, at: str) -> dict[str, Skeleton]:

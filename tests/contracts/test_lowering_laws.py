@@ -28,7 +28,8 @@ from app.space import (
     Skeleton,
 )
 from app.space.zoo import chain, darts, nasbench201, simple_cell
-from workers.network import Network, inherit, one_hot
+from workers.inheritance import inherit, one_hot
+from workers.network import Network
 
 GAP = 1e-12  # of float64 outputs, relative
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from app.architecture import Axis, Cursor, Graph, Layers, lower, lower_cell, resolve
 from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, Grammar, ImageInput, Subset, Value, one_of, record
 from app.space.zoo import chain, darts, nasbench201
-from workers.network import Network, inherit, one_hot
+from workers.inheritance import inherit, one_hot
+from workers.network import Network
 
 IMAGE = ImageInput(channels=1, height=8, width=8)
 SEARCH = CellSkeleton(channels=2, num_cells=2, affine=False, norm_after_pool=True, num_classes=3)

@@ -11,7 +11,8 @@ from app.experiment import SEARCH_RECIPES, TRAINING_RECIPES
 from app.space import CellSkeleton, SearchSpace
 from app.space.zoo import ZOO, darts
 from workers.data import load
-from workers.network import Network, inherit, one_hot
+from workers.inheritance import inherit, one_hot
+from workers.network import Network
 from workers.strategies import Darts
 from workers.supernet import DARTSCell, SupernetFit, relax
 from workers.training import evaluate

@@ -7,7 +7,7 @@ genotype_of(plan, weights, "darts" | "argmax")           and weights a genotype
 inherit(small, big, decided)                             a supernet's tensors in its sub-network
 """
 
-from workers.network import inherit
+from workers.inheritance import inherit
 from workers.supernet.cell import DARTSCell, MixedOp
 from workers.supernet.discretise import decode, genotype_of
 from workers.supernet.fit import SupernetFit

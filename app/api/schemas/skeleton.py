@@ -1,15 +1,14 @@
 """Skeletons and images as they are asked for. The bounds keep one question below a second of work."""
 
-from typing import Annotated, Any, Literal
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, create_model
 
 from app.api.schemas.model import Input, name_or_object
-from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, Skeleton
-
-Channels = Annotated[int, Field(ge=1, le=1024, description="Channels of the first cells or layers")]
-Classes = Annotated[int, Field(ge=1, le=65_536, description="Number of classes of the classifier")]
-Affine = Annotated[bool, Field(description="Learnable scale and shift in batch normalisation")]
+from app.space import ImageInput, Skeleton
+from app.space.skeleton import FAMILIES, Bounds
+from app.space.skeleton.setting import NUMBERS
 
 
 class ImageBody(Input):
@@ -24,56 +23,47 @@ class ImageBody(Input):
         return ImageInput(channels=self.channels, height=self.height, width=self.width)
 
 
-class CellSkeletonBody(Input):
-    """Stacked cells as in DARTS: each reads the two before it; reductions at a third and two thirds of the depth."""
-
-    family: Literal["cells"] = Field(description="Stacked cells")
-    channels: Channels = 36
-    num_cells: int = Field(default=20, ge=1, le=40, description="Number of cells")
-    stem: Literal["cifar", "imagenet"] = Field(default="cifar", description="What comes before the first cell")
-    stem_multiplier: int = Field(default=3, ge=1, le=16, description="Width of the CIFAR stem over `channels`")
-    affine: Affine = True
-    norm_after_pool: bool = Field(default=False, description="Batch normalisation after pooling, as DARTS searches")
-    auxiliary: bool = Field(default=False, description="An auxiliary classifier after the second reduction")
-    num_classes: Classes = 10
+class SkeletonFields(Input):
+    """What the bodies of all families have in common; each has the fields that its dataclass declares."""
 
     def skeleton(self) -> Skeleton:
         """The domain's value."""
-        return CellSkeleton(**self.model_dump())
+        fields: dict[str, Any] = self.model_dump()
+        lists: dict[str, list[Any]] = {name: value for name, value in fields.items() if isinstance(value, list)}
+        return FAMILIES[fields["family"]](**fields | {name: tuple(value) for name, value in lists.items()})
 
 
-class EdgeCellSkeletonBody(Input):
-    """Three stages of one cell as in NAS-Bench-201, with residual reductions between them."""
-
-    family: Literal["edge_cells"] = Field(description="Three stages of one cell")
-    channels: Channels = 16
-    num_cells: int = Field(default=5, ge=1, le=20, description="Number of cells of each stage")
-    affine: Affine = True
-    num_classes: Classes = 10
-
-    def skeleton(self) -> Skeleton:
-        """The domain's value."""
-        return EdgeCellSkeleton(**self.model_dump())
-
-
-class ChainSkeletonBody(Input):
-    """A stem, one layer after another, a classifier."""
-
-    family: Literal["chain"] = Field(description="A plain chain of layers")
-    channels: Channels = 16
-    reductions: list[Annotated[int, Field(ge=0, le=1000)]] = Field(
-        default=[2, 5], max_length=8, description="Positions, from 0, at which the width doubles with stride 2"
-    )
-    affine: Affine = True
-    num_classes: Classes = 10
-
-    def skeleton(self) -> Skeleton:
-        """The domain's value."""
-        fields: dict[str, Any] = self.model_dump() | {"reductions": tuple(self.reductions)}
-        return ChainSkeleton(**fields)
+def _body(kind: type[Any]) -> type[SkeletonFields]:
+    """The body of a family: its settings with their meaning and bounds."""
+    types = get_type_hints(kind)
+    fields: dict[str, Any] = {}
+    for declared in dataclasses.fields(kind):
+        wanted: Any = types[declared.name]
+        default: Any = declared.default
+        bounds: Bounds | None = declared.metadata.get("bounds")
+        if bounds is None:  # the family itself: a request names it, a default would say nothing
+            fields[declared.name] = (wanted, Field(description="Which family of skeletons"))
+        elif get_origin(wanted) is tuple:
+            item = _item(get_args(wanted)[0], bounds)
+            fields[declared.name] = (
+                list[item],
+                Field(default=list(default), max_length=NUMBERS, description=bounds.meaning),
+            )
+        else:
+            fields[declared.name] = (_item(wanted, bounds), Field(default=default, description=bounds.meaning))
+    doc = (kind.__doc__ or "").strip()
+    return create_model(f"{kind.__name__}Body", __base__=SkeletonFields, __doc__=doc, **fields)
 
 
-SkeletonBody = Annotated[CellSkeletonBody | EdgeCellSkeletonBody | ChainSkeletonBody, Field(discriminator="family")]
+def _item(wanted: Any, bounds: Bounds) -> Any:
+    return Annotated[wanted, Field(ge=bounds.least, le=bounds.most)] if wanted in (int, float) else wanted
+
+
+BODIES = tuple(_body(kind) for kind in FAMILIES.values())
+if TYPE_CHECKING:
+    SkeletonBody = SkeletonFields
+else:
+    SkeletonBody = Annotated[Union[BODIES], Field(discriminator="family")]  # noqa: UP007
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 SkeletonChoice = Annotated[
     Annotated[Name, Tag("name")] | Annotated[SkeletonBody, Tag("object")], Discriminator(name_or_object)

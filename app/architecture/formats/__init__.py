@@ -1,1 +1,48 @@
-"""Formats that people exchange genotypes in."""
+"""Formats: how the field writes genotypes. `json`, the space's own shape, is always one of them.
+
+formats_of(space)                     the formats a space's genotypes can be written in
+read_format(space, name, value)       -> a member, in its written order
+write_format(space, name, genotype)   -> a JSON value
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from app.architecture.formats.format import Format, FormatError
+from app.space import Genotype, SearchSpace
+
+JSON = Format(
+    name="json",
+    title="The decisions as JSON, in the space's own shape",
+    source="",
+    suits=lambda space: True,
+    read=lambda space, value: space.plan.normalise(value),
+    write=lambda space, genotype: space.plan.normalise(genotype),
+)
+
+FORMATS: Mapping[str, Format] = MappingProxyType({f.name: f for f in (JSON,)})
+
+
+def formats_of(space: SearchSpace) -> tuple[Format, ...]:
+    """The formats that suit a space, `json` first."""
+    return tuple(f for f in FORMATS.values() if f.suits(space))
+
+
+def read_format(space: SearchSpace, name: str, value: object) -> Genotype:
+    """A genotype out of a format; FormatError or InvalidGenotype where it is none of the space's."""
+    return _format(space, name).read(space, value)
+
+
+def write_format(space: SearchSpace, name: str, genotype: Genotype) -> object:
+    """A member in a format."""
+    return _format(space, name).write(space, genotype)
+
+
+def _format(space: SearchSpace, name: str) -> Format:
+    names = tuple(f.name for f in formats_of(space))
+    if name not in names:
+        raise FormatError("", f"genotypes of {space.name} are not written as {name!r}", name, names)
+    return FORMATS[name]
+
+
+__all__ = ["FORMATS", "Format", "FormatError", "formats_of", "read_format", "write_format"]

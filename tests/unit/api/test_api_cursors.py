@@ -15,11 +15,12 @@ from app.api.library import parse_reference
 from app.api.middleware import host_name
 from app.api.problems import Problem
 from app.api.schemas.recipe import SearchRecipeBody, TrainingRecipeBody
-from app.api.schemas.skeleton import CellSkeletonBody, ChainSkeletonBody, EdgeCellSkeletonBody
+from app.api.schemas.skeleton import BODIES
 from app.api.services import installation_secret
 from app.api.shelf import SpaceShelf
 from app.experiment import SearchRecipe, TrainingRecipe
-from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, space_from_json
+from app.space import space_from_json
+from app.space.skeleton import FAMILIES
 from app.space.zoo import ZOO
 
 SECRET = b"s" * 32
@@ -94,9 +95,7 @@ def test_the_shelf_keeps_the_zoo_and_the_latest_asked_for() -> None:
     [
         (TrainingRecipeBody(name="x"), TrainingRecipe(name="x")),
         (SearchRecipeBody(name="x"), SearchRecipe(name="x")),
-        (CellSkeletonBody(family="cells"), CellSkeleton()),
-        (EdgeCellSkeletonBody(family="edge_cells"), EdgeCellSkeleton()),
-        (ChainSkeletonBody(family="chain"), ChainSkeleton()),
+        *((body(family=family), FAMILIES[family]()) for body, family in zip(BODIES, FAMILIES, strict=True)),
     ],
 )
 def test_what_can_be_asked_is_what_the_domain_knows(body, value) -> None:

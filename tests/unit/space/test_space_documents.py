@@ -23,7 +23,7 @@ from app.space import (
     space_from_json,
     space_to_json,
 )
-from app.space.spaces import skeleton_from_json, skeleton_to_json
+from app.space.skeletons import skeleton_from_json, skeleton_to_json
 from app.space.zoo import ZOO, darts
 
 

@@ -1,0 +1,37 @@
+"""What it takes to answer questions up to an equivalence: one reading per equivalence and kind of structure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.space.algebra import Genotype
+
+if TYPE_CHECKING:
+    from app.space.document import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classes:
+    """An exact number of classes, and how it was counted."""
+
+    exact: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One equivalence on one kind of structure.
+
+    suits       whether a space has that structure, told from its grammar and skeletons, never from its name
+    canonical   a member -> the lowest-ranked member of its class
+    count       the exact number of classes where it takes seconds; None where it would take longer or is not known
+    count_long  the same whatever it takes: what a job runs; None where there is no way but to list all members
+    orbit       a member -> how many members are in its class; None where that is not cheap
+    """
+
+    equivalence: str
+    suits: Callable[["SearchSpace"], bool]
+    canonical: Callable[["SearchSpace", Genotype], Genotype]
+    count: Callable[["SearchSpace"], Classes | None]
+    count_long: Callable[["SearchSpace"], Classes] | None = None
+    orbit: Callable[["SearchSpace", Genotype], int] | None = None

@@ -1,0 +1,1 @@
+"""Constraints: conditions on members beside the grammar."""

@@ -1,0 +1,25 @@
+"""Skeletons: what surrounds a genotype and is never decided by it. One dataclass a family, all fields keywords.
+
+family       published in
+cells        DARTS (Liu et al., 2019), NASNet: stacked cells, reductions at 1/3 and 2/3
+edge_cells   NAS-Bench-201 (Dong and Yang, 2020): three stages of one cell, residual reductions
+chain        a plain chain of layers, reductions at given positions
+
+A new family is a module here and a line in `Skeleton`: documents, HTTP and the bounds of its numbers follow from it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, get_args
+
+from app.space.skeleton.cells import CellSkeleton
+from app.space.skeleton.chain import ChainSkeleton
+from app.space.skeleton.edge_cells import EdgeCellSkeleton
+from app.space.skeleton.image import ImageInput
+from app.space.skeleton.setting import Bounds
+
+Skeleton = CellSkeleton | EdgeCellSkeleton | ChainSkeleton
+
+FAMILIES: Mapping[str, type[Any]] = MappingProxyType({str(kind().family): kind for kind in get_args(Skeleton)})
+
+__all__ = ["FAMILIES", "Bounds", "CellSkeleton", "ChainSkeleton", "EdgeCellSkeleton", "ImageInput", "Skeleton"]
