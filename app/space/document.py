@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -81,6 +81,11 @@ class SearchSpace:
     def plan(self) -> Plan:
         """The compiled grammar."""
         return compile_plan(self.grammar)
+
+    @cached_property
+    def derived(self) -> dict[Callable[..., object], object]:
+        """What was computed from this space, by the function that computed it (`derived.py`)."""
+        return {}
 
     @property
     def identity(self) -> dict[str, str | int]:

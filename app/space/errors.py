@@ -3,7 +3,8 @@
 SpaceError (ValueError)
 ├── GrammarError      a grammar or document is malformed; `pointer` names the place in the document
 ├── InvalidGenotype   a genotype is not a member; `faults` has every fault at once
-└── OutOfRange        an index outside [0, size)
+├── OutOfRange        an index outside [0, size)
+└── Unreadable        an equivalence under which nothing is known of a space
 """
 
 from collections.abc import Sequence
@@ -52,3 +53,17 @@ class OutOfRange(SpaceError):
         super().__init__(f"index {index} is not in [0, {size})")
         self.index = index
         self.size = size
+
+
+class NoOther(SpaceError):
+    """There is no other member to go to."""
+
+
+class Unreadable(SpaceError):
+    """An equivalence that a space does not declare, or under which nothing is known of its structure."""
+
+    def __init__(self, equivalence: str, allowed: Sequence[str]) -> None:
+        among = f"; there are {', '.join(allowed)}" if allowed else "; it declares none that is read"
+        super().__init__(f"the space is not read up to {equivalence!r}{among}")
+        self.equivalence = equivalence
+        self.allowed = tuple(allowed)

@@ -22,8 +22,8 @@ from app.space import (
     record,
 )
 from app.space import space_size as sizes_of
+from app.space.classes.forms import functional
 from app.space.document import Equivalence
-from app.space.forms import functional
 from app.space.zoo import DARTS_OPERATIONS, OPERATIONS, ZOO, chain, darts, nasbench201, simple_cell
 
 

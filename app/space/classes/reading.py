@@ -27,6 +27,7 @@ class Reading:
     count       the exact number of classes where it takes seconds; None where it would take longer or is not known
     count_long  the same whatever it takes: what a job runs; None where there is no way but to list all members
     orbit       a member -> how many members are in its class; None where that is not cheap
+    lowest      the rank of a member -> the rank of its canonical form; None where it is found by way of the JSON
     """
 
     equivalence: str
@@ -35,3 +36,13 @@ class Reading:
     count: Callable[["SearchSpace"], Classes | None]
     count_long: Callable[["SearchSpace"], Classes] | None = None
     orbit: Callable[["SearchSpace", Genotype], int] | None = None
+    lowest: Callable[["SearchSpace", int], int] | None = None
+
+
+def by_rank(lowest: Callable[["SearchSpace", int], int]) -> Callable[["SearchSpace", Genotype], Genotype]:
+    """The `canonical` of a reading that works on ranks."""
+
+    def canonical(space: "SearchSpace", genotype: Genotype) -> Genotype:
+        return space.plan.unrank(lowest(space, space.plan.rank(genotype)))
+
+    return canonical

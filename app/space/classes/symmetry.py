@@ -15,7 +15,7 @@ from collections import Counter
 from itertools import permutations, product
 from math import comb, factorial, prod
 
-from app.space.cells import Cell, Sources
+from app.space.classes.cells import Cell, Sources
 
 LARGEST_WORK = 500_000  # wirings times permutations; about a second
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, Protocol
 
-from app.space import Plan
+from app.space.plan import Plan
 from app.space.value import is_list
 
 NONE = "none"  # the operation that is no connection
