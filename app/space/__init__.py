@@ -33,7 +33,15 @@ from app.space.document import Constraint, Equivalence, SearchSpace
 from app.space.errors import Fault, GrammarError, InvalidGenotype, OutOfRange, SpaceError
 from app.space.path import length_path, pointer, shared_path, step
 from app.space.plan import Plan, compile_plan
-from app.space.skeleton import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, Skeleton
+from app.space.skeleton import (
+    CellSkeleton,
+    ChainSkeleton,
+    DagNetworkSkeleton,
+    DagSkeleton,
+    EdgeCellSkeleton,
+    ImageInput,
+    Skeleton,
+)
 from app.space.spaces import space_from_json, space_to_json
 from app.space.wellformed import validate_grammar
 
@@ -42,6 +50,8 @@ __all__ = [
     "ChainSkeleton",
     "Choice",
     "Constraint",
+    "DagNetworkSkeleton",
+    "DagSkeleton",
     "Decision",
     "Decisions",
     "EdgeCellSkeleton",

@@ -3,7 +3,12 @@
 family       published in
 cells        DARTS (Liu et al., 2019), NASNet: stacked cells, reductions at 1/3 and 2/3
 edge_cells   NAS-Bench-201 (Dong and Yang, 2020): three stages of one cell, residual reductions
+dag          NAS-Bench-101 (Ying et al., 2019): stacks of one cell, pooling between them
+dag_network  a whole network as one graph
 chain        a plain chain of layers, reductions at given positions
+transformer  ViT (Dosovitskiy et al., 2021), AutoFormer, BERT: an encoder over patches or tokens
+widths       NATS-Bench (Dong et al., 2021): one topology of open widths
+recurrent    DARTS' recurrent cell (Liu et al., 2019), unrolled over the rows of an image
 
 A new family is a module here and a line in `Skeleton`: documents, HTTP and the bounds of its numbers follow from it.
 """
@@ -14,12 +19,39 @@ from typing import Any, get_args
 
 from app.space.skeleton.cells import CellSkeleton
 from app.space.skeleton.chain import ChainSkeleton
+from app.space.skeleton.dag import DagSkeleton
+from app.space.skeleton.dag_network import DagNetworkSkeleton
 from app.space.skeleton.edge_cells import EdgeCellSkeleton
 from app.space.skeleton.image import ImageInput
+from app.space.skeleton.recurrent import RecurrentSkeleton
 from app.space.skeleton.setting import Bounds
+from app.space.skeleton.transformer import TransformerSkeleton
+from app.space.skeleton.widths import WidthSkeleton
 
-Skeleton = CellSkeleton | EdgeCellSkeleton | ChainSkeleton
+Skeleton = (
+    CellSkeleton
+    | EdgeCellSkeleton
+    | ChainSkeleton
+    | DagSkeleton
+    | DagNetworkSkeleton
+    | TransformerSkeleton
+    | WidthSkeleton
+    | RecurrentSkeleton
+)
 
 FAMILIES: Mapping[str, type[Any]] = MappingProxyType({str(kind().family): kind for kind in get_args(Skeleton)})
 
-__all__ = ["FAMILIES", "Bounds", "CellSkeleton", "ChainSkeleton", "EdgeCellSkeleton", "ImageInput", "Skeleton"]
+__all__ = [
+    "FAMILIES",
+    "Bounds",
+    "CellSkeleton",
+    "ChainSkeleton",
+    "DagNetworkSkeleton",
+    "DagSkeleton",
+    "EdgeCellSkeleton",
+    "ImageInput",
+    "RecurrentSkeleton",
+    "Skeleton",
+    "TransformerSkeleton",
+    "WidthSkeleton",
+]

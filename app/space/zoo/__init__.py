@@ -5,49 +5,75 @@ from types import MappingProxyType
 
 from app.space.document import SearchSpace
 from app.space.zoo.amoebanet import AMOEBANET_OPERATIONS, amoebanet
+from app.space.zoo.autoformer import autoformer_b, autoformer_s, autoformer_t
 from app.space.zoo.chain import CHAIN_OPERATIONS, chain
 from app.space.zoo.darts import DARTS_OPERATIONS, darts
+from app.space.zoo.darts_rnn import ACTIVATIONS, darts_rnn
 from app.space.zoo.enas_micro import ENAS_MICRO_OPERATIONS, enas_micro
+from app.space.zoo.nasbench101 import NASBENCH101_OPERATIONS, nasbench101
 from app.space.zoo.nasbench201 import NASBENCH201_OPERATIONS, nasbench201
 from app.space.zoo.nasbench301 import nasbench301
 from app.space.zoo.nasnet import NASNET_OPERATIONS, nasnet
+from app.space.zoo.nats_size import NATS_WIDTHS, nats_size
 from app.space.zoo.pnasnet import PNASNET_OPERATIONS, pnasnet
 from app.space.zoo.simple_cell import OPERATIONS, simple_cell
+from app.space.zoo.transformer import transformer
+from app.space.zoo.unconstrained_dag import DAG_OPERATIONS, unconstrained_dag
 
 ZOO: Mapping[str, SearchSpace] = MappingProxyType(
     {
         space.name: space
         for space in (
             simple_cell(),
+            nasbench101(),
             nasbench201(),
             darts(),
             chain(),
+            unconstrained_dag(),
             nasnet(),
             amoebanet(),
             pnasnet(),
             enas_micro(),
             nasbench301(),
+            nats_size(),
+            autoformer_t(),
+            autoformer_s(),
+            autoformer_b(),
+            transformer(),
+            darts_rnn(),
         )
     }
 )
 
 __all__ = [
+    "ACTIVATIONS",
     "AMOEBANET_OPERATIONS",
     "CHAIN_OPERATIONS",
+    "DAG_OPERATIONS",
     "DARTS_OPERATIONS",
     "ENAS_MICRO_OPERATIONS",
+    "NASBENCH101_OPERATIONS",
     "NASBENCH201_OPERATIONS",
     "NASNET_OPERATIONS",
+    "NATS_WIDTHS",
     "OPERATIONS",
     "PNASNET_OPERATIONS",
     "ZOO",
     "amoebanet",
+    "autoformer_b",
+    "autoformer_s",
+    "autoformer_t",
     "chain",
     "darts",
+    "darts_rnn",
     "enas_micro",
+    "nasbench101",
     "nasbench201",
     "nasbench301",
     "nasnet",
+    "nats_size",
     "pnasnet",
     "simple_cell",
+    "transformer",
+    "unconstrained_dag",
 ]
