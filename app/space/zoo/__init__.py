@@ -5,11 +5,17 @@ from types import MappingProxyType
 
 from app.space.document import SearchSpace
 from app.space.zoo.amoebanet import AMOEBANET_OPERATIONS, amoebanet
+from app.space.zoo.autodeeplab import AUTODEEPLAB_OPERATIONS, autodeeplab
 from app.space.zoo.autoformer import autoformer_b, autoformer_s, autoformer_t
 from app.space.zoo.chain import CHAIN_OPERATIONS, chain
 from app.space.zoo.darts import DARTS_OPERATIONS, darts
 from app.space.zoo.darts_rnn import ACTIVATIONS, darts_rnn
+from app.space.zoo.detection_head import DETECTION_HEAD_OPERATIONS, detection_head
+from app.space.zoo.enas_macro import ENAS_MACRO_OPERATIONS, enas_macro
 from app.space.zoo.enas_micro import ENAS_MICRO_OPERATIONS, enas_micro
+from app.space.zoo.hierarchical import HIERARCHICAL_OPERATIONS, hierarchical
+from app.space.zoo.multibranch import MULTIBRANCH_OPERATIONS, multibranch
+from app.space.zoo.nas_fpn import nas_fpn
 from app.space.zoo.nasbench101 import NASBENCH101_OPERATIONS, nasbench101
 from app.space.zoo.nasbench201 import NASBENCH201_OPERATIONS, nasbench201
 from app.space.zoo.nasbench301 import nasbench301
@@ -41,6 +47,12 @@ ZOO: Mapping[str, SearchSpace] = MappingProxyType(
             autoformer_b(),
             transformer(),
             darts_rnn(),
+            enas_macro(),
+            multibranch(),
+            hierarchical(),
+            autodeeplab(),
+            nas_fpn(),
+            detection_head(),
         )
     }
 )
@@ -48,10 +60,15 @@ ZOO: Mapping[str, SearchSpace] = MappingProxyType(
 __all__ = [
     "ACTIVATIONS",
     "AMOEBANET_OPERATIONS",
+    "AUTODEEPLAB_OPERATIONS",
     "CHAIN_OPERATIONS",
     "DAG_OPERATIONS",
     "DARTS_OPERATIONS",
+    "DETECTION_HEAD_OPERATIONS",
+    "ENAS_MACRO_OPERATIONS",
     "ENAS_MICRO_OPERATIONS",
+    "HIERARCHICAL_OPERATIONS",
+    "MULTIBRANCH_OPERATIONS",
     "NASBENCH101_OPERATIONS",
     "NASBENCH201_OPERATIONS",
     "NASNET_OPERATIONS",
@@ -60,13 +77,19 @@ __all__ = [
     "PNASNET_OPERATIONS",
     "ZOO",
     "amoebanet",
+    "autodeeplab",
     "autoformer_b",
     "autoformer_s",
     "autoformer_t",
     "chain",
     "darts",
     "darts_rnn",
+    "detection_head",
+    "enas_macro",
     "enas_micro",
+    "hierarchical",
+    "multibranch",
+    "nas_fpn",
     "nasbench101",
     "nasbench201",
     "nasbench301",
