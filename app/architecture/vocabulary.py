@@ -105,10 +105,13 @@ def _dilated(k: int) -> Callable[[Place], Cost]:
     return price
 
 
-def _factorised(place: Place) -> Cost:
-    rows, columns = place.output
-    first, second = 7 * place.channels * place.width, 7 * place.width * place.width
-    return first + second + _norm(place) * place.width, (first * place.size[0] + second * rows) * columns
+def _factorised(k: int) -> Callable[[Place], Cost]:
+    def price(place: Place) -> Cost:
+        rows, columns = place.output
+        first, second = k * place.channels * place.width, k * place.width * place.width
+        return first + second + _norm(place) * place.width, (first * place.size[0] + second * rows) * columns
+
+    return price
 
 
 def _operation(
@@ -156,6 +159,12 @@ def _dilateds(k: int) -> Operation:
     return _operation(f"dil_conv_{k}x{k}", title, _DARTS, _dilated(k), params, macs, f"kernel={k}", "dilation=2")
 
 
+def _factoriseds(k: int) -> Operation:
+    title = f"ReLU, 1x{k} convolution, {k}x1 convolution, batch normalisation; each takes its direction's stride"
+    params, macs = f"{k}·C·D + {k}·D² + n·D", f"{k}·C·D·h·W + {k}·D²·H·W"
+    return _operation(f"conv_{k}x1_1x{k}", title, _NASNET, _factorised(k), params, macs, f"kernel={k}")
+
+
 def _table() -> dict[str, Operation]:
     found = [
         _operation("none", "No connection: zeros of the output's shape", _DARTS, _nothing, "0", "0"),
@@ -167,15 +176,7 @@ def _table() -> dict[str, Operation]:
         *(_convs(f"nor_conv_{k}x{k}", k, _NB201) for k in (1, 3)),
         *(_separables(k, _DARTS if k < 7 else _NASNET) for k in (3, 5, 7)),
         *(_dilateds(k) for k in (3, 5)),
-        _operation(
-            "conv_7x1_1x7",
-            "ReLU, 1x7 convolution, 7x1 convolution, batch normalisation; each takes its direction's stride",
-            _NASNET,
-            _factorised,
-            "7·C·D + 7·D² + n·D",
-            "7·C·D·h·W + 7·D²·H·W",
-            "kernel=7",
-        ),
+        *(_factoriseds(k) for k in (3, 7)),
     ]
     return {operation.name: operation for operation in found}
 

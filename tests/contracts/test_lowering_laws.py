@@ -27,7 +27,17 @@ from app.space import (
     SearchSpace,
     Skeleton,
 )
-from app.space.zoo import chain, darts, nasbench201, simple_cell
+from app.space.zoo import (
+    amoebanet,
+    chain,
+    darts,
+    enas_micro,
+    nasbench201,
+    nasbench301,
+    nasnet,
+    pnasnet,
+    simple_cell,
+)
 from workers.inheritance import inherit, one_hot
 from workers.network import Network
 
@@ -63,6 +73,26 @@ CASES: Mapping[str, Case] = {
     ),
     "simple cell": Case(space=simple_cell, skeleton=CellSkeleton(channels=2, num_cells=2), genotypes=2),
     "simple cell, searching": Case(space=lambda: simple_cell(2), skeleton=SEARCH),
+    "nasbench301": Case(
+        space=nasbench301, skeleton=CellSkeleton(channels=1, num_cells=1, stem_multiplier=1), genotypes=2
+    ),
+    "nasnet, every block adds or concatenates": Case(
+        space=lambda: nasnet(3, ("skip_connect", "conv_3x1_1x3", "max_pool_5x5"), combine=("add", "concat")),
+        skeleton=CellSkeleton(channels=2, num_cells=3),
+    ),
+    "nasnet, stem of cells, odd extents": Case(
+        space=lambda: nasnet(2, ("skip_connect", "conv_1x1", "dil_conv_3x3")),
+        skeleton=CellSkeleton(channels=4, num_cells=3, stem="cells", stem_multiplier=1, num_classes=3),
+        image=ImageInput(channels=1, height=53, width=40),
+        genotypes=2,
+    ),
+    "amoebanet": Case(space=lambda: amoebanet(2), skeleton=CellSkeleton(channels=1, num_cells=3), genotypes=2),
+    "pnasnet": Case(
+        space=lambda: pnasnet(4, ("sep_conv_3x3", "skip_connect")),
+        skeleton=CellSkeleton(channels=2, num_cells=2),
+        genotypes=2,
+    ),
+    "enas micro, searching": Case(space=lambda: enas_micro(2), skeleton=SEARCH),
     "nasbench201": Case(space=nasbench201, skeleton=EdgeCellSkeleton(channels=4, num_cells=1), genotypes=4),
     "nasbench201, odd extents": Case(
         space=nasbench201,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
+from app.architecture.guard import TRUE
 from app.architecture.lower import MEANINGS, cells, edge_cells
 from app.space import SearchSpace
 
@@ -19,7 +20,7 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class CellSketch:
-    """A cell: vertices in topological order, the inputs first."""
+    """A cell: vertices in topological order, the inputs first; one adds up its arrows unless its name says more."""
 
     title: str
     vertices: tuple[str, ...]
@@ -44,7 +45,9 @@ def sketches(space: SearchSpace, genotype: object) -> tuple[Sketch, ...]:
     root = Cursor.root(space.grammar, space.plan.read(genotype))
     match root.builds:
         case "cells":
-            return tuple(_cell(f"{name} cell", root[name]) for name in ("normal", "reduce"))
+            return tuple(
+                _cell("cell" if name == "cell" else f"{name} cell", cell) for name, cell in root.fields.items()
+            )
         case "shared_cell":
             return (_cell("cell", root),)
         case "edge_cells":
@@ -63,11 +66,12 @@ def _cell(title: str, cursor: Cursor) -> CellSketch:
     cell = cells.read_cell(cursor)
     vertices = ["input 0", "input 1"]
     arrows: list[Arrow] = []
-    for name, edges in cell.nodes:
+    for node in cell.nodes:
         target = len(vertices)
-        vertices.append(name)
-        arrows += [Arrow(edge.sources[0][1], target, _operation(edge.operations)) for edge in edges]
-    return CellSketch(title, tuple(vertices), 2, tuple(arrows), tuple(range(2, len(vertices))))
+        vertices.append(f"{node.name} concat" if node.concat is TRUE else node.name)
+        arrows += [Arrow(edge.sources[0][1], target, _operation(edge.operations)) for edge in node.edges]
+    kept = tuple(i for i, node in enumerate(cell.nodes, start=2) if node.kept is TRUE)
+    return CellSketch(title, tuple(vertices), 2, tuple(arrows), kept)
 
 
 def _edge_cell(cursor: Cursor) -> CellSketch:

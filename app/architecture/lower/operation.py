@@ -51,11 +51,11 @@ def _twice_separable(kernel: int, b: Layers, at: str, x: Node, width: int, strid
     return _separable(kernel, 1, b, f"{at}/2", x, width, 1)
 
 
-def _factorised(b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
-    """ReLU, 1x7 along the rows, 7x1 along the columns, batch normalisation (NASNet, in DARTS' form)."""
+def _factorised(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    """ReLU, 1xk along the rows, kx1 along the columns, batch normalisation (NASNet, in DARTS' form)."""
     x = b.unary(f"{at}/relu", "relu", x)
-    x = b.conv(f"{at}/row", x, width, (1, 7), (1, stride))
-    return b.norm(f"{at}/norm", b.conv(f"{at}/column", x, width, (7, 1), (stride, 1)))
+    x = b.conv(f"{at}/row", x, width, (1, kernel), (1, stride))
+    return b.norm(f"{at}/norm", b.conv(f"{at}/column", x, width, (kernel, 1), (stride, 1)))
 
 
 BUILDERS: Mapping[str, Build] = {
@@ -79,7 +79,8 @@ BUILDERS: Mapping[str, Build] = {
     "sep_conv_7x7": partial(_twice_separable, 7),
     "dil_conv_3x3": partial(_separable, 3, 2),
     "dil_conv_5x5": partial(_separable, 5, 2),
-    "conv_7x1_1x7": _factorised,
+    "conv_3x1_1x3": partial(_factorised, 3),
+    "conv_7x1_1x7": partial(_factorised, 7),
 }
 
 

@@ -13,8 +13,14 @@ class CellSkeleton:
     family: Literal["cells"] = "cells"
     channels: int = setting(36, "Channels of the first cells; doubled at each reduction", most=1024)
     num_cells: int = setting(20, "Number of cells", most=40)
-    stem: Literal["cifar", "imagenet"] = setting("cifar", "What comes before the first cell")
-    stem_multiplier: int = setting(3, "Width of the CIFAR stem over `channels`", most=16)
+    stem: Literal["cifar", "imagenet", "cells"] = setting(
+        "cifar",
+        "What comes before the first cell: a convolution, three with stride 2 (DARTS on ImageNet), or one with "
+        "stride 2 and two narrow reduction cells (NASNet on ImageNet)",
+    )
+    stem_multiplier: int = setting(
+        3, "Width of the stem's convolution over `channels`; of stem cells, over 32", most=16
+    )
     affine: bool = setting(True, "Learnable scale and shift in batch normalisation; off while searching")
     norm_after_pool: bool = setting(False, "Batch normalisation after pooling, as DARTS searches")
     auxiliary: bool = setting(False, "An auxiliary classifier after the second reduction")
