@@ -15,6 +15,7 @@ trellis      Auto-DeepLab (Liu et al., 2019): a path through layers and resoluti
 hierarchy    motifs of motifs (Liu et al., 2018)
 fpn          NAS-FPN (Ghiasi et al., 2019): merges that make a feature pyramid
 head         detection heads: links between levels, a tower at each
+free         the terms of a user's own document
 
 A new family is a module here and a line in `Skeleton`: documents, HTTP and the bounds of its numbers follow from it.
 """
@@ -30,6 +31,7 @@ from app.space.skeleton.dag import DagSkeleton
 from app.space.skeleton.dag_network import DagNetworkSkeleton
 from app.space.skeleton.edge_cells import EdgeCellSkeleton
 from app.space.skeleton.fpn import FpnSkeleton
+from app.space.skeleton.free import FreeSkeleton
 from app.space.skeleton.head import HeadSkeleton
 from app.space.skeleton.hierarchy import HierarchySkeleton
 from app.space.skeleton.image import ImageInput
@@ -55,6 +57,7 @@ Skeleton = (
     | HeadSkeleton
     | FpnSkeleton
     | BranchSkeleton
+    | FreeSkeleton
 )
 
 FAMILIES: Mapping[str, type[Any]] = MappingProxyType({str(kind().family): kind for kind in get_args(Skeleton)})
@@ -69,6 +72,7 @@ __all__ = [
     "DagSkeleton",
     "EdgeCellSkeleton",
     "FpnSkeleton",
+    "FreeSkeleton",
     "HeadSkeleton",
     "HierarchySkeleton",
     "ImageInput",
