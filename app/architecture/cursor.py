@@ -17,6 +17,8 @@ from app.space.algebra import Choice, Grammar, Path, Record, Ref, Repeat, Scalar
 from app.space.path import length_path, shared_path, step
 from app.space.recursion import components
 
+Context = tuple[int, int] | None  # the recursive set that a place is in, and how often it may still be entered
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -26,7 +28,8 @@ class View:
     decided: Decided
     arena: Arena = field(default_factory=Arena)
     symbols: dict[int, tuple[Symbol, ...]] = field(default_factory=dict[int, tuple[Symbol, ...]])
-    recursive: bool = False
+    recursive: Mapping[str, int] = field(default_factory=dict[str, int])  # rule -> its recursive set (`components`)
+    members: dict[tuple[int, Context], bool] = field(default_factory=dict[tuple[int, "Context"], bool])
 
     def of(self, options: tuple[Term, ...]) -> tuple[Symbol, ...]:
         """The symbols of some options; the grammar outlives this view, so their identity is a key."""
@@ -35,20 +38,38 @@ class View:
             found = self.symbols[id(options)] = self.grammar.symbols(options)
         return found
 
-    def possible(self, term: Term, entered: tuple[str, ...]) -> bool:
-        """Whether a term has a member at all, its rules being entered no more often than the depth bound allows."""
+    def enter(self, rule: str, context: Context) -> Context:
+        """One entry more into a rule's recursive set, if it has one; LookupError beyond the depth bound."""
+        component = self.recursive.get(rule)
+        if component is None:
+            return context
+        left = context[1] if context is not None and context[0] == component else max(self.grammar.depth, 1)
+        if left == 0:
+            raise LookupError(rule)
+        return component, left - 1
+
+    def possible(self, term: Term, context: Context) -> bool:
+        """Whether a term has a member at all within the depth bound."""
+        key = (id(term), context)  # the grammar outlives this view
+        if key not in self.members:
+            self.members[key] = self._possible(term, context)
+        return self.members[key]
+
+    def _possible(self, term: Term, context: Context) -> bool:
         match term:
             case Ref(rule):
-                depth = max(self.grammar.depth, 1)
-                return entered.count(rule) < depth and self.possible(self.grammar.rules[rule], (*entered, rule))
+                try:
+                    return self.possible(self.grammar.rules[rule], self.enter(rule, context))
+                except LookupError:
+                    return False
             case Record(_, fields):
-                return all(self.possible(inner, entered) for _, inner in fields)
+                return all(self.possible(inner, context) for _, inner in fields)
             case Choice(options):
-                return any(self.possible(option, entered) for option in options)
+                return any(self.possible(option, context) for option in options)
             case Subset(options, k):
-                return sum(self.possible(option, entered) for option in options) >= k
+                return sum(self.possible(option, context) for option in options) >= k
             case Repeat(body, lengths):
-                return 0 in lengths or self.possible(body, entered)
+                return 0 in lengths or self.possible(body, context)
             case Value():
                 return True
 
@@ -61,13 +82,13 @@ class Cursor:
     term: Term  # never a Ref
     path: Path
     place: tuple[int, ...]  # the same way down in numbers: the order of questions
-    entered: tuple[str, ...] = ()  # rules on the way down
+    context: Context = None
 
     @classmethod
     def root(cls, grammar: Grammar, decided: Decided | None = None) -> "Cursor":
         """The whole space."""
-        view = View(grammar, {} if decided is None else decided, recursive=bool(components(grammar)))
-        return _follow(view, grammar.root, "", (0,), ())
+        view = View(grammar, {} if decided is None else decided, recursive=components(grammar))
+        return _follow(view, grammar.root, "", (0,), None)
 
     # -- products and constants
 
@@ -147,14 +168,14 @@ class Cursor:
     # -- steps
 
     def _go(self, term: Term, symbol: Symbol, index: int) -> "Cursor":
-        return _follow(self.view, term, step(self.path, symbol), (*self.place, index), self.entered)
+        return _follow(self.view, term, step(self.path, symbol), (*self.place, index), self.context)
 
     def _menu(self, options: tuple[Term, ...]) -> tuple[list[tuple[int, Term]], tuple[Symbol, ...]]:
         """The options that have a member here, each with its index, and their symbols."""
         symbols = self.view.of(options)
         if not self.view.recursive:
             return list(enumerate(options)), symbols
-        kept = [(i, option) for i, option in enumerate(options) if self.view.possible(option, self.entered)]
+        kept = [(i, option) for i, option in enumerate(options) if self.view.possible(option, self.context)]
         return kept, tuple(symbols[i] for i, _ in kept)
 
     def _choice(self, options: tuple[Term, ...]) -> list[tuple[Guard, "Cursor"]]:
@@ -196,15 +217,18 @@ class Cursor:
         return chosen
 
 
-def _follow(view: View, term: Term, path: Path, place: tuple[int, ...], entered: tuple[str, ...]) -> Cursor:
+def _follow(view: View, term: Term, path: Path, place: tuple[int, ...], context: Context) -> Cursor:
     grammar = view.grammar
     while isinstance(term, Ref):
         rule = term.rule
         if rule not in grammar.rules:
             raise LoweringError(path, f"no rule {rule!r}", rule, sorted(grammar.rules))
-        if entered.count(rule) >= max(grammar.depth, 1):
-            raise LoweringError(path, f"rule {rule!r} is entered more than {grammar.depth} times on one way down", rule)
+        try:
+            context = view.enter(rule, context)
+        except LookupError:
+            message = f"rule {rule!r} would recurse more than {grammar.depth} times on one way down"
+            raise LoweringError(path, message, rule) from None
         if term.shared:
             path, place = shared_path(rule), (1 + list(grammar.rules).index(rule),)
-        term, entered = grammar.rules[rule], (*entered, rule)
-    return Cursor(view, term, path, place, entered)
+        term = grammar.rules[rule]
+    return Cursor(view, term, path, place, context)

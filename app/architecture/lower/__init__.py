@@ -4,6 +4,7 @@
     cells, shared_cell      cells             cells
     edge_cells              edge_cells        edge_cells
     chain                   chain             chain
+    free                    free              free
 
 A meaning is an ordinary function over a cursor and a builder. It maps over guarded cases and never asks whether
 something is decided, hence `lower(s, k, d) == resolve(lower(s, k), d)` for every d, also partial.
@@ -17,11 +18,11 @@ from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Graph, Node
 from app.architecture.guard import Decided
-from app.architecture.lower import cells, chain, edge_cells
+from app.architecture.lower import cells, chain, edge_cells, free
 from app.architecture.lower.layers import Layers
 from app.architecture.lower.operation import operation
 from app.space.algebra import Grammar
-from app.space.skeleton import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, Skeleton
+from app.space.skeleton import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, FreeSkeleton, ImageInput, Skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "shared_cell": Meaning(CellSkeleton, "cells", cells.network),
     "edge_cells": Meaning(EdgeCellSkeleton, "edge_cells", edge_cells.network),
     "chain": Meaning(ChainSkeleton, "chain", chain.network),
+    "free": Meaning(FreeSkeleton, "free", free.network),
 }
 
 

@@ -7,6 +7,7 @@ Node 0 is the cell's input, the last one its output. Three stages of cells, resi
 """
 
 import re
+from collections.abc import Mapping
 
 from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
@@ -21,10 +22,11 @@ _EDGE = re.compile(r"(\d+)->(\d+)")
 Edges = dict[int, list[tuple[int, Cursor]]]  # node -> (earlier node, operations)
 
 
-def read_edges(cursor: Cursor) -> Edges:
+def read_edges(cursor: Cursor, fields: Mapping[str, Cursor] | None = None) -> Edges:
     """The edges into each node, nodes in their order; every node but the first has one."""
     into: Edges = {}
-    for name, operations in cursor.fields.items():
+    fields = cursor.fields if fields is None else fields
+    for name, operations in fields.items():
         match = _EDGE.fullmatch(name)
         if match is None or int(match[1]) >= int(match[2]):
             raise LoweringError(cursor.path, f"{name!r} is not an edge i->j with i < j", name)
@@ -32,7 +34,7 @@ def read_edges(cursor: Cursor) -> Edges:
     last = max(into, default=0)
     missing = [j for j in range(1, last + 1) if j not in into]
     if missing or not into:
-        raise LoweringError(cursor.path, f"no edge into node {missing[0] if missing else 1}", list(cursor.fields))
+        raise LoweringError(cursor.path, f"no edge into node {missing[0] if missing else 1}", list(fields))
     return {j: sorted(into[j], key=lambda edge: edge[0]) for j in sorted(into)}
 
 

@@ -1,0 +1,180 @@
+"""Free terms: networks put together from a few combinators, as a user's document names them.
+
+    builds     fields                                     what it makes of its input x
+    sequence   any, each a term                           one term after another
+    residual   inner                                      x + inner(x)
+    parallel   any, each a term; merge                    the terms side by side: added up, or concatenated
+    graph      "0->1", "0->2", ...: a term each           vertices add up what arrives; 0 is x, the last is the output
+    stack      layers: a Repeat of a term                 one item after another, of any of the lengths
+    apply      op: an operation; stride, width            the operation; `width` is a factor on the channels
+
+A term is also the name of an operation alone, a Repeat (a stack), a Subset (its members in parallel, added up) or a
+Choice of terms, whose options have one shape. A field `kind` tells the alternatives of a Choice apart and means
+nothing. Recursion of the grammar is recursion here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from app.architecture.cursor import Cursor
+from app.architecture.errors import LoweringError
+from app.architecture.graph import Node
+from app.architecture.guard import FALSE, TRUE, Guard, all_of, not_
+from app.architecture.lower.edge_cells import read_edges
+from app.architecture.lower.layers import Layers, positive
+from app.architecture.lower.operation import operation
+from app.space.algebra import Record, Repeat, Scalar, Value
+from app.space.skeleton import FreeSkeleton, ImageInput
+
+LABEL = "kind"
+
+
+def network(b: Layers, cursor: Cursor, skeleton: FreeSkeleton, image: ImageInput) -> tuple[Node, ...]:
+    """Stem, the body in every place of every stage, classifier."""
+    positive(
+        channels=skeleton.channels,
+        num_stages=skeleton.num_stages,
+        num_cells=skeleton.num_cells,
+        num_classes=skeleton.num_classes,
+    )
+    x = b.conv_norm("stem", b.image(image), skeleton.channels, 3, affine=True)
+    for i in range(skeleton.halvings):
+        x = b.relu_conv_norm(f"stem/{i}", x, skeleton.channels, 3, 2)
+    body = cursor["body"]
+    for stage in range(skeleton.num_stages):
+        if stage:
+            x = b.relu_conv_norm(f"reduction{stage}", x, 2 * len(x.axis), 3, 2)
+        for cell in range(skeleton.num_cells):
+            x = build(b, f"stage{stage}/cell{cell}", body, x)
+    return (b.classifier("head", b.unary("last/relu", "relu", x), skeleton.num_classes),)
+
+
+def build(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    """A term at a place, on one input."""
+    if isinstance(cursor.term, Repeat):
+        return _stack(b, at, cursor, x)
+    if isinstance(cursor.term, Record | Value):
+        return _term(b, at, cursor, x)
+    return meet(b, at, cursor, [(g, _term(b, f"{at}/{case.step}", case, x)) for g, case in cursor.cases()])
+
+
+def _term(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    if not isinstance(cursor.term, Record):
+        return operation(b, cursor.path, cursor.value, at, x, len(x.axis))
+    meaning = TERMS.get(cursor.builds)
+    if meaning is None:
+        message = f"no term builds {cursor.builds!r}; there are {', '.join(TERMS)}"
+        raise LoweringError(cursor.path, message, cursor.builds, TERMS)
+    return meaning(b, at, cursor, x)
+
+
+def meet(b: Layers, at: str, cursor: Cursor, terms: Sequence[tuple[Guard, Node]]) -> Node:
+    """Terms in one place, added up; those that may be there have one shape."""
+    possible = [(g, x) for g, x in terms if g is not FALSE]
+    _alike(cursor, [x for _, x in possible], channels=True)
+    return b.sum(at, possible)
+
+
+def _alike(cursor: Cursor, nodes: Sequence[Node], *, channels: bool) -> None:
+    """Refuse nodes of unlike shapes at the decision path where they would meet."""
+    shapes = {(len(x.axis), *x.size) if channels else x.size: x.name for x in nodes}
+    if len(shapes) > 1:
+        told = ["x".join(map(str, shape)) for shape in shapes]
+        what = "channels x height x width" if channels else "height x width"
+        raise LoweringError(
+            cursor.path, f"shapes that meet are alike, not {' and '.join(told)} ({what})", told, told[:1]
+        )
+
+
+def _parts(cursor: Cursor, *others: str) -> Mapping[str, Cursor]:
+    """The fields that are terms."""
+    parts = {name: part for name, part in cursor.fields.items() if name not in (LABEL, *others)}
+    if not parts:
+        raise LoweringError(cursor.path, f"a {cursor.builds} needs at least one term")
+    return parts
+
+
+def _sequence(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    for part in _parts(cursor).values():
+        x = build(b, f"{at}/{part.step}", part, x)
+    return x
+
+
+def _residual(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    inner = cursor["inner"]
+    return meet(b, at, cursor, [(TRUE, x), (TRUE, build(b, f"{at}/{inner.step}", inner, x))])
+
+
+def _parallel(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    """Branches on one input; concatenated, a 1x1 convolution brings them to the width of the first."""
+    ends = [(TRUE, build(b, f"{at}/{part.step}", part, x)) for part in _parts(cursor, "merge").values()]
+    first = ends[0][1]
+
+    def merged(how: Scalar) -> Node:
+        match how:
+            case "add":
+                return meet(b, f"{at}#add", cursor, ends)
+            case "concat":
+                _alike(cursor, [end for _, end in ends], channels=False)
+                return b.relu_conv_norm(f"{at}#concat", b.concat(f"{at}#concat", ends), len(first.axis))
+            case _:
+                raise LoweringError(cursor.path, f"branches do not merge by {how!r}", how, ("add", "concat"))
+
+    ways = cursor["merge"].values() if "merge" in cursor.fields else [(TRUE, "add")]
+    return b.sum(at, [(g, merged(how)) for g, how in ways])
+
+
+def _graph(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    states = [x]
+    for j, sources in read_edges(cursor, _parts(cursor)).items():
+        terms = [(TRUE, build(b, f"{at}/{edge.step}", edge, states[i])) for i, edge in sources]
+        states.append(meet(b, f"{at}#{j}", cursor, terms))
+    return states[-1]
+
+
+def _stack(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    items = cursor.items()
+    ends = [(not_(items[0][0]) if items else TRUE, x)]  # a length of nothing
+    for _, last, item in items:
+        x = build(b, f"{at}/{item.step}", item, x)
+        ends.append((last, x))
+    return meet(b, at, cursor, ends)
+
+
+def _layers(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    return _stack(b, at, cursor["layers"], x)
+
+
+def _apply(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    choice, fields = cursor["op"], cursor.fields
+    strides = _numbers(fields.get("stride"), lambda n: n in (1, 2), "the stride is 1 or 2")
+    widths = _numbers(fields.get("width"), lambda n: 0 < n <= 16, "the width is a factor above 0, at most 16")
+    terms: list[tuple[Guard, Node]] = []
+    for (g, op), (h, stride), (i, factor) in [(o, s, w) for o in choice.values() for s in strides for w in widths]:
+        place = f"{at}/{op}" + "".join(
+            f"/{name}{n:g}" for name, n in (("stride", stride), ("width", factor)) if name in fields
+        )
+        width = max(round(len(x.axis) * factor), 1)
+        terms.append((all_of(g, h, i), operation(b, choice.path, op, place, x, width, int(stride))))
+    return meet(b, at, cursor, terms)
+
+
+def _numbers(cursor: Cursor | None, legal: Callable[[float], bool], rule: str) -> list[tuple[Guard, float]]:
+    """A numeric field, 1 where it is not there."""
+    if cursor is None:
+        return [(TRUE, 1)]
+    found: list[tuple[Guard, float]] = []
+    for guard, value in cursor.values():
+        if isinstance(value, bool | str) or not legal(value):
+            raise LoweringError(cursor.path, f"{rule}, not {value!r}", value)
+        found.append((guard, value))
+    return found
+
+
+TERMS: Mapping[str, Callable[[Layers, str, Cursor, Node], Node]] = {
+    "sequence": _sequence,
+    "residual": _residual,
+    "parallel": _parallel,
+    "graph": _graph,
+    "stack": _layers,
+    "apply": _apply,
+}
