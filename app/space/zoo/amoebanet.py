@@ -23,7 +23,7 @@ AMOEBANET_OPERATIONS = (
 SKELETONS = {
     "search": CellSkeleton(channels=24, num_cells=11),
     "cifar": CellSkeleton(channels=36, num_cells=20),
-    "imagenet": CellSkeleton(channels=50, num_cells=14, stem="imagenet", num_classes=1000),
+    "imagenet": CellSkeleton(channels=50, num_cells=14, stem="cells", stem_multiplier=1, num_classes=1000),
     "small": CellSkeleton(channels=8, num_cells=3),
 }
 

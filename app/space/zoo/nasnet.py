@@ -26,8 +26,9 @@ NASNET_OPERATIONS = (
 )
 
 SKELETONS = {
+    "search": CellSkeleton(channels=32, num_cells=8),
     "cifar": CellSkeleton(channels=32, num_cells=20),
-    "imagenet": CellSkeleton(channels=44, num_cells=14, stem="imagenet", num_classes=1000),
+    "imagenet": CellSkeleton(channels=44, num_cells=14, stem="cells", stem_multiplier=1, num_classes=1000),
     "small": CellSkeleton(channels=8, num_cells=3),
 }
 

@@ -22,7 +22,7 @@ PNASNET_OPERATIONS = (
 SKELETONS = {
     "search": CellSkeleton(channels=24, num_cells=8),
     "cifar": CellSkeleton(channels=48, num_cells=11),
-    "imagenet": CellSkeleton(channels=54, num_cells=9, stem="imagenet", num_classes=1000),
+    "imagenet": CellSkeleton(channels=54, num_cells=9, stem="cells", stem_multiplier=1, num_classes=1000),
     "small": CellSkeleton(channels=8, num_cells=3),
 }
 
