@@ -6,6 +6,7 @@ edge_cells   NAS-Bench-201 (Dong and Yang, 2020): three stages of one cell, resi
 dag          NAS-Bench-101 (Ying et al., 2019): stacks of one cell, pooling between them
 dag_network  a whole network as one graph
 chain        a plain chain of layers, reductions at given positions
+mobile       MobileNetV2, OFA, FBNet, ...: stages of inverted residuals
 transformer  ViT (Dosovitskiy et al., 2021), AutoFormer, BERT: an encoder over patches or tokens
 widths       NATS-Bench (Dong et al., 2021): one topology of open widths
 recurrent    DARTS' recurrent cell (Liu et al., 2019), unrolled over the rows of an image
@@ -35,6 +36,7 @@ from app.space.skeleton.free import FreeSkeleton
 from app.space.skeleton.head import HeadSkeleton
 from app.space.skeleton.hierarchy import HierarchySkeleton
 from app.space.skeleton.image import ImageInput
+from app.space.skeleton.mobile import MobileSkeleton
 from app.space.skeleton.recurrent import RecurrentSkeleton
 from app.space.skeleton.setting import Bounds
 from app.space.skeleton.skips import SkipSkeleton
@@ -48,6 +50,7 @@ Skeleton = (
     | ChainSkeleton
     | DagSkeleton
     | DagNetworkSkeleton
+    | MobileSkeleton
     | TransformerSkeleton
     | WidthSkeleton
     | RecurrentSkeleton
@@ -76,6 +79,7 @@ __all__ = [
     "HeadSkeleton",
     "HierarchySkeleton",
     "ImageInput",
+    "MobileSkeleton",
     "RecurrentSkeleton",
     "Skeleton",
     "SkipSkeleton",
