@@ -28,7 +28,7 @@ def moves(part: Part, index: int) -> Iterator[int]:
         case Alternatives(menu, offsets):
             here, digit = digits.option(part, index)
             for position, (inner, offset) in enumerate(zip(menu.parts, offsets, strict=True)):
-                found = moves(inner, digit) if position == here else _switch(menu.parts[here], digit, inner)
+                found = moves(inner, digit) if position == here else _every(*carried(menu.parts[here], digit, inner))
                 for other in found:
                     yield offset + other
         case Members():
@@ -39,12 +39,11 @@ def moves(part: Part, index: int) -> Iterator[int]:
             return
 
 
-def _switch(old: Part, digit: int, new: Part) -> Iterator[int]:
-    """The members of another option that keep what both options have alike."""
+def carried(old: Part, digit: int, new: Part) -> tuple[int, list[tuple[int, int]]]:
+    """What another option keeps of this one, as a rank of the other, and the (size, stride) of what it opens."""
     old, new = bare(old), bare(new)
     if not isinstance(new, Product):
-        yield 0
-        return
+        return 0, []
     kept: dict[tuple[str, Part], int] = {}
     if isinstance(old, Product):
         for (name, inner), stride in zip(old.fields, old.strides, strict=True):
@@ -55,7 +54,7 @@ def _switch(old: Part, digit: int, new: Part) -> Iterator[int]:
         for (name, inner), stride in zip(new.fields, new.strides, strict=True)
         if (name, inner) not in kept and not isinstance(inner, Point)
     ]
-    yield from _every(base, opened)
+    return base, opened
 
 
 def _every(base: int, opened: list[tuple[int, int]]) -> Iterator[int]:
@@ -79,7 +78,7 @@ def _member_moves(part: Members, index: int) -> Iterator[int]:
             yield digits.members_index(part, [*others, (position, other)])
         for free, new in enumerate(part.menu.parts):
             if free not in taken:
-                for other in _switch(old, digit, new):
+                for other in _every(*carried(old, digit, new)):
                     yield digits.members_index(part, [*others, (free, other)])
 
 

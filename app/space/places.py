@@ -51,14 +51,14 @@ def _read(part: Part, index: int, path: Path, made: dict[Path, tuple[Symbol, ...
 
 def write(part: Part, decisions: Decisions) -> Genotype:
     """The member that the decisions make, in its written order; those that it never meets are not looked at."""
-    writer = _Writer(decisions)
+    writer = Writer(decisions)
     genotype = writer.write(part, "")
     if writer.faults:
         raise InvalidGenotype(writer.faults)
     return genotype
 
 
-class _Writer:
+class Writer:
     """One genotype being written; the faults have decision paths for pointers."""
 
     def __init__(self, decisions: Mapping[Path, Row[Symbol]]) -> None:
@@ -66,6 +66,7 @@ class _Writer:
         self.faults: list[Fault] = []
 
     def write(self, part: Part, path: Path) -> Genotype:
+        """The part at a place, as its decisions answer it."""
         match part:
             case Point(value):
                 return value
@@ -101,7 +102,7 @@ class _Writer:
                 return list(range(k))  # the grammar leaves nothing open here
             self.faults.append(Fault(path, f"the decision {path!r} is not made", None, options))
             return []
-        found = {p for symbol in given if (p := _position(options, symbol)) is not None}
+        found = {p for symbol in given if (p := position_of(options, symbol)) is not None}
         if not len(found) == len(given) == k:
             answer = ", ".join(map(shown, given))
             among = ", ".join(map(shown, options))
@@ -111,7 +112,7 @@ class _Writer:
         return sorted(found)
 
 
-def _position(options: tuple[Symbol, ...], symbol: object) -> int | None:
+def position_of(options: tuple[Symbol, ...], symbol: object) -> int | None:
     """Where a symbol stands among the options; strings, the most of them, are found without looking twice."""
     if type(symbol) is str:
         return options.index(symbol) if symbol in options else None

@@ -3,16 +3,19 @@
 size · rank · unrank · sample        the bijection between [0, size) and the genotypes
 check · repair · normalise           any JSON may come in; `check` and `repair` never raise
 neighbours · neighbour_indices       every genotype one decision away
+mutate · crossover                   members made from members at random
+edits · edit                         what turns one member into another, and turning it
 read · write · decisions · factors   genotypes as decisions, and what there is to decide
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 
-from app.space import places, sampling
+from app.space import places, sampling, variation
 from app.space.algebra import Genotype, Grammar
 from app.space.compile import compile_parts
 from app.space.decision import Decision, Decisions, Factor
+from app.space.edits import Edit, edited, edits
 from app.space.errors import Fault, InvalidGenotype, OutOfRange
 from app.space.faults import Faults
 from app.space.moves import moves
@@ -95,6 +98,24 @@ class Plan:
         if not 0 <= index < self.size:
             raise OutOfRange(index, self.size)
         return moves(self.part, index)
+
+    def mutate(self, rng: Random, genotype: object, count: int = 1) -> list[Genotype]:
+        """`count` mutants, independent, each a neighbour (see `variation.py`); NoOther in a space of one member."""
+        index = self.rank(genotype)
+        return [self._unrank(variation.mutated(self.part, index, rng)) for _ in range(count)]
+
+    def crossover(self, rng: Random, first: object, second: object, count: int = 1) -> list[Genotype]:
+        """`count` children, independent: every decision answered as one of the two members answers it."""
+        one, other = self.read(first), self.read(second)
+        return [variation.crossed(self.part, one, other, rng) for _ in range(count)]
+
+    def edits(self, first: object, second: object) -> tuple[Edit, ...]:
+        """The decisions in which two members differ; their number is a distance."""
+        return tuple(edits(self.read(first), self.read(second), self.decisions()))
+
+    def edit(self, genotype: object, script: Iterable[Edit]) -> Genotype:
+        """The member that a script makes of this one; InvalidGenotype where the script is not one for it."""
+        return self.write(edited(self.read(genotype), script))
 
     def read(self, genotype: object) -> Decisions:
         """The decisions that a member makes, those left without an alternative included."""

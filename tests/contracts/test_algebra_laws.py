@@ -17,6 +17,7 @@ from app.space import (
     Grammar,
     GrammarError,
     InvalidGenotype,
+    NoOther,
     OutOfRange,
     Record,
     Ref,
@@ -31,6 +32,7 @@ from app.space import (
     space_from_json,
     space_to_json,
 )
+from app.space.encodings import columns, one_hot
 from app.space.part import Alternatives, Members, Part, Product, Sequence, Shared
 from app.space.plan import Plan
 from app.space.zoo import ZOO, chain, darts, nasbench201, simple_cell
@@ -497,3 +499,74 @@ def test_any_json_is_a_document_or_refused_with_a_pointer_into_it(name: str, dat
     else:
         assert space_from_json(json.loads(json.dumps(space_to_json(space)))) == space
         assert space.plan.rank(space.plan.unrank(space.plan.size - 1)) == space.plan.size - 1
+
+
+# -- mutation, crossover, edit scripts, one-hot rows -----------------------------------------------------------------
+
+
+@random_grammars
+@given(plans(), st.randoms(use_true_random=False))
+def test_mutants_are_neighbours(plan: Plan, rng: Random) -> None:
+    for index in {rng.randrange(plan.size) for _ in range(5)}:
+        genotype, near = plan.unrank(index), {text(n) for n in plan.neighbours(plan.unrank(index))}
+        if near:
+            assert {text(mutant) for mutant in plan.mutate(rng, genotype, 20)} <= near
+        else:
+            with pytest.raises(NoOther):
+                plan.mutate(rng, genotype)
+
+
+@pytest.mark.parametrize("plan", [p for p in ZOO_PLANS if p.values[0].size < 10**30])
+def test_mutants_of_the_zoo_are_members_that_differ(plan: Plan) -> None:
+    rng = Random(5)
+    for genotype in plan.sample(rng, 5):
+        (mutant,) = plan.mutate(rng, genotype)
+        assert plan.index(mutant) not in (None, plan.rank(genotype))
+        assert len(plan.edits(genotype, mutant)) >= 1
+
+
+@settings(random_grammars, max_examples=40)
+@given(plans(), st.integers(0, 2**31))
+def test_every_neighbour_is_some_mutant(plan: Plan, seed: int) -> None:
+    rng = Random(seed)
+    index = rng.randrange(plan.size)
+    near = set(islice(plan.neighbour_indices(index), 9))
+    assume(0 < len(near) <= 8)
+    assert {plan.rank(mutant) for mutant in plan.mutate(rng, plan.unrank(index), 400)} == near
+
+
+@random_grammars
+@given(plans(), st.randoms(use_true_random=False))
+def test_children_are_members_made_of_their_parents(plan: Plan, rng: Random) -> None:
+    for _ in range(5):
+        first, second = plan.sample(rng, 2)
+        one, other = plan.read(first), plan.read(second)
+        shared = any(path.startswith("@") for path in (*one, *other))
+        for child in plan.crossover(rng, first, second, 3):
+            for path, answer in plan.read(child).items():
+                # A shared rule may be met at another depth than in the parent, with fewer options.
+                assert shared or answer in (one.get(path), other.get(path))
+        assert plan.crossover(rng, first, first) == [first]
+
+
+@random_grammars
+@given(plans(), st.randoms(use_true_random=False))
+def test_a_script_of_edits_leads_from_one_member_to_another(plan: Plan, rng: Random) -> None:
+    first, second, third = plan.sample(rng, 3)
+    script = plan.edits(first, second)
+    assert text(plan.edit(first, script)) == text(second)
+    assert (len(script) == 0) == (plan.rank(first) == plan.rank(second))
+    assert len(script) == len(plan.edits(second, first))
+    assert len(plan.edits(first, third)) <= len(script) + len(plan.edits(second, third))
+    if script:
+        with pytest.raises(InvalidGenotype):
+            plan.edit(second, script)
+
+
+@random_grammars
+@given(plans())
+def test_different_members_have_different_rows(plan: Plan) -> None:
+    names = tuple(columns(plan.decisions()))
+    assert len({column.name for column in names}) == len(names)
+    rows = {tuple(one_hot(plan.read(plan.unrank(i)), names)) for i in range(min(plan.size, 300))}
+    assert len(rows) == min(plan.size, 300)
