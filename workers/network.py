@@ -11,8 +11,8 @@ first. State-dict keys are `parts.<name of the node>.<tensor>` and depend on the
 The graph is compiled once into a flat program; a forward pass is one loop over it. Equal nodes without parameters on
 equal inputs (the ReLU or pooling of one state, wanted by many edges) are computed once.
 
-Invariant: a channel whose segment is switched off is zero on every wire. Only nodes that could break it (norms, linear
-maps, biased convolutions, truncation) apply the mask of their axis.
+Invariant: a channel whose segment is switched off is zero on every wire. Only nodes that could break it (those of
+`MASKED`) apply the mask of their axis. Channels stand before height and width, features of tokens and vectors last.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,12 +26,24 @@ from app.architecture import TRUE, Axis, Graph, Guard, Node, parameters, weigh
 from app.architecture.graph import axes_of
 from app.architecture.guard import position
 from app.space.algebra import Path, Symbol
-from workers.primitives import PRIMITIVES, drop_path, weighted_sum
+from workers.primitives import PRIMITIVES, LayerNorm, drop_path, weighted_sum
 
 Entry = Tensor | float
 Weights = Mapping[Path, Tensor | Sequence[Entry]]
 
-MASKED = ("batch_norm", "linear", "conv", "truncate")
+MASKED = (
+    "batch_norm",
+    "layer_norm",
+    "linear",
+    "tied_linear",
+    "conv",
+    "truncate",
+    "embedding",
+    "class_token",
+    "position",
+    "attention",
+    "sigmoid",
+)
 PROGRAMS = 8  # sets of skipped guards whose programs are kept
 
 
@@ -217,16 +229,18 @@ class Network(nn.Module):
             case "concat":
                 return -1, self._concat(step, live)
             case _:
-                name = key(node.name)
+                # a tied map is that of its second input
+                tied = node.op == "tied_linear"
+                name = key(node.inputs[1] if tied else node.name)
                 module = self.parts[name] if name in self.parts else PRIMITIVES[node.op](self.graph, node)
+                inputs = step.inputs[:1] if tied else step.inputs
                 elastic = node.op == "conv" and not all(axis.plain for axis in node["kernel"])
-                if elastic or (
-                    node.op in MASKED and not node.axis.plain and not (node.op == "conv" and not node["bias"])
-                ):
-                    return -1, self._masked(step, module)
-                if len(step.inputs) != 1:
-                    return -1, _joined(step.inputs, module)
-                return step.inputs[0], module
+                kept = node.op == "conv" and node["depthwise"] and not node["bias"]  # zero where its input is
+                if elastic or (node.op in MASKED and not node.axis.plain and not kept):
+                    return -1, self._masked(step, inputs, module)
+                if len(inputs) != 1:
+                    return -1, _joined(inputs, module)
+                return inputs[0], module
 
     def _sum(self, step: Step, live: tuple[int, ...]) -> Call:
         node = step.node
@@ -297,13 +311,9 @@ class Network(nn.Module):
             like = next((part for part in found if part is not None), None)
             if like is None:
                 return self._nothing(node, values)
-            extents = like.shape[2:]
             return torch.cat(
-                [
-                    like.new_zeros(len(like), n, *extents) if p is None else p
-                    for p, n in zip(found, widths, strict=True)
-                ],
-                1,
+                [_zeros(like, n, node.size) if p is None else p for p, n in zip(found, widths, strict=True)],
+                _channels(like),
             )
 
         return call
@@ -311,11 +321,11 @@ class Network(nn.Module):
     def _nothing(self, node: Node, values: Values) -> Tensor:
         """Zeros of the extents in the graph: every option of a decision weighs nothing."""
         like = next(v for v in values if v is not None)
-        return like.new_zeros(len(like), len(node.axis), *node.size)
+        return _zeros(like, len(node.axis), node.size)
 
-    def _masked(self, step: Step, module: nn.Module) -> Call:
+    def _masked(self, step: Step, inputs: tuple[int, ...], module: nn.Module) -> Call:
         """A node whose channels, or whose kernel, are only partly there."""
-        node, source = step.node, step.inputs[0]
+        node, source = step.node, inputs[0]
         numbers = {id(g): i for i, g in enumerate(self._guards)}
 
         def mask(axis: Axis, scales: Scales, like: Tensor) -> Tensor:
@@ -337,14 +347,27 @@ class Network(nn.Module):
                     module.dilation,
                     module.groups,
                 )
+            elif isinstance(module, LayerNorm):
+                y = module(x, mask(node.axis, scales, x))
             else:
-                y = module(x)
+                y = module(*[values[slot] for slot in inputs])
             if node.axis.plain:
                 return y
             m = mask(node.axis, scales, y)
             return y * (m[:, None, None] if y.ndim == 4 else m)
 
         return call
+
+
+def _channels(like: Tensor) -> int:
+    """The dimension of the channels of maps, of the features of tokens and vectors."""
+    return -3 if like.ndim == 4 else -1
+
+
+def _zeros(like: Tensor, width: int, size: tuple[int, ...]) -> Tensor:
+    """Zeros of a node's width and extents, for the samples of another value."""
+    shape = (*size, width) if len(size) == 1 else (width, *size)
+    return like.new_zeros(len(like), *shape)
 
 
 def _joined(slots: tuple[int, ...], module: nn.Module) -> Call:

@@ -73,7 +73,7 @@ class Builder:
         return self.add(at, "concat", [x for _, x in alive], axis, size, guards=[g for g, _ in alive])
 
     def truncate(self, at: str, x: Node, axis: Axis) -> Node:
-        """The first channels of `x`."""
+        """The first channels of `x`, zeros beyond them where it has fewer."""
         return x if x.axis == axis else self.add(at, "truncate", [x], axis, x.size)
 
     def finish(self, outputs: Sequence[Node]) -> Graph:

@@ -1,7 +1,8 @@
 """What an architecture costs, counted from its graph. Nothing here is an estimate.
 
     params        learnable numbers
-    macs          multiply-adds of convolutions and linear maps for one sample; norms, pooling, sums count nothing
+    macs          multiply-adds of convolutions and linear maps for one sample; norms, pooling, sums count nothing,
+                  nor do the products of queries, keys and values inside attention
     activations   numbers that convolutions and linear maps put out for one sample (Radosavovic et al., 2020)
     depth         convolutions and linear maps on the longest way from the input to the logits
 
@@ -11,7 +12,7 @@ What only feeds a `none` was chosen, is built, and counts.
 from dataclasses import dataclass
 from math import prod
 
-from app.architecture.graph import Graph, parameters
+from app.architecture.graph import MAPS, Graph, node_macs, node_params
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +44,17 @@ def cost(graph: Graph) -> Cost:
     nodes: list[NodeCost] = []
     ways: dict[str, int] = {}
     for node in graph.nodes.values():
-        counted = node.op in ("conv", "linear")
+        counted = node.op in MAPS
         ways[node.name] = counted + max((ways[i] for i in node.inputs), default=0)
-        numbers = {key: prod([a.extent for a in axes]) for key, axes in parameters(graph, node).items()}
-        if counted or numbers:
-            places = prod(node.size)
+        params = node_params(graph, node)
+        if counted or params:
             nodes.append(
                 NodeCost(
                     name=node.name,
                     op=node.op,
-                    params=sum(numbers.values()),
-                    macs=numbers["weight"] * places if counted else 0,
-                    activations=len(node.axis) * places if counted else 0,
+                    params=params,
+                    macs=node_macs(graph, node),
+                    activations=len(node.axis) * prod(node.size) if counted else 0,
                 )
             )
     return Cost(

@@ -9,15 +9,29 @@ the sum of guard times term is the mixture.
     conv         1        kernel stride dilation depthwise bias pad       kernel: two axes; pad None keeps the extents
     batch_norm   1        affine
     linear       1        bias
-    relu         1
+    tied_linear  2        bias                                            the map of the second input, on the first
+    relu         1                                                        also gelu, silu, sigmoid, tanh
+    multiply     2
     max_pool     1        kernel stride pad ceil
     avg_pool     1        kernel stride pad ceil                          padding is not counted
     shift        1                                                        without the first row and column
     mean         1                                                        over all places
+    row          1        index                                           one row of the maps as a vector
+    tokens       1                                                        places as a sequence, row by row
+    embedding    1        rows channel                                    a learnt row for each number in a channel
+    class_token  1                                                        a learnt token before the others
+    position     1        rows                                            plus a learnt row a place
+    layer_norm   1        affine                                          over the features of each token
+    attention    3        kind head_dim relative grid lead                of queries, keys and values
+    first        1                                                        the first token
+    average      any                                                      of equal inputs
+    highway      3                                                        gate, candidate, state: a step between them
     zero         1        stride                                          zeros
     sum          any      drop_path                                       guard times term, added up
     concat       any                                                      guard times part, side by side
-    truncate     1                                                        a prefix of the channels
+    truncate     1                                                        a prefix of the channels, zeros beyond
+
+Extents: (height, width) of maps, (length,) of a sequence of tokens, () of a vector.
 """
 
 from collections.abc import Mapping
@@ -46,6 +60,7 @@ from app.space.algebra import Path, Symbol
 Open = Mapping[Path, tuple[DecisionKind, tuple[Symbol, ...]]]
 
 ONE = Axis.of(1)
+MAPS = ("conv", "linear", "tied_linear")  # what multiplies and adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +71,7 @@ class Node:
     op: str
     inputs: tuple[str, ...]
     axis: Axis  # channels, or features, of the output
-    size: tuple[int, ...]  # the other extents of the output: (height, width), or () of a vector
+    size: tuple[int, ...]  # the other extents of the output: (height, width), (length,), or () of a vector
     guards: tuple[Guard, ...] = ()  # one an input, of sum and concat only
     attrs: tuple[tuple[str, Any], ...] = ()  # sorted by name
 
@@ -149,20 +164,33 @@ def _given(value: Any, decided: Decided, memo: dict[int, Guard]) -> Any:
     return value
 
 
-def parameters(graph: Graph, node: Node) -> dict[str, tuple[Axis, ...]]:
-    """Every learnable tensor of a node, its dimensions as axes: the closed form of counting and of slicing."""
+def tensors(graph: Graph, node: Node) -> dict[str, tuple[Axis, ...]]:
+    """Every learnable tensor that a node computes with, its dimensions as axes."""
     match node.op:
         case "conv":
             source = ONE if node["depthwise"] else graph.nodes[node.inputs[0]].axis
             bias = {"bias": (node.axis,)} if node["bias"] else {}
             return {"weight": (node.axis, source, *node["kernel"])} | bias
-        case "linear":
+        case "linear" | "tied_linear":
             bias = {"bias": (node.axis,)} if node["bias"] else {}
             return {"weight": (node.axis, graph.nodes[node.inputs[0]].axis)} | bias
-        case "batch_norm" if node["affine"]:
+        case "batch_norm" | "layer_norm" if node["affine"]:
             return {"weight": (node.axis,), "bias": (node.axis,)}
+        case "embedding" | "position":
+            return {"weight": (Axis.of(node["rows"]), node.axis)}
+        case "class_token":
+            return {"weight": (node.axis,)}
+        case "attention" if node["relative"]:
+            # rows: the class token, and every distance along one direction from -relative to relative
+            table = (Axis.of(2 * node["relative"] + 2), Axis.of(node["head_dim"]))
+            return dict.fromkeys(("key_rows", "key_columns", "value_rows", "value_columns"), table)
         case _:
             return {}
+
+
+def parameters(graph: Graph, node: Node) -> dict[str, tuple[Axis, ...]]:
+    """Every learnable tensor of a node's own: the closed form of counting and of slicing."""
+    return {} if node.op == "tied_linear" else tensors(graph, node)
 
 
 def node_params(graph: Graph, node: Node) -> int:
@@ -171,10 +199,8 @@ def node_params(graph: Graph, node: Node) -> int:
 
 
 def node_macs(graph: Graph, node: Node) -> int:
-    """Multiply-adds of a convolution or linear map for one sample; 0 of anything else."""
-    if node.op not in ("conv", "linear"):
-        return 0
-    return prod(map(len, parameters(graph, node)["weight"])) * prod(node.size)
+    """Multiply-adds of a convolution or linear map for one sample; 0 of anything else, of attention's products too."""
+    return prod(map(len, tensors(graph, node)["weight"])) * prod(node.size) if node.op in MAPS else 0
 
 
 def count(graph: Graph) -> int:
@@ -229,12 +255,13 @@ def tariff(graph: Graph) -> Tariff:
     bill: dict[Guard, tuple[int, int]] = {}
     for name, there in presence(graph).items():
         node = graph.nodes[name]
-        for key, axes in parameters(graph, node).items():
-            places = prod(node.size) if node.op in ("conv", "linear") and key == "weight" else 0
+        own = node.op != "tied_linear"
+        for key, axes in tensors(graph, node).items():
+            places = prod(node.size) if node.op in MAPS and key == "weight" else 0
             for block in product(*(axis.segments for axis in axes)):
                 guard = all_of(there, *(g for _, g in block))
                 n, m = prod(extent for extent, _ in block), bill.get(guard, (0, 0))
-                bill[guard] = (m[0] + n, m[1] + n * places)
+                bill[guard] = (m[0] + n * own, m[1] + n * places)
     return Tariff(tuple((g, n, m) for g, (n, m) in bill.items() if g is not FALSE))
 
 

@@ -1,19 +1,30 @@
 """What the nodes of a graph compute: operation of a node -> nn.Module, one family a file.
 
-Legend: B batch, C channels in, D channels out, H and W extents, ' after a stride.
+Legend: B batch, C channels in, D channels out, H and W extents, ' after a stride, N tokens, F features.
 
     conv         (B, C, H, W) -> (B, D, H', W')     convolution
     batch_norm   (B, C, H, W) -> (B, C, H, W)       normalisation
-    linear       (B, C) -> (B, D)                   linear
-    relu         any shape                          activation
+    linear       (B, ..., C) -> (B, ..., D)         linear
+    layer_norm   (B, ..., F) -> (B, ..., F)         layer_normalisation
+    relu         any shape                          activation, with gelu, silu, sigmoid, tanh
+    multiply     any shape, twice                   activation
+    average      any shape, several times           activation
+    highway      any shape, three times             activation
     max_pool     (B, C, H, W) -> (B, C, H', W')     pooling
     avg_pool     (B, C, H, W) -> (B, C, H', W')     pooling
-    mean         (B, C, H, W) -> (B, C)             pooling
+    mean         (B, C, H, W) -> (B, C)             pooling; also (B, N, F) -> (B, F)
     shift        (B, C, H, W) -> (B, C, H-1, W-1)   placement
     zero         (B, C, H, W) -> (B, D, H', W')     placement
     truncate     (B, C, ...) -> (B, D, ...)         placement
+    row          (B, C, H, W) -> (B, C W)           sequence
+    tokens       (B, C, H, W) -> (B, H W, C)        sequence
+    embedding    (B, C, H, W) -> (B, H W, F)        sequence
+    class_token  (B, N, F) -> (B, 1 + N, F)         sequence
+    position     (B, N, F) -> (B, N, F)             sequence
+    first        (B, N, F) -> (B, F)                sequence
+    attention    (B, N, F), three -> (B, N, F)      attention
 
-`input`, `sum` and `concat` have several inputs or none and belong to the network (`workers.network`).
+`input`, `sum`, `concat` and `tied_linear`, which has no tensor of its own, belong to the network (`workers.network`).
 """
 
 from collections.abc import Callable, Mapping
@@ -21,13 +32,16 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from app.architecture import Graph, Node
-from workers.primitives.activation import relu
+from workers.primitives.activation import average, gelu, highway, multiply, relu, sigmoid, silu, tanh
+from workers.primitives.attention import attention
 from workers.primitives.convolution import convolution
 from workers.primitives.drop_path import drop_path
+from workers.primitives.layer_normalisation import LayerNorm, layer_norm
 from workers.primitives.linear import linear
 from workers.primitives.normalisation import BatchNorm, batch_norm
 from workers.primitives.placement import Shift, Truncate, Zero, shift, truncate, zero
 from workers.primitives.pooling import AvgPool, Mean, avg_pool, max_pool, mean
+from workers.primitives.sequence import class_token, embedding, first, position, row, tokens
 from workers.primitives.weighted_sum import weighted_sum
 
 Factory = Callable[[Graph, Node], nn.Module]
@@ -36,13 +50,28 @@ PRIMITIVES: Mapping[str, Factory] = {
     "conv": convolution,
     "batch_norm": batch_norm,
     "linear": linear,
+    "layer_norm": layer_norm,
     "relu": relu,
+    "gelu": gelu,
+    "silu": silu,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "multiply": multiply,
+    "average": average,
+    "highway": highway,
     "max_pool": max_pool,
     "avg_pool": avg_pool,
     "mean": mean,
     "shift": shift,
     "zero": zero,
     "truncate": truncate,
+    "row": row,
+    "tokens": tokens,
+    "embedding": embedding,
+    "class_token": class_token,
+    "position": position,
+    "first": first,
+    "attention": attention,
 }
 
 __all__ = [
@@ -50,6 +79,7 @@ __all__ = [
     "AvgPool",
     "BatchNorm",
     "Factory",
+    "LayerNorm",
     "Mean",
     "Shift",
     "Truncate",

@@ -1,4 +1,4 @@
-"""Linear maps: (B, C) -> (B, D)."""
+"""Linear maps: (B, ..., C) -> (B, ..., D)."""
 
 from torch import nn
 

@@ -1,5 +1,6 @@
 """Moving and cutting without arithmetic."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -7,7 +8,7 @@ from app.architecture import Graph, Node
 
 
 class Zero(nn.Module):
-    """(B, C, H, W) -> zeros (B, D, H', W')."""
+    """(B, C, ...) -> zeros (B, D, ...), the extents over the stride."""
 
     def __init__(self, width: int, stride: int) -> None:
         super().__init__()
@@ -16,8 +17,8 @@ class Zero(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Zeros of the input's type and device."""
-        batch, _, height, width = x.shape
-        return x.new_zeros(batch, self.width, (height - 1) // self.stride + 1, (width - 1) // self.stride + 1)
+        extents = [(n - 1) // self.stride + 1 for n in x.shape[2:]]
+        return x.new_zeros(len(x), self.width, *extents)
 
 
 class Shift(nn.Module):
@@ -31,7 +32,7 @@ class Shift(nn.Module):
 
 
 class Truncate(nn.Module):
-    """The first D channels."""
+    """The first D channels, zeros beyond them."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -39,7 +40,8 @@ class Truncate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, ...) -> (B, D, ...)."""
-        return x[:, : self.width]
+        beyond = self.width - x.shape[1]
+        return torch.cat([x, x.new_zeros(len(x), beyond, *x.shape[2:])], 1) if beyond > 0 else x[:, : self.width]
 
 
 def zero(graph: Graph, node: Node) -> nn.Module:
@@ -53,5 +55,5 @@ def shift(graph: Graph, node: Node) -> nn.Module:
 
 
 def truncate(graph: Graph, node: Node) -> nn.Module:
-    """A node's first channels."""
+    """A node's channels out of the first ones."""
     return Truncate(len(node.axis))

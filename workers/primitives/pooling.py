@@ -13,11 +13,11 @@ class AvgPool(nn.AvgPool2d):
 
 
 class Mean(nn.Module):
-    """(B, C, H, W) -> (B, C), the mean over all places."""
+    """(B, C, H, W) -> (B, C) or (B, N, F) -> (B, F), the mean over all places."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """The mean over height and width."""
-        return x.mean((2, 3))
+        """The mean over height and width, or over a sequence."""
+        return x.mean((2, 3)) if x.ndim == 4 else x.mean(1)
 
 
 def max_pool(graph: Graph, node: Node) -> nn.Module:

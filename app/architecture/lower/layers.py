@@ -148,9 +148,10 @@ class Layers(Builder):
         """Mean over all places."""
         return self.add(at, "mean", [x], x.axis, ())
 
-    def linear(self, at: str, x: Node, width: int) -> Node:
-        """A linear map with bias."""
-        return self.add(at, "linear", [x], Axis.of(width), x.size, bias=True)
+    def linear(self, at: str, x: Node, width: Axis | int, *, bias: bool = True) -> Node:
+        """A linear map of the features at every place."""
+        axis = Axis.of(width) if isinstance(width, int) else width
+        return self.add(at, "linear", [x], axis, x.size, bias=bias)
 
     def join(self, at: str, alternatives: Sequence[tuple[Guard, Node]]) -> Node:
         """Alternatives in one place: their guarded sum, or side by side where their widths differ."""
