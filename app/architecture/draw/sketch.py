@@ -1,48 +1,29 @@
 """Sketches: what there is to draw of a genotype, before any coordinates."""
 
-from dataclasses import dataclass
-
 from app.architecture.cursor import Cursor
+from app.architecture.draw.circuit import circuit
+from app.architecture.draw.panels import Arrow, CellSketch, ChainSketch
+from app.architecture.draw.tree import TreeSketch, tree
 from app.architecture.errors import LoweringError
 from app.architecture.guard import TRUE
-from app.architecture.lower import MEANINGS, cells, edge_cells
+from app.architecture.lower import cells, edge_cells
 from app.space import SearchSpace
 
+ARROWS = 40  # of a circuit; a larger body is drawn as a tree
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
-    """An operation from one vertex to a later one."""
-
-    source: int
-    target: int
-    operation: str
-
-
-@dataclass(frozen=True, slots=True)
-class CellSketch:
-    """A cell: vertices in topological order, the inputs first; one adds up its arrows unless its name says more."""
-
-    title: str
-    vertices: tuple[str, ...]
-    inputs: int
-    arrows: tuple[Arrow, ...]  # by target, then in the order of the genotype
-    concat: tuple[int, ...] = ()  # the vertices that the output concatenates; empty where the last one is the output
-
-
-@dataclass(frozen=True, slots=True)
-class ChainSketch:
-    """Layers, one after another."""
-
-    title: str
-    operations: tuple[str, ...]
-
-
-Sketch = CellSketch | ChainSketch
+Sketch = CellSketch | ChainSketch | TreeSketch
 
 
 def sketches(space: SearchSpace, genotype: object) -> tuple[Sketch, ...]:
-    """The cells or the chain of a member; InvalidGenotype of anything else, LoweringError without a meaning."""
+    """The cells, the chain or the circuit of a member, else its derivation; InvalidGenotype of anything else."""
     root = Cursor.root(space.grammar, space.plan.read(genotype))
+    try:
+        return _known(root)
+    except LoweringError:
+        return (tree(root),)
+
+
+def _known(root: Cursor) -> tuple[Sketch, ...]:
     match root.builds:
         case "cells":
             return tuple(
@@ -54,8 +35,10 @@ def sketches(space: SearchSpace, genotype: object) -> tuple[Sketch, ...]:
             return (_edge_cell(root),)
         case "chain":
             return (_chain(root),)
-        case other:
-            raise LoweringError("", f"nothing is known that builds {other!r}", other, MEANINGS)
+        case "free" if len((sketch := circuit(root["body"])).arrows) <= ARROWS:
+            return (sketch,)
+        case _:
+            return (tree(root),)
 
 
 def _operation(choice: Cursor) -> str:

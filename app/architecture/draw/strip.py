@@ -48,6 +48,9 @@ def _inner(graph: Graph, skeleton: Skeleton) -> Iterator[Block]:
             for i in range(_layers(graph)):
                 shape = _shape(graph, f"layer{i}") or shape
                 yield Block(f"layer {i}", shape)
+        case _:
+            places = dict.fromkeys(name.partition("/")[0] for name in graph.nodes)
+            yield from (Block(at, _shape(graph, at)) for at in places if at not in ("image", "head"))
 
 
 def _layers(graph: Graph) -> int:
@@ -57,7 +60,7 @@ def _layers(graph: Graph) -> int:
 
 
 def _last(graph: Graph, place: str) -> Node | None:
-    under = [node for name, node in graph.nodes.items() if name.startswith(f"{place}/")]
+    under = [node for name, node in graph.nodes.items() if name.startswith(f"{place}/") or name == place]
     return under[-1] if under else None
 
 

@@ -7,8 +7,11 @@ Nothing can overlap: rows are never shared, and between two columns there is roo
 
 from app.architecture.draw.canvas import SIZE, Canvas, width_of
 from app.architecture.draw.palette import FAMILIES, family
-from app.architecture.draw.sketch import CellSketch, ChainSketch, Sketch, sketches
+from app.architecture.draw.panels import CellSketch, ChainSketch
+from app.architecture.draw.sketch import Sketch, sketches
 from app.architecture.draw.strip import Block, strip
+from app.architecture.draw.tree import TreeSketch
+from app.architecture.vocabulary import OPERATIONS
 from app.space import ImageInput, SearchSpace, Skeleton
 
 MARGIN = 16.0
@@ -16,13 +19,14 @@ ROW = 32.0  # height of a row
 PILL = 22.0  # height of an operation
 PAD = 8.0  # around a label
 GAP = 22.0  # between columns, beside the operations there
+INDENT = 26.0  # of a level of a derivation
 BLOCKS = 8  # of a network's blocks in one line
 
 
 def draw_svg(
     space: SearchSpace, genotype: object, skeleton: Skeleton | None = None, image: ImageInput | None = None
 ) -> str:
-    """The cells of a genotype, or its chain, and above them the network where a skeleton is given.
+    """The cells of a genotype, its chain, circuit or derivation, and above them the network where a skeleton is given.
 
     A document that stands for itself: no script, no link, colours for light and dark. InvalidGenotype of what is no
     member; LoweringError of a skeleton that does not fit.
@@ -33,7 +37,13 @@ def draw_svg(
     if skeleton is not None:
         y = _network(canvas, y, strip(space, genotype, skeleton, image or space.input))
     for sketch in found:
-        y = _chain(canvas, y, sketch) if isinstance(sketch, ChainSketch) else _cell(canvas, y, sketch)
+        match sketch:
+            case CellSketch():
+                y = _cell(canvas, y, sketch)
+            case ChainSketch():
+                y = _chain(canvas, y, sketch)
+            case TreeSketch():
+                y = _tree(canvas, y, sketch)
     _legend(canvas, y, found)
     return canvas.finish(f"{space.name}: {', '.join(sketch.title for sketch in found)}")
 
@@ -140,6 +150,29 @@ def _chain(canvas: Canvas, y: float, sketch: ChainSketch) -> float:
     return y + 18
 
 
+def _tree(canvas: Canvas, y: float, sketch: TreeSketch) -> float:
+    """A derivation, one row under another; what belongs together hangs on one line."""
+    y = _heading(canvas, y, sketch.title)
+    above: list[float] = []  # the lowest row of each level that still has room below
+    for row in sketch.rows:
+        x, middle = MARGIN + row.level * INDENT, y + PILL / 2
+        del above[row.level + 1 :]
+        start = above[row.level] if row.level < len(above) else y - (ROW - PILL) / 2
+        above[row.level :] = [middle]
+        canvas.wire([(x + PAD / 2, start), (x + PAD / 2, middle), (x + PAD + 4, middle)])
+        left = x + PAD + 8
+        canvas.text(left, middle + SIZE * 0.35, row.name, "quiet")
+        if row.value:
+            kind = family(row.value) if row.value in OPERATIONS else "state"
+            box = width_of(row.value) + 2 * PAD
+            canvas.box(left + width_of(row.name) + PAD, y, box, PILL, row.value, kind, round=PILL / 2)
+        y += ROW
+    if sketch.more:
+        canvas.text(MARGIN, y + SIZE, f"and more than these {len(sketch.rows)} rows", "quiet")
+        y += ROW
+    return y + 18
+
+
 def _network(canvas: Canvas, y: float, blocks: tuple[Block, ...]) -> float:
     """The skeleton as a strip of blocks, each with the shape of its output."""
     y = _heading(canvas, y, "network")
@@ -160,8 +193,8 @@ def _network(canvas: Canvas, y: float, blocks: tuple[Block, ...]) -> float:
 def _legend(canvas: Canvas, y: float, found: tuple[Sketch, ...]) -> None:
     names: list[str] = []
     for sketch in found:
-        operations = sketch.operations if isinstance(sketch, ChainSketch) else [a.operation for a in sketch.arrows]
-        names += [family(operation) for operation in operations]
+        known = isinstance(sketch, TreeSketch)  # of a derivation only operations have a colour
+        names += [family(o) for o in sketch.operations if not known or o in OPERATIONS]
     x = MARGIN
     limit = max(canvas.right, 420.0)
     for kind in FAMILIES:

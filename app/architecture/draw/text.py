@@ -1,14 +1,16 @@
-"""Cells and chains for terminals: a tree of at most 100 columns."""
+"""Cells, chains and derivations for terminals: a tree of at most 100 columns."""
 
 from app.architecture.draw.canvas import label
-from app.architecture.draw.sketch import CellSketch, Sketch, sketches
+from app.architecture.draw.panels import ChainSketch
+from app.architecture.draw.sketch import Sketch, sketches
+from app.architecture.draw.tree import TreeSketch
 from app.space import SearchSpace
 
 COLUMNS = 100
 
 
 def draw_text(space: SearchSpace, genotype: object) -> str:
-    """The cells of a genotype, or its chain, as lines. InvalidGenotype of what is no member.
+    """The cells of a genotype, its chain, circuit or derivation, as lines. InvalidGenotype of what is no member.
 
     normal cell
     ├─ node2
@@ -21,7 +23,9 @@ def draw_text(space: SearchSpace, genotype: object) -> str:
 
 
 def _lines(sketch: Sketch) -> list[str]:
-    if not isinstance(sketch, CellSketch):
+    if isinstance(sketch, TreeSketch):
+        return [sketch.title, *_tree(sketch), *(["…"] if sketch.more else [])]
+    if isinstance(sketch, ChainSketch):
         last = len(sketch.operations) - 1
         rows = [f"{'└' if i == last else '├'}─ {i}  {label(o)}" for i, o in enumerate(sketch.operations)]
         return [sketch.title, *(rows or ["└─ no layer"])]
@@ -39,3 +43,16 @@ def _lines(sketch: Sketch) -> list[str]:
     if sketch.concat:
         lines.append(f"└─ output = concat({', '.join(names[i] for i in sketch.concat)})")
     return lines
+
+
+def _tree(sketch: TreeSketch) -> list[str]:
+    """The rows of a derivation; a line goes on where more of its level follows."""
+    lines: list[str] = []
+    open_levels: set[int] = set()  # that have another row further down
+    for row in reversed(sketch.rows):
+        open_levels = {level for level in open_levels if level <= row.level}
+        sides = "".join("│  " if level in open_levels else "   " for level in range(row.level))
+        corner = "├" if row.level in open_levels else "└"
+        lines.append(f"{sides}{corner}─ {label(row.name)}{'  ' + label(row.value) if row.value else ''}")
+        open_levels.add(row.level)
+    return lines[::-1]

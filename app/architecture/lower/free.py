@@ -85,7 +85,7 @@ def _alike(cursor: Cursor, nodes: Sequence[Node], *, channels: bool) -> None:
         )
 
 
-def _parts(cursor: Cursor, *others: str) -> Mapping[str, Cursor]:
+def parts(cursor: Cursor, *others: str) -> Mapping[str, Cursor]:
     """The fields that are terms."""
     parts = {name: part for name, part in cursor.fields.items() if name not in (LABEL, *others)}
     if not parts:
@@ -94,7 +94,7 @@ def _parts(cursor: Cursor, *others: str) -> Mapping[str, Cursor]:
 
 
 def _sequence(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
-    for part in _parts(cursor).values():
+    for part in parts(cursor).values():
         x = build(b, f"{at}/{part.step}", part, x)
     return x
 
@@ -106,7 +106,7 @@ def _residual(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
 
 def _parallel(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
     """Branches on one input; concatenated, a 1x1 convolution brings them to the width of the first."""
-    ends = [(TRUE, build(b, f"{at}/{part.step}", part, x)) for part in _parts(cursor, "merge").values()]
+    ends = [(TRUE, build(b, f"{at}/{part.step}", part, x)) for part in parts(cursor, "merge").values()]
     first = ends[0][1]
 
     def merged(how: Scalar) -> Node:
@@ -125,7 +125,7 @@ def _parallel(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
 
 def _graph(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
     states = [x]
-    for j, sources in read_edges(cursor, _parts(cursor)).items():
+    for j, sources in read_edges(cursor, parts(cursor)).items():
         terms = [(TRUE, build(b, f"{at}/{edge.step}", edge, states[i])) for i, edge in sources]
         states.append(meet(b, f"{at}#{j}", cursor, terms))
     return states[-1]

@@ -14,9 +14,13 @@ from app.architecture.draw.palette import FAMILIES, family
 from app.architecture.vocabulary import OPERATIONS
 from app.space import (
     ChainSkeleton,
+    Choice,
+    FreeSkeleton,
     Grammar,
     ImageInput,
     InvalidGenotype,
+    Ref,
+    Repeat,
     SearchSpace,
     Subset,
     Value,
@@ -35,6 +39,51 @@ SPACES = {
     "chain": chain(),
     "chain of many": chain((14, 30)),
 }
+
+
+def terms(depth: int) -> SearchSpace:
+    """Free terms that nest: a circuit where they are few, else a tree."""
+    inner = Ref("term")
+    term = Choice(
+        (
+            record("sequence", kind=Value("sequence"), first=inner, second=inner),
+            record("parallel", kind=Value("parallel"), a=inner, b=inner, merge=one_of("add", "concat")),
+            record("residual", kind=Value("residual"), inner=inner),
+            record("stack", kind=Value("stack"), layers=Repeat(one_of("conv_3x3", "sep_conv_3x3"), (0, 2))),
+            record("graph", kind=Value("graph"), **{"0->1": inner, "0->2": inner, "1->2": one_of("none", "identity")}),
+            record("apply", kind=Value("apply"), op=one_of("conv_3x3", "max_pool_3x3"), stride=Value(1)),
+        )
+    )
+    return SearchSpace(
+        name="terms",
+        version=1,
+        title="",
+        paper="",
+        grammar=Grammar({"net": record("free", body=inner), "term": term}, "net", depth),
+        skeletons={"small": FreeSkeleton(channels=4), "stages": FreeSkeleton(channels=2, num_stages=3, num_cells=2)},
+    )
+
+
+OTHER = SearchSpace(
+    name="other",
+    version=1,
+    title="",
+    paper="",
+    grammar=Grammar(
+        {
+            "net": record(
+                "sculpture",
+                stone=one_of("a", "b", "conv_3x3"),
+                chips=Subset((Value(1), Value(2), record("chip", kind=Value("chip"), size=one_of(1.5, True))), 2),
+                layers=Repeat(record("layer", op=one_of("x" * 40, "none"), more=Ref("more", shared=True)), (0, 1)),
+            ),
+            "more": record("more", a=one_of(0, 1), b=record("empty")),
+        },
+        "net",
+    ),
+    skeletons={},
+)
+DRAWN = SPACES | {"terms": terms(2), "terms, nested": terms(4), "other": OTHER}
 
 
 @dataclass(frozen=True)
@@ -79,9 +128,9 @@ def boxes(svg: str) -> tuple[list[Box], list[Box], Box]:
     return rectangles, labels, Box(0, 0, width, height, "page")
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_nothing_overlaps(name: str) -> None:
-    space = SPACES[name]
+    space = DRAWN[name]
     skeletons = [None, *space.skeletons.values()]
     for i, genotype in enumerate(space.plan.sample(Random(name), 12)):
         skeleton = skeletons[i % len(skeletons)]
@@ -97,9 +146,9 @@ def test_nothing_overlaps(name: str) -> None:
         assert all(page.holds(b) for b in (*rectangles, *labels))
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_wires_end_where_they_lead_and_pass_through_no_foreign_operation(name: str) -> None:
-    space = SPACES[name]
+    space = DRAWN[name]
     genotype = space.plan.sample(Random(name), 1)[0]
     svg = draw_svg(space, genotype)
     rectangles, _, _ = boxes(svg)
@@ -220,9 +269,9 @@ def test_a_label_is_one_printable_line(text: str, shown: str) -> None:
     assert label(text) == shown
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", DRAWN)
 def test_text_stays_within_a_hundred_columns(name: str) -> None:
-    space = SPACES[name]
+    space = DRAWN[name]
     for genotype in space.plan.sample(Random(name), 10):
         text = draw_text(space, genotype)
         assert all(len(line) <= 100 for line in text.splitlines())
@@ -246,17 +295,66 @@ def test_what_cannot_be_drawn_is_said() -> None:
         draw_svg(darts(), {"normal": {}})
     with pytest.raises(LoweringError):
         draw_svg(darts(), darts().plan.unrank(0), ChainSkeleton())
-    other = SearchSpace(
-        name="other",
-        version=1,
-        title="",
-        paper="",
-        grammar=Grammar({"net": record("sculpture", stone=one_of("a", "b"))}, "net"),
-        skeletons={},
-    )
-    for draw in (draw_svg, draw_text):
-        with pytest.raises(LoweringError, match="sculpture"):
-            draw(other, {"stone": "a"})
+
+
+def test_terms_are_a_circuit() -> None:
+    body = {
+        "kind": "parallel",
+        "a": {"kind": "residual", "inner": {"kind": "apply", "op": "conv_3x3", "stride": 1}},
+        "b": {"kind": "stack", "layers": ["conv_3x3", "sep_conv_3x3"]},
+        "merge": "concat",
+    }
+    assert draw_text(terms(3), {"body": body}).splitlines() == [
+        "body",
+        "├─ 1",
+        "│  └─ input  ── conv_3x3",
+        "├─ 2",
+        "│  ├─ input  ── identity",
+        "│  └─ input  ── conv_3x3 stride 1",
+        "├─ concat",
+        "│  ├─ 2      ── identity",
+        "│  └─ 1      ── sep_conv_3x3",
+        "└─ output",
+        "   └─ concat ── conv_1x1",
+    ]
+
+
+def test_what_has_no_meaning_is_drawn_as_its_derivation() -> None:
+    genotype = {"stone": "conv_3x3", "chips": [2, {"kind": "chip", "size": True}]}
+    layer = {"op": "none", "more": {"a": 0, "b": {}}}
+    assert draw_text(OTHER, genotype | {"layers": [layer]}).splitlines() == [
+        "sculpture",
+        "├─ stone  conv_3x3",
+        "├─ chips",
+        "│  ├─ 0  2",
+        "│  └─ 1  kind chip, size true",
+        "└─ layers",
+        "   └─ 0",
+        "      ├─ op  none",
+        "      └─ more",
+        "         ├─ a  0",
+        "         └─ b  empty",
+    ]
+    assert draw_text(OTHER, genotype | {"layers": []}).splitlines()[-1] == "└─ layers  nothing"
+    with pytest.raises(LoweringError, match="sculpture"):
+        draw_svg(OTHER, genotype | {"layers": [layer]}, ChainSkeleton())
+
+
+def test_a_cell_that_has_no_meaning_is_drawn_as_its_derivation() -> None:
+    cell = record("edge_cells", **{"0->1": one_of("conv_3x3"), "one->two": one_of("none")})
+    space = SearchSpace(name="odd", version=1, title="", paper="", grammar=Grammar({"net": cell}, "net"), skeletons={})
+    genotype = {"0->1": "conv_3x3", "one->two": "none"}
+    assert draw_text(space, genotype).splitlines() == ["edge_cells", "├─ 0->1  conv_3x3", "└─ one->two  none"]
+    assert "one-&gt;two" in draw_svg(space, genotype)
+
+
+def test_a_derivation_of_many_rows_is_cut() -> None:
+    long = Grammar({"net": record("row", items=Repeat(one_of(1, 2), (1_000,)))}, "net")
+    space = SearchSpace(name="long", version=1, title="", paper="", grammar=long, skeletons={})
+    lines = draw_text(space, {"items": [1] * 1_000}).splitlines()
+    assert len(lines) == 402
+    assert lines[-1] == "…"
+    assert "and more than these 400 rows" in draw_svg(space, {"items": [1] * 1_000})
 
 
 def test_every_zoo_space_can_be_drawn_on_its_skeletons() -> None:

@@ -1,6 +1,7 @@
 import pytest
 
 from app.architecture import LoweringError, lower, lower_cell, lower_operation, resolve
+from app.architecture.lower import MEANINGS
 from app.architecture.lower.operation import BUILDERS
 from app.space import (
     CellSkeleton,
@@ -37,7 +38,7 @@ def edges(*sources: object, op: str = "skip_connect") -> Grammar:
 def test_a_record_without_a_meaning() -> None:
     error = refused(Grammar({"net": record("sculpture")}, "net"), SMALL)
     assert error.value == "sculpture"
-    assert set(error.allowed) == {"cells", "shared_cell", "edge_cells", "chain"}
+    assert set(error.allowed) == set(MEANINGS) > {"cells", "shared_cell", "edge_cells", "chain", "free"}
 
 
 @pytest.mark.parametrize(
