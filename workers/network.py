@@ -43,6 +43,7 @@ MASKED = (
     "position",
     "attention",
     "sigmoid",
+    "hsigmoid",
 )
 PROGRAMS = 8  # sets of skipped guards whose programs are kept
 

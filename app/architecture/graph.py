@@ -7,11 +7,14 @@ the sum of guard times term is the mixture.
     op           inputs   attributes                                      output
     input                                                                 the image
     conv         1        kernel stride dilation depthwise bias pad       kernel: two axes; pad None keeps the extents
+    group_conv   1        groups                                          1x1, each group of channels for itself
+    shuffle      1        groups                                          the channels of all groups in turn
     batch_norm   1        affine
     linear       1        bias
     tied_linear  2        bias                                            the map of the second input, on the first
-    relu         1                                                        also gelu, silu, sigmoid, tanh
+    relu         1                                                        also relu6, gelu, silu, tanh, (h)sigmoid, hswish
     multiply     2
+    scale        2                                                        maps, and a number for each channel
     max_pool     1        kernel stride pad ceil
     avg_pool     1        kernel stride pad ceil                          padding is not counted
     shift        1                                                        without the first row and column
@@ -60,7 +63,7 @@ from app.space.algebra import Path, Symbol
 Open = Mapping[Path, tuple[DecisionKind, tuple[Symbol, ...]]]
 
 ONE = Axis.of(1)
-MAPS = ("conv", "linear", "tied_linear")  # what multiplies and adds
+MAPS = ("conv", "group_conv", "linear", "tied_linear")  # what multiplies and adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,8 @@ def tensors(graph: Graph, node: Node) -> dict[str, tuple[Axis, ...]]:
             source = ONE if node["depthwise"] else graph.nodes[node.inputs[0]].axis
             bias = {"bias": (node.axis,)} if node["bias"] else {}
             return {"weight": (node.axis, source, *node["kernel"])} | bias
+        case "group_conv":
+            return {"weight": (node.axis, Axis.of(len(graph.nodes[node.inputs[0]].axis) // node["groups"]), ONE, ONE)}
         case "linear" | "tied_linear":
             bias = {"bias": (node.axis,)} if node["bias"] else {}
             return {"weight": (node.axis, graph.nodes[node.inputs[0]].axis)} | bias

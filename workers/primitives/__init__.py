@@ -3,10 +3,13 @@
 Legend: B batch, C channels in, D channels out, H and W extents, ' after a stride, N tokens, F features.
 
     conv         (B, C, H, W) -> (B, D, H', W')     convolution
+    group_conv   (B, C, H, W) -> (B, D, H, W)       grouping
+    shuffle      (B, C, H, W) -> (B, C, H, W)       grouping
+    scale        (B, C, H, W), (B, C) -> the first  grouping
     batch_norm   (B, C, H, W) -> (B, C, H, W)       normalisation
     linear       (B, ..., C) -> (B, ..., D)         linear
     layer_norm   (B, ..., F) -> (B, ..., F)         layer_normalisation
-    relu         any shape                          activation, with gelu, silu, sigmoid, tanh
+    relu         any shape                          activation, with relu6, hswish, hsigmoid, gelu, silu, sigmoid, tanh
     multiply     any shape, twice                   activation
     average      any shape, several times           activation
     highway      any shape, three times             activation
@@ -32,10 +35,23 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from app.architecture import Graph, Node
-from workers.primitives.activation import average, gelu, highway, multiply, relu, sigmoid, silu, tanh
+from workers.primitives.activation import (
+    average,
+    gelu,
+    highway,
+    hsigmoid,
+    hswish,
+    multiply,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    tanh,
+)
 from workers.primitives.attention import attention
 from workers.primitives.convolution import convolution
 from workers.primitives.drop_path import drop_path
+from workers.primitives.grouping import group_conv, scale, shuffle
 from workers.primitives.layer_normalisation import LayerNorm, layer_norm
 from workers.primitives.linear import linear
 from workers.primitives.normalisation import BatchNorm, batch_norm
@@ -48,10 +64,16 @@ Factory = Callable[[Graph, Node], nn.Module]
 
 PRIMITIVES: Mapping[str, Factory] = {
     "conv": convolution,
+    "group_conv": group_conv,
+    "shuffle": shuffle,
+    "scale": scale,
     "batch_norm": batch_norm,
     "linear": linear,
     "layer_norm": layer_norm,
     "relu": relu,
+    "relu6": relu6,
+    "hswish": hswish,
+    "hsigmoid": hsigmoid,
     "gelu": gelu,
     "silu": silu,
     "sigmoid": sigmoid,

@@ -35,6 +35,21 @@ def relu(graph: Graph, node: Node) -> nn.Module:
     return nn.ReLU()
 
 
+def relu6(graph: Graph, node: Node) -> nn.Module:
+    """min(max(x, 0), 6)."""
+    return nn.ReLU6()
+
+
+def hsigmoid(graph: Graph, node: Node) -> nn.Module:
+    """min(max(x + 3, 0), 6) / 6 (Howard et al., 2019)."""
+    return nn.Hardsigmoid()
+
+
+def hswish(graph: Graph, node: Node) -> nn.Module:
+    """x hsigmoid(x)."""
+    return nn.Hardswish()
+
+
 def gelu(graph: Graph, node: Node) -> nn.Module:
     """x Φ(x) (Hendrycks and Gimpel, 2016)."""
     return nn.GELU()
