@@ -12,7 +12,8 @@ the sum of guard times term is the mixture.
     batch_norm   1        affine
     linear       1        bias
     tied_linear  2        bias                                            the map of the second input, on the first
-    relu         1                                                        also relu6, gelu, silu, tanh, (h)sigmoid, hswish
+    relu         1                                                        also gelu, silu, sigmoid, tanh
+    relu6        1                                                        also hswish, hsigmoid
     multiply     2
     scale        2                                                        maps, and a number for each channel
     max_pool     1        kernel stride pad ceil
