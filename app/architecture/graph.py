@@ -7,6 +7,7 @@ the sum of guard times term is the mixture.
     op           inputs   attributes                                      output
     input                                                                 the image
     conv         1        kernel stride dilation depthwise bias pad       kernel: two axes; pad None keeps the extents
+    deform_conv  2 or 3   kernel stride dilation                          maps, offsets, modulations; keeps the extents
     group_conv   1        groups                                          1x1, each group of channels for itself
     shuffle      1        groups                                          the channels of all groups in turn
     batch_norm   1        affine
@@ -20,6 +21,7 @@ the sum of guard times term is the mixture.
     avg_pool     1        kernel stride pad ceil                          padding is not counted
     shift        1                                                        without the first row and column
     mean         1                                                        over all places
+    resize       1        extents mode                                    nearest or bilinear; of a vector, constant
     row          1        index                                           one row of the maps as a vector
     tokens       1                                                        places as a sequence, row by row
     embedding    1        rows channel                                    a learnt row for each number in a channel
@@ -64,7 +66,7 @@ from app.space.algebra import Path, Symbol
 Open = Mapping[Path, tuple[DecisionKind, tuple[Symbol, ...]]]
 
 ONE = Axis.of(1)
-MAPS = ("conv", "group_conv", "linear", "tied_linear")  # what multiplies and adds
+MAPS = ("conv", "deform_conv", "group_conv", "linear", "tied_linear")  # what multiplies and adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,8 @@ def tensors(graph: Graph, node: Node) -> dict[str, tuple[Axis, ...]]:
             source = ONE if node["depthwise"] else graph.nodes[node.inputs[0]].axis
             bias = {"bias": (node.axis,)} if node["bias"] else {}
             return {"weight": (node.axis, source, *node["kernel"])} | bias
+        case "deform_conv":
+            return {"weight": (node.axis, graph.nodes[node.inputs[0]].axis, *node["kernel"])}
         case "group_conv":
             return {"weight": (node.axis, Axis.of(len(graph.nodes[node.inputs[0]].axis) // node["groups"]), ONE, ONE)}
         case "linear" | "tied_linear":

@@ -51,6 +51,10 @@ class Operation:
 _SHAPE = "(C, h, w) -> (D, H, W) with H = ceil(h / s), W = ceil(w / s)"
 _DARTS = "Liu et al. (2019), DARTS, arXiv:1806.09055"
 _NASNET = "Zoph et al. (2018), NASNet, arXiv:1707.07012"
+_MOTIFS = "Liu et al. (2018), hierarchical representations, arXiv:1711.00436"
+_ATROUS = "Chen et al. (2017), DeepLabv3, arXiv:1706.05587"
+_DEFORMABLE = "Dai et al. (2017), deformable convolutional networks, arXiv:1703.06211"
+_MODULATED = "Zhu et al. (2019), Deformable ConvNets v2, arXiv:1811.11168"
 _NB201 = "Dong and Yang (2020), NAS-Bench-201, arXiv:2001.00326"
 
 
@@ -114,13 +118,43 @@ def _factorised(k: int) -> Callable[[Place], Cost]:
     return price
 
 
+def _depthwise(k: int) -> Callable[[Place], Cost]:
+    def price(place: Place) -> Cost:
+        rows, columns = place.output
+        c, d = place.channels, place.width
+        fit = c * d if c != d else 0
+        weights = k * k * c + fit
+        return weights + _norm(place) * (c + d if fit else c), weights * rows * columns
+
+    return price
+
+
+def _deformable(k: int, numbers: int) -> Callable[[Place], Cost]:
+    """A convolution that puts out `numbers` for each of its places, and the one that samples where they say."""
+
+    def price(place: Place) -> Cost:
+        rows, columns = place.output
+        offsets = numbers * k * k
+        weights = k * k * place.channels * (offsets + place.width)
+        return weights + offsets + _norm(place) * place.width, weights * rows * columns
+
+    return price
+
+
 def _operation(
-    name: str, title: str, source: str, price: Callable[[Place], Cost], params: str, macs: str, *fields: str
+    name: str,
+    title: str,
+    source: str,
+    price: Callable[[Place], Cost],
+    params: str,
+    macs: str,
+    *fields: str,
+    domain: str = "classification",
 ) -> Operation:
     return Operation(
         name=name,
         title=title,
-        domain="classification",
+        domain=domain,
         fields=("channels", "width", "stride", *fields),
         shape_rule=_SHAPE,
         params=params,
@@ -165,6 +199,32 @@ def _factoriseds(k: int) -> Operation:
     return _operation(f"conv_{k}x1_1x{k}", title, _NASNET, _factorised(k), params, macs, f"kernel={k}")
 
 
+def _depthwises(k: int) -> Operation:
+    title = f"ReLU, {k}x{k} depthwise convolution, batch normalisation; then 1x1 where the width changes"
+    params, macs = f"{k}²·C + n·C + c·(C·D + n·D)", f"({k}²·C + c·C·D)·H·W"
+    return _operation(f"depth_conv_{k}x{k}", title, _MOTIFS, _depthwise(k), params, macs, f"kernel={k}")
+
+
+def _separables_once(k: int) -> Operation:
+    title = f"ReLU, {k}x{k} depthwise convolution, 1x1 convolution, batch normalisation, each once"
+    params, macs = f"{k}²·C + C·D + n·D", f"({k}²·C + C·D)·H·W"
+    return _operation(f"separable_conv_{k}x{k}", title, _MOTIFS, _dilated(k), params, macs, f"kernel={k}")
+
+
+def _atrous(k: int) -> Operation:
+    title = f"ReLU, {k}x{k} convolution of dilation 2, batch normalisation"
+    params, macs, fields = f"{k}²·C·D + n·D", f"{k}²·C·D·H·W", (f"kernel={k}", "dilation=2")
+    return _operation(f"atrous_conv_{k}x{k}", title, _ATROUS, _conv(k), params, macs, *fields, domain="segmentation")
+
+
+def _deformables(name: str, k: int, numbers: int, title: str, source: str) -> Operation:
+    title = f"ReLU, {k}x{k} convolution that samples where another one says, {title}, batch normalisation"
+    params = f"{numbers}·{k}²·({k}²·C + 1) + {k}²·C·D + n·D"
+    macs = f"({numbers}·{k}²·{k}²·C + {k}²·C·D)·H·W"
+    price = _deformable(k, numbers)
+    return _operation(f"{name}_{k}x{k}", title, source, price, params, macs, f"kernel={k}", domain="detection")
+
+
 def _table() -> dict[str, Operation]:
     found = [
         _operation("none", "No connection: zeros of the output's shape", _DARTS, _nothing, "0", "0"),
@@ -176,6 +236,11 @@ def _table() -> dict[str, Operation]:
         *(_convs(f"nor_conv_{k}x{k}", k, _NB201) for k in (1, 3)),
         *(_separables(k, _DARTS if k < 7 else _NASNET) for k in (3, 5, 7)),
         *(_dilateds(k) for k in (3, 5)),
+        _depthwises(3),
+        _separables_once(3),
+        *(_atrous(k) for k in (3, 5)),
+        _deformables("deform_conv", 3, 2, "two offsets a weight and place", _DEFORMABLE),
+        _deformables("modulated_conv", 3, 3, "two offsets and a modulation a weight and place", _MODULATED),
         *(_factoriseds(k) for k in (3, 7)),
     ]
     return {operation.name: operation for operation in found}

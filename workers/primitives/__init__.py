@@ -3,6 +3,7 @@
 Legend: B batch, C channels in, D channels out, H and W extents, ' after a stride, N tokens, F features.
 
     conv         (B, C, H, W) -> (B, D, H', W')     convolution
+    deform_conv  (B, C, H, W) -> (B, D, H', W')     deformable; offsets (B, 2kk, H', W'), modulations (B, kk, H', W')
     group_conv   (B, C, H, W) -> (B, D, H, W)       grouping
     shuffle      (B, C, H, W) -> (B, C, H, W)       grouping
     scale        (B, C, H, W), (B, C) -> the first  grouping
@@ -16,6 +17,7 @@ Legend: B batch, C channels in, D channels out, H and W extents, ' after a strid
     max_pool     (B, C, H, W) -> (B, C, H', W')     pooling
     avg_pool     (B, C, H, W) -> (B, C, H', W')     pooling
     mean         (B, C, H, W) -> (B, C)             pooling; also (B, N, F) -> (B, F)
+    resize       (B, C, H, W) -> (B, C, H', W')     resizing; also (B, C) -> (B, C, H', W')
     shift        (B, C, H, W) -> (B, C, H-1, W-1)   placement
     zero         (B, C, H, W) -> (B, D, H', W')     placement
     truncate     (B, C, ...) -> (B, D, ...)         placement
@@ -50,6 +52,7 @@ from workers.primitives.activation import (
 )
 from workers.primitives.attention import attention
 from workers.primitives.convolution import convolution
+from workers.primitives.deformable import deform_conv
 from workers.primitives.drop_path import drop_path
 from workers.primitives.grouping import group_conv, scale, shuffle
 from workers.primitives.layer_normalisation import LayerNorm, layer_norm
@@ -57,6 +60,7 @@ from workers.primitives.linear import linear
 from workers.primitives.normalisation import BatchNorm, batch_norm
 from workers.primitives.placement import Shift, Truncate, Zero, shift, truncate, zero
 from workers.primitives.pooling import AvgPool, Mean, avg_pool, max_pool, mean
+from workers.primitives.resizing import resize
 from workers.primitives.sequence import class_token, embedding, first, position, row, tokens
 from workers.primitives.weighted_sum import weighted_sum
 
@@ -67,6 +71,7 @@ PRIMITIVES: Mapping[str, Factory] = {
     "group_conv": group_conv,
     "shuffle": shuffle,
     "scale": scale,
+    "deform_conv": deform_conv,
     "batch_norm": batch_norm,
     "linear": linear,
     "layer_norm": layer_norm,
@@ -84,6 +89,7 @@ PRIMITIVES: Mapping[str, Factory] = {
     "max_pool": max_pool,
     "avg_pool": avg_pool,
     "mean": mean,
+    "resize": resize,
     "shift": shift,
     "zero": zero,
     "truncate": truncate,

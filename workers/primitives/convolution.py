@@ -27,7 +27,7 @@ def convolution(graph: Graph, node: Node) -> nn.Module:
     pad, dilation = node["pad"], node["dilation"]
     padding = (pad, pad) if pad is not None else (dilation * (rows - 1) // 2, dilation * (columns - 1) // 2)
     pointwise = rows == columns == 1 and padding == (0, 0) and node["stride"] != (1, 1)
-    return (StridedPointwise if pointwise else nn.Conv2d)(
+    conv = (StridedPointwise if pointwise else nn.Conv2d)(
         source,
         width,
         (rows, columns),
@@ -37,3 +37,7 @@ def convolution(graph: Graph, node: Node) -> nn.Module:
         groups=width if node["depthwise"] else 1,
         bias=node["bias"],
     )
+    if ("zero", True) in node.attrs:
+        for parameter in conv.parameters():
+            nn.init.zeros_(parameter)
+    return conv

@@ -1,6 +1,7 @@
 """Layers: the pieces of networks that several meanings share."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app.architecture.axis import Axis
 from app.architecture.builder import Builder
@@ -48,8 +49,12 @@ class Layers(Builder):
         depthwise: bool = False,
         bias: bool = False,
         pad: int | None = None,
+        zero: bool = False,
     ) -> Node:
-        """A convolution; `pad=None` keeps the extents (over the stride), also of a kernel that is still open."""
+        """A convolution; `pad=None` keeps the extents (over the stride), also of a kernel that is still open.
+
+        `zero`: it starts with nothing but zeros.
+        """
         axis = Axis.of(width) if isinstance(width, int) else width
         rows, columns = (kernel, kernel) if isinstance(kernel, int) else kernel
         axes = tuple(Axis.of(k) if isinstance(k, int) else k for k in (rows, columns))
@@ -64,19 +69,29 @@ class Layers(Builder):
             reach = [dilation * (len(k) - 1) + 1 - 2 * pad for k in axes]
             self.fits(at, x, reach)
             size = tuple((n - r) // s + 1 for n, r, s in zip(x.size, reach, strides, strict=True))
+        attrs: dict[str, Any] = {"zero": True} if zero else {}
+        attrs |= {"stride": strides, "dilation": dilation, "depthwise": depthwise, "bias": bias, "pad": pad}
+        return self.add(at, "conv", [x], axis, size, kernel=axes, **attrs)
+
+    def deformable(
+        self, at: str, x: Node, width: int, kernel: int, stride: int = 1, *, modulated: bool = False
+    ) -> Node:
+        """A convolution that samples at offsets from its places, which another one finds (Dai et al., 2017).
+
+        `modulated`: every sample is also scaled, between 0 and 1 (Zhu et al., 2019).
+        """
+        found = [x, self.conv(f"{at}/offset", x, 2 * kernel * kernel, kernel, stride, bias=True, zero=True)]
+        if modulated:
+            found.append(self.conv(f"{at}/modulation", x, kernel * kernel, kernel, stride, bias=True, zero=True))
+        axes = (Axis.of(kernel), Axis.of(kernel))
+        size = found[1].size
         return self.add(
-            at,
-            "conv",
-            [x],
-            axis,
-            size,
-            kernel=axes,
-            stride=strides,
-            dilation=dilation,
-            depthwise=depthwise,
-            bias=bias,
-            pad=pad,
+            f"{at}/conv", "deform_conv", found, Axis.of(width), size, kernel=axes, stride=pair(stride), dilation=1
         )
+
+    def resize(self, at: str, x: Node, extents: tuple[int, ...], mode: str = "nearest") -> Node:
+        """Maps at other extents; a vector as constant maps."""
+        return x if x.size == extents else self.add(at, "resize", [x], x.axis, extents, extents=extents, mode=mode)
 
     def fits(self, at: str, x: Node, window: Sequence[int]) -> None:
         """Refuse maps that are smaller than a window without padding."""
@@ -106,7 +121,7 @@ class Layers(Builder):
         size = tuple((n + 2 * pad - kernel + (stride - 1 if ceil else 0)) // stride + 1 for n in x.size)
         return self.add(at, op, [x], x.axis, size, kernel=kernel, stride=stride, pad=pad, ceil=ceil)
 
-    def relu_conv_norm(self, at: str, x: Node, width: int, kernel: int = 1, stride: int = 1) -> Node:
+    def relu_conv_norm(self, at: str, x: Node, width: Axis | int, kernel: int = 1, stride: int = 1) -> Node:
         """ReLU, convolution, batch normalisation: the order of cells."""
         x = self.unary(f"{at}/relu", "relu", x)
         return self.norm(f"{at}/norm", self.conv(f"{at}/conv", x, width, kernel, stride))
@@ -115,7 +130,7 @@ class Layers(Builder):
         self,
         at: str,
         x: Node,
-        width: int,
+        width: Axis | int,
         kernel: int = 1,
         stride: int = 1,
         *,

@@ -51,6 +51,25 @@ def _twice_separable(kernel: int, b: Layers, at: str, x: Node, width: int, strid
     return _separable(kernel, 1, b, f"{at}/2", x, width, 1)
 
 
+def _depthwise(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    """ReLU, depthwise, batch normalisation; a 1x1 convolution follows where the width changes."""
+    x = b.unary(f"{at}/relu", "relu", x)
+    x = b.norm(f"{at}/norm", b.conv(f"{at}/depth", x, x.axis, kernel, stride, depthwise=True))
+    return x if len(x.axis) == width else b.relu_conv_norm(f"{at}/fit", x, width)
+
+
+def _atrous(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    """ReLU, a full convolution of dilation 2, batch normalisation."""
+    x = b.unary(f"{at}/relu", "relu", x)
+    return b.norm(f"{at}/norm", b.conv(f"{at}/conv", x, width, kernel, stride, dilation=2))
+
+
+def _deformable(kernel: int, modulated: bool, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+    """ReLU, a convolution that samples where another one says, batch normalisation."""
+    x = b.unary(f"{at}/relu", "relu", x)
+    return b.norm(f"{at}/norm", b.deformable(at, x, width, kernel, stride, modulated=modulated))
+
+
 def _factorised(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
     """ReLU, 1xk along the rows, kx1 along the columns, batch normalisation (NASNet, in DARTS' form)."""
     x = b.unary(f"{at}/relu", "relu", x)
@@ -79,6 +98,12 @@ BUILDERS: Mapping[str, Build] = {
     "sep_conv_7x7": partial(_twice_separable, 7),
     "dil_conv_3x3": partial(_separable, 3, 2),
     "dil_conv_5x5": partial(_separable, 5, 2),
+    "depth_conv_3x3": partial(_depthwise, 3),
+    "separable_conv_3x3": partial(_separable, 3, 1),
+    "atrous_conv_3x3": partial(_atrous, 3),
+    "atrous_conv_5x5": partial(_atrous, 5),
+    "deform_conv_3x3": partial(_deformable, 3, False),
+    "modulated_conv_3x3": partial(_deformable, 3, True),
     "conv_3x1_1x3": partial(_factorised, 3),
     "conv_7x1_1x7": partial(_factorised, 7),
 }
