@@ -5,6 +5,9 @@
     edge_cells              edge_cells        edge_cells
     chain                   chain             chain
     free                    free              free
+    skips                   skips             skips
+    branches                branches          branches
+    hierarchy               hierarchy         hierarchy
 
 A meaning is an ordinary function over a cursor and a builder. It maps over guarded cases and never asks whether
 something is decided, hence `lower(s, k, d) == resolve(lower(s, k), d)` for every d, also partial.
@@ -18,11 +21,21 @@ from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Graph, Node
 from app.architecture.guard import Decided
-from app.architecture.lower import cells, chain, edge_cells, free
+from app.architecture.lower import branches, cells, chain, edge_cells, free, hierarchy, skips
 from app.architecture.lower.layers import Layers
 from app.architecture.lower.operation import operation
 from app.space.algebra import Grammar
-from app.space.skeleton import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, FreeSkeleton, ImageInput, Skeleton
+from app.space.skeleton import (
+    BranchSkeleton,
+    CellSkeleton,
+    ChainSkeleton,
+    EdgeCellSkeleton,
+    FreeSkeleton,
+    HierarchySkeleton,
+    ImageInput,
+    Skeleton,
+    SkipSkeleton,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "edge_cells": Meaning(EdgeCellSkeleton, "edge_cells", edge_cells.network),
     "chain": Meaning(ChainSkeleton, "chain", chain.network),
     "free": Meaning(FreeSkeleton, "free", free.network),
+    "skips": Meaning(SkipSkeleton, "skips", skips.network),
+    "branches": Meaning(BranchSkeleton, "branches", branches.network),
+    "hierarchy": Meaning(HierarchySkeleton, "hierarchy", hierarchy.network),
 }
 
 
