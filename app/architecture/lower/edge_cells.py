@@ -9,6 +9,7 @@ Node 0 is the cell's input, the last one its output. Three stages of cells, resi
 import re
 from collections.abc import Mapping
 
+from app.architecture.axis import Axis
 from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
@@ -56,14 +57,14 @@ def network(b: Layers, cursor: Cursor, skeleton: EdgeCellSkeleton, image: ImageI
     for stage in range(3):
         width = skeleton.channels * 2**stage
         if stage:
-            x = _reduction(b, f"reduction{stage}", x, width)
+            x = reduction(b, f"reduction{stage}", x, width)
         for c in range(skeleton.num_cells):
             x = build_edge_cell(b, f"stage{stage}/cell{c}", edges, x, width)
     x = b.unary("last/relu", "relu", b.norm("last/norm", x, affine=True))
     return (b.classifier("head", x, skeleton.num_classes),)
 
 
-def _reduction(b: Layers, at: str, x: Node, width: int) -> Node:
+def reduction(b: Layers, at: str, x: Node, width: Axis | int) -> Node:
     """A residual block of stride 2: 2x2 mean and 1x1 convolution beside two 3x3 convolutions. Always affine."""
     y = x
     for i, stride in ((1, 2), (2, 1)):

@@ -14,6 +14,7 @@ class TransformerSkeleton:
     stem: Literal["patches", "tokens"] = setting("patches", "Image patches, or a text: token numbers in one channel")
     patch: int = setting(16, "Height and width of an image patch in pixels", most=1024)
     vocabulary: int = setting(30_522, "Number of different tokens of a text", most=1_000_000)
+    length: int = setting(512, "Tokens of the longest text: rows of its position table", most=65_536)
     token_types: int = setting(2, "Number of segments of a text; 0 without their embedding", least=0, most=16)
     class_token: bool = setting(True, "A learnt token before the patches, which the head reads; else it reads the mean")
     absolute: bool = setting(True, "A learnt embedding of each position")

@@ -11,7 +11,7 @@ from app.space.skeleton import ImageInput, RecurrentSkeleton
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 
 SKELETONS = {
-    "ptb": RecurrentSkeleton(embed=850, num_classes=10_000),
+    "ptb": RecurrentSkeleton(num_classes=10_000),
     "search": RecurrentSkeleton(hidden=300, embed=300, num_classes=10_000),
     "cifar": RecurrentSkeleton(hidden=128),
     "small": RecurrentSkeleton(hidden=16),
