@@ -55,6 +55,7 @@ _MOTIFS = "Liu et al. (2018), hierarchical representations, arXiv:1711.00436"
 _ATROUS = "Chen et al. (2017), DeepLabv3, arXiv:1706.05587"
 _DEFORMABLE = "Dai et al. (2017), deformable convolutional networks, arXiv:1703.06211"
 _MODULATED = "Zhu et al. (2019), Deformable ConvNets v2, arXiv:1811.11168"
+_NB101 = "Ying et al. (2019), NAS-Bench-101, arXiv:1902.09635"
 _NB201 = "Dong and Yang (2020), NAS-Bench-201, arXiv:2001.00326"
 
 
@@ -169,15 +170,21 @@ def _identities(name: str) -> Operation:
     return _operation(name, title, _DARTS, _identity, "r·(C·D + n·D)", "r·C·D·H·W")
 
 
-def _pools(kind: str, word: str, k: int, source: str) -> Operation:
+def _pools(kind: str, word: str, k: int, source: str, name: str = "") -> Operation:
     title = f"{word} over {k}x{k} windows, padding not counted; a 1x1 convolution follows where the width changes"
     params, macs = "c·(C·D + n·D)", "c·C·D·H·W"
-    return _operation(f"{kind}_pool_{k}x{k}", title, source, _pool, params, macs, f"kernel={k}")
+    return _operation(name or f"{kind}_pool_{k}x{k}", title, source, _pool, params, macs, f"kernel={k}")
 
 
 def _convs(name: str, k: int, source: str) -> Operation:
     title = f"ReLU, {k}x{k} convolution, batch normalisation"
     return _operation(name, title, source, _conv(k), f"{k}²·C·D + n·D", f"{k}²·C·D·H·W", f"kernel={k}")
+
+
+def _convs_first(k: int) -> Operation:
+    title = f"{k}x{k} convolution, batch normalisation, ReLU"
+    params, macs = f"{k}²·C·D + n·D", f"{k}²·C·D·H·W"
+    return _operation(f"conv{k}x{k}-bn-relu", title, _NB101, _conv(k), params, macs, f"kernel={k}")
 
 
 def _separables(k: int, source: str) -> Operation:
@@ -234,6 +241,8 @@ def _table() -> dict[str, Operation]:
         *(_pools("avg", "Average", k, _DARTS if k == 3 else _NASNET) for k in (3, 5, 7)),
         *(_convs(f"conv_{k}x{k}", k, _NASNET) for k in (1, 3, 5, 7)),
         *(_convs(f"nor_conv_{k}x{k}", k, _NB201) for k in (1, 3)),
+        *(_convs_first(k) for k in (1, 3)),
+        _pools("max", "Maximum", 3, _NB101, "maxpool3x3"),
         *(_separables(k, _DARTS if k < 7 else _NASNET) for k in (3, 5, 7)),
         *(_dilateds(k) for k in (3, 5)),
         _depthwises(3),

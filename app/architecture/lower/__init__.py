@@ -4,6 +4,8 @@
     cells, shared_cell      cells             cells
     edge_cells              edge_cells        edge_cells
     chain                   chain             chain
+    dag_cells               dag               dag
+    dag_network             dag_network       dag
     free                    free              free
     skips                   skips             skips
     branches                branches          branches
@@ -21,7 +23,16 @@ from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Graph, Node
 from app.architecture.guard import Decided
-from app.architecture.lower import branches, cells, chain, edge_cells, free, hierarchy, skips
+from app.architecture.lower import (
+    branches,
+    cells,
+    chain,
+    dag,
+    edge_cells,
+    free,
+    hierarchy,
+    skips,
+)
 from app.architecture.lower.layers import Layers
 from app.architecture.lower.operation import operation
 from app.space.algebra import Grammar
@@ -29,6 +40,8 @@ from app.space.skeleton import (
     BranchSkeleton,
     CellSkeleton,
     ChainSkeleton,
+    DagNetworkSkeleton,
+    DagSkeleton,
     EdgeCellSkeleton,
     FreeSkeleton,
     HierarchySkeleton,
@@ -52,6 +65,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "shared_cell": Meaning(CellSkeleton, "cells", cells.network),
     "edge_cells": Meaning(EdgeCellSkeleton, "edge_cells", edge_cells.network),
     "chain": Meaning(ChainSkeleton, "chain", chain.network),
+    "dag_cells": Meaning(DagSkeleton, "dag", dag.network),
+    "dag_network": Meaning(DagNetworkSkeleton, "dag_network", dag.whole_network),
     "free": Meaning(FreeSkeleton, "free", free.network),
     "skips": Meaning(SkipSkeleton, "skips", skips.network),
     "branches": Meaning(BranchSkeleton, "branches", branches.network),

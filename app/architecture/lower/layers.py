@@ -74,7 +74,7 @@ class Layers(Builder):
         return self.add(at, "conv", [x], axis, size, kernel=axes, **attrs)
 
     def deformable(
-        self, at: str, x: Node, width: int, kernel: int, stride: int = 1, *, modulated: bool = False
+        self, at: str, x: Node, width: Axis | int, kernel: int, stride: int = 1, *, modulated: bool = False
     ) -> Node:
         """A convolution that samples at offsets from its places, which another one finds (Dai et al., 2017).
 
@@ -86,7 +86,14 @@ class Layers(Builder):
         axes = (Axis.of(kernel), Axis.of(kernel))
         size = found[1].size
         return self.add(
-            f"{at}/conv", "deform_conv", found, Axis.of(width), size, kernel=axes, stride=pair(stride), dilation=1
+            f"{at}/conv",
+            "deform_conv",
+            found,
+            Axis.of(width) if isinstance(width, int) else width,
+            size,
+            kernel=axes,
+            stride=pair(stride),
+            dilation=1,
         )
 
     def resize(self, at: str, x: Node, extents: tuple[int, ...], mode: str = "nearest") -> Node:
@@ -139,6 +146,15 @@ class Layers(Builder):
     ) -> Node:
         """Convolution, batch normalisation."""
         return self.norm(f"{at}/norm", self.conv(f"{at}/conv", x, width, kernel, stride, pad=pad), affine=affine)
+
+    def conv_norm_relu(self, at: str, x: Node, width: Axis | int, kernel: int = 1, stride: int = 1) -> Node:
+        """Convolution, batch normalisation, ReLU: the order of NAS-Bench-101."""
+        return self.unary(f"{at}/relu", "relu", self.conv_norm(at, x, width, kernel, stride))
+
+    def zero(self, at: str, x: Node, width: Axis | int, stride: int = 1) -> Node:
+        """Zeros. They read their input: what feeds them was chosen, is built, and counts in published costs."""
+        size = tuple((n - 1) // stride + 1 for n in x.size)
+        return self.add(at, "zero", [x], Axis.of(width) if isinstance(width, int) else width, size, stride=stride)
 
     def factorised_reduction(self, at: str, x: Node, width: int) -> Node:
         """Two offset strided 1x1 convolutions side by side (DARTS): half the extents, nothing lost but aliasing."""

@@ -1,6 +1,7 @@
 """What the operations of the vocabulary are made of: name -> how to build it on one input.
 
-Every builder takes (layers, place, input, width, stride) and gives `width` channels at the extents over the stride.
+Every builder takes (layers, place, input, width, stride) and gives `width` channels, a number or an axis that is still
+open, at the extents over the stride.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,64 +14,72 @@ from app.architecture.graph import Node
 from app.architecture.lower.layers import Layers
 from app.space.algebra import Path
 
-Build = Callable[[Layers, str, Node, int, int], Node]
+Width = Axis | int
+Build = Callable[[Layers, str, Node, Width, int], Node]
 
 
-def _none(b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
-    """Zero reads its input: what feeds it was chosen, is built, and counts in published costs."""
-    size = tuple((n - 1) // stride + 1 for n in x.size)
-    return b.add(at, "zero", [x], Axis.of(width), size, stride=stride)
+def _has(x: Node, width: Width) -> bool:
+    """Whether an input has the width already."""
+    return (len(x.axis) if isinstance(width, int) else x.axis) == width
 
 
-def _identity(b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+def _none(b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    return b.zero(at, x, width, stride)
+
+
+def _identity(b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
     if stride == 2:
-        return b.factorised_reduction(at, x, width)
-    return x if len(x.axis) == width else b.relu_conv_norm(at, x, width)
+        return b.factorised_reduction(at, x, width if isinstance(width, int) else len(width))
+    return x if _has(x, width) else b.relu_conv_norm(at, x, width)
 
 
-def _pool(op: str, kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+def _pool(op: str, kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
     x = b.pool(f"{at}/pool", op, x, kernel, stride)
     if b.norm_after_pool:
         x = b.norm(f"{at}/norm", x, affine=False)
-    return x if len(x.axis) == width else b.relu_conv_norm(f"{at}/fit", x, width)
+    return x if _has(x, width) else b.relu_conv_norm(f"{at}/fit", x, width)
 
 
-def _conv(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+def _conv(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
     return b.relu_conv_norm(at, x, width, kernel, stride)
 
 
-def _separable(kernel: int, dilation: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+def _conv_norm_relu(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    return b.conv_norm_relu(at, x, width, kernel, stride)
+
+
+def _separable(kernel: int, dilation: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
     """ReLU, depthwise, pointwise, batch normalisation."""
     x = b.unary(f"{at}/relu", "relu", x)
     x = b.conv(f"{at}/depth", x, x.axis, kernel, stride, dilation=dilation, depthwise=True)
     return b.norm(f"{at}/norm", b.conv(f"{at}/point", x, width))
 
 
-def _twice_separable(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
-    x = _separable(kernel, 1, b, f"{at}/1", x, len(x.axis), stride)
+def _twice_separable(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    x = _separable(kernel, 1, b, f"{at}/1", x, x.axis, stride)
     return _separable(kernel, 1, b, f"{at}/2", x, width, 1)
 
 
-def _depthwise(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+def _depthwise(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
     """ReLU, depthwise, batch normalisation; a 1x1 convolution follows where the width changes."""
     x = b.unary(f"{at}/relu", "relu", x)
     x = b.norm(f"{at}/norm", b.conv(f"{at}/depth", x, x.axis, kernel, stride, depthwise=True))
-    return x if len(x.axis) == width else b.relu_conv_norm(f"{at}/fit", x, width)
+    return x if _has(x, width) else b.relu_conv_norm(f"{at}/fit", x, width)
 
 
-def _atrous(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+def _atrous(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
     """ReLU, a full convolution of dilation 2, batch normalisation."""
     x = b.unary(f"{at}/relu", "relu", x)
     return b.norm(f"{at}/norm", b.conv(f"{at}/conv", x, width, kernel, stride, dilation=2))
 
 
-def _deformable(kernel: int, modulated: bool, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+def _deformable(kernel: int, modulated: bool, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
     """ReLU, a convolution that samples where another one says, batch normalisation."""
     x = b.unary(f"{at}/relu", "relu", x)
     return b.norm(f"{at}/norm", b.deformable(at, x, width, kernel, stride, modulated=modulated))
 
 
-def _factorised(kernel: int, b: Layers, at: str, x: Node, width: int, stride: int) -> Node:
+def _factorised(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
     """ReLU, 1xk along the rows, kx1 along the columns, batch normalisation (NASNet, in DARTS' form)."""
     x = b.unary(f"{at}/relu", "relu", x)
     x = b.conv(f"{at}/row", x, width, (1, kernel), (1, stride))
@@ -93,6 +102,9 @@ BUILDERS: Mapping[str, Build] = {
     "conv_7x7": partial(_conv, 7),
     "nor_conv_1x1": partial(_conv, 1),
     "nor_conv_3x3": partial(_conv, 3),
+    "conv1x1-bn-relu": partial(_conv_norm_relu, 1),
+    "conv3x3-bn-relu": partial(_conv_norm_relu, 3),
+    "maxpool3x3": partial(_pool, "max_pool", 3),
     "sep_conv_3x3": partial(_twice_separable, 3),
     "sep_conv_5x5": partial(_twice_separable, 5),
     "sep_conv_7x7": partial(_twice_separable, 7),
@@ -109,7 +121,7 @@ BUILDERS: Mapping[str, Build] = {
 }
 
 
-def operation(b: Layers, pointer: Path, name: object, at: str, x: Node, width: int, stride: int = 1) -> Node:
+def operation(b: Layers, pointer: Path, name: object, at: str, x: Node, width: Width, stride: int = 1) -> Node:
     """An operation of the vocabulary on one input; `pointer` is where the grammar chose it."""
     build = BUILDERS.get(name) if isinstance(name, str) else None
     if build is None:
@@ -117,6 +129,6 @@ def operation(b: Layers, pointer: Path, name: object, at: str, x: Node, width: i
     return build(b, at, x, width, stride)
 
 
-def mixed(b: Layers, at: str, choice: Cursor, x: Node, width: int, stride: int = 1) -> Node:
+def mixed(b: Layers, at: str, choice: Cursor, x: Node, width: Width, stride: int = 1) -> Node:
     """One operation out of a Choice, on one input."""
     return b.sum(at, [(g, operation(b, choice.path, o, f"{at}/{o}", x, width, stride)) for g, o in choice.values()])
