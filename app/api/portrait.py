@@ -9,6 +9,7 @@ from app.api.answers import Network, Supernet, chosen_skeleton, identity, networ
 from app.api.problems import Problem
 from app.api.schemas.space import (
     Ability,
+    EstimateView,
     FactorView,
     Origin,
     SizeView,
@@ -58,7 +59,23 @@ def size_view(space: SearchSpace) -> SpaceSizeView:
 
 def one_size(size: Size) -> SizeView:
     """One count as it travels."""
-    return SizeView(exact=str(size.exact), log10=size.log10, method=size.method, equivalence=size.equivalence)
+    found = size.estimate
+    return SizeView(
+        exact=None if size.exact is None else str(size.exact),
+        log10=size.log10,
+        method=size.method,
+        equivalence=size.equivalence,
+        estimate=None
+        if found is None
+        else EstimateView(
+            mean=str(found.mean),
+            low=str(found.low),
+            high=str(found.high),
+            confidence=found.confidence,
+            samples=found.samples,
+            seed=found.seed,
+        ),
+    )
 
 
 def links(name: str, version: int) -> SpaceLinks:
@@ -106,7 +123,7 @@ def abilities(space: SearchSpace) -> Mapping[str, Ability]:
     """What can be asked of a space, found by asking it."""
     always = Ability(able=True, why="the grammar answers exactly")
     questions = ("size", "decisions", "validate", "sample", "members", "neighbours")
-    counted = [size.equivalence for size in sizes_of(space).unique]
+    counted = [size.equivalence for size in sizes_of(space).unique if size.exact is not None]
     unique = Ability(
         able=bool(counted),
         why=f"exactly, up to {', '.join(map(str, counted))}" if counted else "no equivalence of it is counted exactly",

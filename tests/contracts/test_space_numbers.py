@@ -32,7 +32,7 @@ def raw(grammar: Grammar) -> int:
 
 
 def unique(space: SearchSpace) -> dict[str | None, int]:
-    return {size.equivalence: size.exact for size in sizes_of(space).unique}
+    return {size.equivalence: size.exact for size in sizes_of(space).unique if size.exact is not None}
 
 
 # -- the zoo -----------------------------------------------------------------------------------------------------
@@ -85,8 +85,12 @@ def test_every_size_says_what_it_is(name: str) -> None:
     assert sizes.raw.exact == sizes.valid.exact == ZOO[name].plan.size
     assert [size.equivalence for size in sizes.unique] == [e.name for e in ZOO[name].equivalences]
     for size in (sizes.raw, sizes.valid, *sizes.unique):
-        assert 10 ** (size.log10 % 1) == pytest.approx(int(str(size.exact)[:8]) / 10 ** (len(str(size.exact)[:8]) - 1))
         assert size.method
+        if size.exact is None:
+            assert size.estimate is None or size.estimate.low <= size.estimate.mean <= size.estimate.high
+            continue
+        assert size.log10 is not None
+        assert 10 ** (size.log10 % 1) == pytest.approx(int(str(size.exact)[:8]) / 10 ** (len(str(size.exact)[:8]) - 1))
 
 
 # -- a changed grammar is counted again ----------------------------------------------------------------------------
@@ -115,7 +119,8 @@ def test_one_operation_less_on_one_edge() -> None:
         equivalences=(Equivalence("relabelling"), Equivalence("functional")),
     )
     assert space.plan.size == 5**5 * 2
-    assert "relabelling" not in unique(space)  # the two inner nodes do not offer the same: no relabelling to count
+    both_ways = 5**3 * 2**2  # without 1->2, and with an operation on 1->3 that 2->3 offers too
+    assert unique(space)["relabelling"] == 6_250 - (both_ways - 5**2 * 2) // 2 == 6_025
     kept = [g for g in map(nasbench201().plan.unrank, range(15_625)) if g["2->3"] in ("none", "nor_conv_3x3")]
     assert len(kept) == space.plan.size
     assert unique(space)["functional"] == len({functional(edges(g)) for g in kept}) < 4_930
@@ -183,7 +188,7 @@ def test_relabelling_of_edge_cells_against_canonical_forms(operations: tuple[str
 
 
 def test_larger_edge_cells_are_counted_too() -> None:
-    """Five nodes: 5^10 cells, too many to list, so the forms are left out and the orbits are not."""
+    """Five nodes: 5^10 cells, too many to list, so there is no count of the forms, but one of the orbits."""
     found = unique(nasbench201(5))
     assert set(found) == {"relabelling"}
     assert 5**10 / 6 < found["relabelling"] < 5**10

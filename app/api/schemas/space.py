@@ -17,13 +17,25 @@ class SpaceIdentity(Output):
     digest: str = Field(description="SHA-256 over the space's document, hexadecimal")
 
 
-class SizeView(Output):
-    """A number of genotypes, and what was counted."""
+class EstimateView(Output):
+    """What a sample says of a count."""
 
-    exact: str = Field(description="The exact count, as a decimal string: it can pass 2^53")
-    log10: float = Field(description="Its decimal logarithm")
-    method: str = Field(description="How it was obtained")
+    mean: str = Field(description="The unbiased estimate, as a decimal string")
+    low: str = Field(description="Lower end of the interval")
+    high: str = Field(description="Upper end of the interval")
+    confidence: float = Field(description="Probability that such an interval holds the exact count")
+    samples: int = Field(description="Members that were drawn")
+    seed: int = Field(description="Seed of the draws")
+
+
+class SizeView(Output):
+    """A number of genotypes, and what was counted: exactly, by an estimate, or not at all."""
+
+    exact: str | None = Field(description="The exact count, as a decimal string: it can pass 2^53; null where unknown")
+    log10: float | None = Field(description="Decimal logarithm of the exact count, or of the estimate")
+    method: str = Field(description="How it was obtained, or why it was not")
     equivalence: str | None = Field(description="The equivalence up to which was counted; null where every one counts")
+    estimate: EstimateView | None = Field(description="What a sample says where the exact count is not known")
 
 
 class FactorView(Output):

@@ -1,18 +1,19 @@
-"""Relabelling: the smallest way to write a cell whose inner nodes have no order.
+"""The smallest way to write a cell with many inner nodes that have no order: a search, for there are too many orders.
 
 An inner node may stand at any position after those it reads. Digits are compared from the first field of the grammar
 to the last, as ranks are; branches that cannot become smaller are cut, and of interchangeable nodes one is tried.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Any, Protocol
 
-from app.space.plan import Plan
-from app.space.value import is_list
-
-NONE = "none"  # the operation that is no connection
+from app.space.algebra import Record
+from app.space.classes.cells import INPUTS
+from app.space.classes.orders import NONE, CellNode
+from app.space.part import Product
+from app.space.ranking import Ranks
+from app.space.unranking import Unranks
 
 Digits = tuple[int, ...]
 
@@ -64,95 +65,67 @@ def smallest_order(cell: Relabelling) -> tuple[int, ...]:
     return best[1]
 
 
+class LargeCell:
+    """A cell of many nodes; state inputs + i is node i."""
+
+    def __init__(self, record: Record, part: Product) -> None:
+        ranks, unranks = Ranks(), Unranks()
+        self._nodes = [CellNode(inner, ranks, unranks) for _, inner in part.fields]
+        self._inputs, self._strides = INPUTS[record.builds], part.strides
+
+    def lowest(self, rank: int) -> int:
+        """The rank of the canonical form."""
+        digits: list[int] = []
+        for stride in self._strides:
+            digit, rank = divmod(rank, stride)
+            digits.append(digit)
+        member = NodeCell(tuple(digits), self._nodes, self._inputs)
+        found = member.digits(smallest_order(member))
+        assert found is not None
+        return sum(digit * stride for digit, stride in zip(found, self._strides, strict=True))
+
+
 @dataclass(slots=True)
 class NodeCell:
-    """A cell of nodes that list or name their edges {input, op}; state 2 + i is node i."""
+    """One member of a large cell."""
 
-    cell: Mapping[str, Any]
-    plans: tuple[Plan, ...]  # one a field: the node there
-    reorder: bool = True  # False: only the operands of a node have no order
+    member: Digits
+    nodes: list[CellNode]
+    inputs: int
 
     @property
     def n(self) -> int:
         """Inner nodes."""
-        return len(self.plans)
+        return len(self.nodes)
 
     def digits(self, order: tuple[int, ...]) -> Digits | None:
-        """The rank of every placed node among the nodes at its position."""
-        if not self.reorder and order != tuple(range(len(order))):
-            return None
+        """The digit of every placed node at its position."""
+        places = {self.inputs + old: self.inputs + position for position, old in enumerate(order)}
         found: list[int] = []
-        nodes = list(self.cell.values())
         for position, old in enumerate(order):
-            node = self.moved(nodes[old], order[:position])
-            if node is None:
+            digit = self.member[old]
+            read = self.nodes[old].sources[digit]
+            if any(s >= self.inputs and places.get(s, self.inputs + position) >= self.inputs + position for s in read):
                 return None
-            ranked = self.ranked(node, self.plans[position])
-            if ranked is None:
+            moved = self.nodes[old].move(digit, self.nodes[position], places)
+            if moved is None:
                 return None
-            found.append(ranked[0])
+            found.append(moved)
         return tuple(found)
-
-    def moved(self, node: Any, before: tuple[int, ...]) -> Any:
-        """A node with its inputs renumbered; None where it reads a node that is not placed yet."""
-        if is_list(node):
-            moved = [self._edge(edge, before) for edge in node]
-            return None if None in moved else moved
-        named: dict[str, Any] = {name: self._edge(edge, before) for name, edge in node.items()}
-        return None if None in named.values() else named
-
-    def _edge(self, edge: Any, before: tuple[int, ...]) -> Any:
-        source = edge["input"]
-        if source < 2:
-            return edge
-        if source - 2 not in before:
-            return None
-        return {**edge, "input": 2 + before.index(source - 2)}
-
-    def ranked(self, node: Any, plan: Plan) -> tuple[int, Any] | None:
-        """The smallest (rank, node) over the orders of its operands."""
-        written: list[Any] = [node] if is_list(node) else list(_operand_orders(node))
-        ranked = [(rank, i) for i, w in enumerate(written) if (rank := plan.index(w)) is not None]
-        if not ranked:
-            return None
-        rank, i = min(ranked)
-        return rank, written[i]
 
     def twins(self, a: int, b: int) -> bool:
         """Whether both read the same and every node that reads the one would read the same of the other."""
         swap = {a: b, b: a}
-        order = tuple(swap.get(i, i) for i in range(self.n))  # its own inverse
-        nodes = list(self.cell.values())
-        return all(_multiset(self.moved(nodes[swap.get(i, i)], order)) == _multiset(nodes[i]) for i in range(self.n))
-
-    def written(self, order: tuple[int, ...]) -> dict[str, Any]:
-        """The cell with its nodes in an order."""
-        nodes = list(self.cell.values())
-        out: dict[str, Any] = {}
-        for position, (name, old) in enumerate(zip(self.cell, order, strict=True)):
-            ranked = self.ranked(self.moved(nodes[old], order[:position]), self.plans[position])
-            assert ranked is not None
-            out[name] = ranked[1]
-        return out
-
-
-def _operand_orders(node: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for values in permutations(node.values()):
-        yield dict(zip(node, values, strict=True))
-
-
-def _multiset(node: Any) -> list[str]:
-    edges: list[Any] = node if is_list(node) else list(node.values())
-    return sorted(repr(sorted(edge.items())) for edge in edges)
+        return self.digits(tuple(swap.get(i, i) for i in range(self.n))) == self.digits(tuple(range(self.n)))
 
 
 @dataclass(slots=True)
 class EdgeCell:
     """A cell of operations on edges "i->j"; node 0 is the input, the last the output, `none` no connection."""
 
-    cell: Mapping[str, str]
+    cell: Mapping[str, Any]
     last: int
-    index: Callable[[str, str], int | None]  # (edge, operation) -> its rank there
+    index: Callable[[str, Any], int | None]  # (edge, operation) -> its rank there
 
     @property
     def n(self) -> int:
@@ -176,10 +149,10 @@ class EdgeCell:
             found.append(rank)
         return tuple(found)
 
-    def written(self, order: tuple[int, ...]) -> dict[str, str] | None:
+    def written(self, order: tuple[int, ...]) -> dict[str, Any] | None:
         """The edges between placed nodes, renumbered; None where a connection would lead backwards or nowhere."""
         at = {0: 0, self.last: self.last} | {1 + old: 1 + position for position, old in enumerate(order)}
-        out = dict.fromkeys(self.cell, NONE)
+        out: dict[str, Any] = dict.fromkeys(self.cell, NONE)
         for edge, operation in self.cell.items():
             i, j = map(int, edge.split("->"))
             if operation == NONE:
@@ -200,3 +173,19 @@ class EdgeCell:
         """Whether swapping two nodes gives the same edges."""
         swap = {a: b, b: a}
         return self.written(tuple(swap.get(i, i) for i in range(self.n))) == dict(self.cell)
+
+
+class LargeEdgeCell:
+    """An edge cell of many nodes."""
+
+    def __init__(self, edges: Mapping[tuple[int, int], Any], part: Product) -> None:
+        ranks, unranks = Ranks(), Unranks()
+        self._last = max(target for _, target in edges)
+        self._parts = dict(part.fields)
+        self._ranks, self._rank, self._unrank = ranks, ranks.of(part), unranks.of(part)
+
+    def lowest(self, rank: int) -> int:
+        """The rank of the canonical form."""
+        genotype: Any = self._unrank(rank)
+        cell = EdgeCell(genotype, self._last, lambda edge, o: self._ranks.index(self._parts[edge], o))
+        return self._rank(cell.written(smallest_order(cell)))
