@@ -7,6 +7,8 @@
     dag_cells               dag               dag
     dag_network             dag_network       dag
     free                    free              free
+    mobile, units           mobile            mobile
+    mnas                    mobile            mnas
     skips                   skips             skips
     branches                branches          branches
     hierarchy               hierarchy         hierarchy
@@ -31,6 +33,8 @@ from app.architecture.lower import (
     edge_cells,
     free,
     hierarchy,
+    mnas,
+    mobile,
     skips,
 )
 from app.architecture.lower.layers import Layers
@@ -46,6 +50,7 @@ from app.space.skeleton import (
     FreeSkeleton,
     HierarchySkeleton,
     ImageInput,
+    MobileSkeleton,
     Skeleton,
     SkipSkeleton,
 )
@@ -68,6 +73,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "dag_cells": Meaning(DagSkeleton, "dag", dag.network),
     "dag_network": Meaning(DagNetworkSkeleton, "dag_network", dag.whole_network),
     "free": Meaning(FreeSkeleton, "free", free.network),
+    "mobile": Meaning(MobileSkeleton, "mobile", mobile.network),
+    "units": Meaning(MobileSkeleton, "mobile", mobile.units),
+    "mnas": Meaning(MobileSkeleton, "mobile", mnas.network),
     "skips": Meaning(SkipSkeleton, "skips", skips.network),
     "branches": Meaning(BranchSkeleton, "branches", branches.network),
     "hierarchy": Meaning(HierarchySkeleton, "hierarchy", hierarchy.network),

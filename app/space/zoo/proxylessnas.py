@@ -13,9 +13,8 @@ PROXYLESSNAS_OPERATIONS = ("mb3_k3", "mb3_k5", "mb3_k7", "mb6_k3", "mb6_k5", "mb
 DEPTHS = (4, 4, 4, 4, 4, 1)
 
 SKELETONS = {
-    "search": MobileSkeleton(depths=DEPTHS, affine=False),
-    "imagenet": MobileSkeleton(depths=DEPTHS),
-    "mobile": MobileSkeleton(depths=DEPTHS, widths=(32, 40, 80, 96, 192, 320)),  # the network released with the paper
+    "search": MobileSkeleton(depths=DEPTHS, widths=(24, 40, 80, 96, 192, 320)),
+    "imagenet": MobileSkeleton(depths=DEPTHS, widths=(32, 40, 80, 96, 192, 320)),  # as the found network was released
     "small": MobileSkeleton(
         depths=DEPTHS,
         stem=8,
