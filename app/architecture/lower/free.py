@@ -7,6 +7,7 @@
     graph      "0->1", "0->2", ...: a term each           vertices add up what arrives; 0 is x, the last is the output
     stack      layers: a Repeat of a term                 one item after another, of any of the lengths
     apply      op: an operation; stride, width            the operation; `width` is a factor on the channels
+    scale      inner; width                               inner at half the extents, and back to the shape of x
 
 A term is also the name of an operation alone, a Repeat (a stack), a Subset (its members in parallel, added up) or a
 Choice of terms, whose options have one shape. A field `kind` tells the alternatives of a Choice apart and means
@@ -147,14 +148,15 @@ def _layers(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
 def _apply(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
     choice, fields = cursor["op"], cursor.fields
     strides = _numbers(fields.get("stride"), lambda n: n in (1, 2), "the stride is 1 or 2")
-    widths = _numbers(fields.get("width"), lambda n: 0 < n <= 16, "the width is a factor above 0, at most 16")
     terms: list[tuple[Guard, Node]] = []
-    for (g, op), (h, stride), (i, factor) in [(o, s, w) for o in choice.values() for s in strides for w in widths]:
+    for (g, op), (h, stride), (i, factor) in [
+        (o, s, w) for o in choice.values() for s in strides for w in _widths(cursor)
+    ]:
         place = f"{at}/{op}" + "".join(
             f"/{name}{n:g}" for name, n in (("stride", stride), ("width", factor)) if name in fields
         )
-        width = max(round(len(x.axis) * factor), 1)
-        terms.append((all_of(g, h, i), operation(b, choice.path, op, place, x, width, int(stride))))
+        y = operation(b, choice.path, op, place, x, _scaled(x, factor), int(stride))
+        terms.append((all_of(g, h, i), y))
     return meet(b, at, cursor, terms)
 
 
@@ -170,6 +172,26 @@ def _numbers(cursor: Cursor | None, legal: Callable[[float], bool], rule: str) -
     return found
 
 
+def _scale(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    """A strided convolution, the inner term, nearest neighbours and a 1x1 convolution."""
+    terms: list[tuple[Guard, Node]] = []
+    for guard, factor in _widths(cursor):
+        place = f"{at}/width{factor:g}" if "width" in cursor.fields else at
+        y = b.relu_conv_norm(f"{place}#down", x, _scaled(x, factor), 3, 2)
+        y = b.resize(f"{place}#up/resize", build(b, f"{place}/inner", cursor["inner"], y), x.size)
+        terms.append((guard, b.relu_conv_norm(f"{place}#up", y, len(x.axis))))
+    return meet(b, at, cursor, terms)
+
+
+def _widths(cursor: Cursor) -> list[tuple[Guard, float]]:
+    rule = "the width is a factor above 0, at most 16"
+    return _numbers(cursor.fields.get("width"), lambda n: 0 < n <= 16, rule)
+
+
+def _scaled(x: Node, factor: float) -> int:
+    return max(round(len(x.axis) * factor), 1)
+
+
 TERMS: Mapping[str, Callable[[Layers, str, Cursor, Node], Node]] = {
     "sequence": _sequence,
     "residual": _residual,
@@ -177,4 +199,5 @@ TERMS: Mapping[str, Callable[[Layers, str, Cursor, Node], Node]] = {
     "graph": _graph,
     "stack": _layers,
     "apply": _apply,
+    "scale": _scale,
 }
