@@ -17,12 +17,13 @@ Invariant: a channel whose segment is switched off is zero on every wire. Only n
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from app.architecture import TRUE, Axis, Graph, Guard, Node, parameters, weigh
+from app.architecture import FALSE, TRUE, Axis, Graph, Guard, Node, all_of, parameters, weigh
 from app.architecture.graph import axes_of
 from app.architecture.guard import position
 from app.space.algebra import Path, Symbol
@@ -302,7 +303,7 @@ class Network(nn.Module):
     def _concat(self, step: Step, live: tuple[int, ...]) -> Call:
         node, guards = step.node, step.guards
         parts = [(slot if i in live else -1, guards[i]) for i, slot in enumerate(step.inputs)]
-        widths = [len(self._steps[slot].node.axis) for slot in step.inputs]
+        runs = [_runs(self._steps[slot].node.axis, guard) for slot, guard in zip(step.inputs, node.guards, strict=True)]
 
         def call(values: Values, scales: Scales) -> Tensor:
             found = [
@@ -312,9 +313,14 @@ class Network(nn.Module):
             like = next((part for part in found if part is not None), None)
             if like is None:
                 return self._nothing(node, values)
+            dim = _channels(like)
             return torch.cat(
-                [_zeros(like, n, node.size) if p is None else p for p, n in zip(found, widths, strict=True)],
-                _channels(like),
+                [
+                    _zeros(like, n, node.size) if part is None else _run(part, dim, start, n)
+                    for part, kept in zip(found, runs, strict=True)
+                    for start, n in kept
+                ],
+                dim,
             )
 
         return call
@@ -369,6 +375,19 @@ def _zeros(like: Tensor, width: int, size: tuple[int, ...]) -> Tensor:
     """Zeros of a node's width and extents, for the samples of another value."""
     shape = (*size, width) if len(size) == 1 else (width, *size)
     return like.new_zeros(len(like), *shape)
+
+
+def _runs(axis: Axis, guard: Guard) -> list[tuple[int, int]]:
+    """(start, number) of the channels of a part that ever go with it: all of them, but for rare cases."""
+    there = [all_of(guard, g) is not FALSE for _, g in axis.segments]
+    if all(there):
+        return [(0, len(axis))]
+    starts = accumulate((n for n, _ in axis.segments), initial=0)
+    return [(start, n) for start, (n, _), kept in zip(starts, axis.segments, there, strict=False) if kept]
+
+
+def _run(part: Tensor, dim: int, start: int, n: int) -> Tensor:
+    return part if part.shape[dim] == n else part.narrow(dim, start, n)
 
 
 def _joined(slots: tuple[int, ...], module: nn.Module) -> Call:

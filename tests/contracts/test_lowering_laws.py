@@ -22,6 +22,8 @@ from app.space import (
     CellSkeleton,
     ChainSkeleton,
     Choice,
+    DagNetworkSkeleton,
+    DagSkeleton,
     Decisions,
     EdgeCellSkeleton,
     FreeSkeleton,
@@ -45,6 +47,7 @@ from app.space.zoo import (
     darts,
     darts_rnn,
     enas_micro,
+    nasbench101,
     nasbench201,
     nasbench301,
     nasnet,
@@ -52,6 +55,7 @@ from app.space.zoo import (
     pnasnet,
     simple_cell,
     transformer,
+    unconstrained_dag,
 )
 from app.space.zoo.autoformer import autoformer
 from workers.inheritance import inherit, one_hot
@@ -148,6 +152,22 @@ CASES: Mapping[str, Case] = {
         space=nasbench201,
         skeleton=EdgeCellSkeleton(channels=3, num_cells=2, affine=False, num_classes=4),
         image=ImageInput(channels=3, height=7, width=10),
+    ),
+    "nasbench101, up to four vertices": Case(
+        space=lambda: nasbench101((2, 3, 4)),
+        skeleton=DagSkeleton(channels=5, num_stacks=2, num_cells=2),
+        genotypes=6,
+    ),
+    "nasbench101, five vertices, odd extents": Case(
+        space=lambda: nasbench101((5,), ("none", "conv3x3-bn-relu", "maxpool3x3", "skip_connect", "sep_conv_3x3")),
+        skeleton=DagSkeleton(channels=8, num_stacks=2, num_cells=1, affine=False, num_classes=4),
+        image=ImageInput(channels=2, height=7, width=5),
+        genotypes=6,
+    ),
+    "unconstrained graph": Case(
+        space=lambda: unconstrained_dag(6, ("none", "conv_3x3", "max_pool_3x3", "skip_connect")),
+        skeleton=DagNetworkSkeleton(channels=3),
+        genotypes=6,
     ),
     "chain, several depths": Case(space=chain, skeleton=ChainSkeleton(channels=3), genotypes=4),
     "chain, exits of unlike widths": Case(

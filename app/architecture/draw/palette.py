@@ -20,6 +20,7 @@ _PREFIXES = (
     ("conv", "convolution"),
     ("nor_conv", "convolution"),
     ("max_pool", "max"),
+    ("maxpool", "max"),
     ("avg_pool", "average"),
     ("skip_connect", "identity"),
     ("identity", "identity"),
