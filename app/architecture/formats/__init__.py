@@ -8,7 +8,15 @@ write_format(space, name, genotype)   -> a JSON value
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from app.architecture.formats.cell_genotype import CELL_GENOTYPE
+from app.architecture.formats.darts import DARTS
+from app.architecture.formats.enas_micro import ENAS_MICRO
 from app.architecture.formats.format import Format, FormatError
+from app.architecture.formats.nasbench201 import NASBENCH201
+from app.architecture.formats.nasbench301 import NASBENCH301
+from app.architecture.formats.naslib_darts import NASLIB_DARTS
+from app.architecture.formats.naslib_nasbench201 import NASLIB_NASBENCH201
+from app.architecture.formats.nasnet_lists import NASNET_LISTS
 from app.space import Genotype, SearchSpace
 
 JSON = Format(
@@ -20,7 +28,22 @@ JSON = Format(
     write=lambda space, genotype: space.plan.normalise(genotype),
 )
 
-FORMATS: Mapping[str, Format] = MappingProxyType({f.name: f for f in (JSON,)})
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        f.name: f
+        for f in (
+            JSON,
+            DARTS,
+            NASBENCH301,
+            NASLIB_DARTS,
+            NASNET_LISTS,
+            ENAS_MICRO,
+            CELL_GENOTYPE,
+            NASBENCH201,
+            NASLIB_NASBENCH201,
+        )
+    }
+)
 
 
 def formats_of(space: SearchSpace) -> tuple[Format, ...]:
