@@ -12,6 +12,12 @@
     skips                   skips             skips
     branches                branches          branches
     hierarchy               hierarchy         hierarchy
+    trellis                 trellis           trellis
+    fpn                     fpn               fpn
+    head                    head              detection
+    transformer             transformer       transformer
+    widths                  widths            widths
+    recurrent               recurrent         recurrent
 
 A meaning is an ordinary function over a cursor and a builder. It maps over guarded cases and never asks whether
 something is decided, hence `lower(s, k, d) == resolve(lower(s, k), d)` for every d, also partial.
@@ -19,7 +25,7 @@ something is decided, hence `lower(s, k, d) == resolve(lower(s, k), d)` for ever
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
@@ -30,12 +36,18 @@ from app.architecture.lower import (
     cells,
     chain,
     dag,
+    detection,
     edge_cells,
+    fpn,
     free,
     hierarchy,
     mnas,
     mobile,
+    recurrent,
     skips,
+    transformer,
+    trellis,
+    widths,
 )
 from app.architecture.lower.layers import Layers
 from app.architecture.lower.operation import operation
@@ -47,13 +59,22 @@ from app.space.skeleton import (
     DagNetworkSkeleton,
     DagSkeleton,
     EdgeCellSkeleton,
+    FpnSkeleton,
     FreeSkeleton,
+    HeadSkeleton,
     HierarchySkeleton,
     ImageInput,
     MobileSkeleton,
+    RecurrentSkeleton,
     Skeleton,
     SkipSkeleton,
+    TransformerSkeleton,
+    TrellisSkeleton,
+    WidthSkeleton,
 )
+
+# Whether the first output is a vector of logits, logits at every pixel, or maps of anchors' classes (then of boxes)
+Task = Literal["classification", "segmentation", "detection"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,7 @@ class Meaning:
     skeleton: type[Skeleton]
     family: str
     network: Callable[[Layers, Cursor, Any, ImageInput], tuple[Node, ...]]
+    task: Task = "classification"
 
 
 MEANINGS: Mapping[str, Meaning] = {
@@ -79,6 +101,12 @@ MEANINGS: Mapping[str, Meaning] = {
     "skips": Meaning(SkipSkeleton, "skips", skips.network),
     "branches": Meaning(BranchSkeleton, "branches", branches.network),
     "hierarchy": Meaning(HierarchySkeleton, "hierarchy", hierarchy.network),
+    "trellis": Meaning(TrellisSkeleton, "trellis", trellis.network, "segmentation"),
+    "fpn": Meaning(FpnSkeleton, "fpn", fpn.network, "detection"),
+    "head": Meaning(HeadSkeleton, "head", detection.network, "detection"),
+    "transformer": Meaning(TransformerSkeleton, "transformer", transformer.network),
+    "widths": Meaning(WidthSkeleton, "widths", widths.network),
+    "recurrent": Meaning(RecurrentSkeleton, "recurrent", recurrent.network),
 }
 
 
@@ -86,7 +114,8 @@ def lower(grammar: Grammar, skeleton: Skeleton, image: ImageInput, decided: Deci
     """What a grammar means on a skeleton once some decisions are made.
 
     `decided` is partial: all answers give an architecture, none the supernet, some anything between. The outputs are
-    the logits (num_classes,), then those of the auxiliary head where the skeleton has one. LoweringError says what
+    the logits (num_classes,), then those of the auxiliary head where the skeleton has one; of a segmentation one map
+    (num_classes, height, width), of a detection one map of classes a level, then one of boxes. LoweringError says what
     does not fit together.
     """
     cursor = Cursor.root(grammar, decided)
@@ -142,4 +171,4 @@ def lower_operation(
     return b.finish([operation(b, "", name, name, x, channels if width is None else width, stride)])
 
 
-__all__ = ["MEANINGS", "Meaning", "lower", "lower_cell", "lower_operation"]
+__all__ = ["MEANINGS", "Meaning", "Task", "lower", "lower_cell", "lower_operation"]
