@@ -13,7 +13,7 @@ from app.architecture.builder import NODES
 from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
-from app.architecture.guard import FALSE, Guard, any_of, not_
+from app.architecture.guard import Guard, any_of, not_
 from app.architecture.lower.edge_cells import read_edges
 from app.architecture.lower.layers import Layers, positive
 from app.architecture.lower.operation import operation
@@ -84,7 +84,7 @@ class Motifs:
                     parts.append((any_of(*(g for g, _ in made)), b.sum(f"{here}/{i}", made)))
                 else:
                     parts += made
-            there = any_of(*(g for g, _ in parts)) if parts else FALSE
+            there = any_of(*(g for g, _ in parts))
             terms = [(not_(there), operation(b, "", NONE, f"{here}/none", x, len(x.axis)))]
             if self.concat and parts:
                 terms.append((there, b.relu_conv_norm(f"{here}/fit", b.concat(f"{here}/concat", parts), len(x.axis))))
