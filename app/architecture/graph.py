@@ -24,6 +24,7 @@ the sum of guard times term is the mixture.
     resize       1        extents mode                                    nearest or bilinear; of a vector, constant
     row          1        index                                           one row of the maps as a vector
     tokens       1                                                        places as a sequence, row by row
+    maps         1        extents                                         a sequence as maps again
     embedding    1        rows channel                                    a learnt row for each number in a channel
     class_token  1                                                        a learnt token before the others
     position     1        rows                                            plus a learnt row a place

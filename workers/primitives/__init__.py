@@ -23,6 +23,7 @@ Legend: B batch, C channels in, D channels out, H and W extents, ' after a strid
     truncate     (B, C, ...) -> (B, D, ...)         placement
     row          (B, C, H, W) -> (B, C W)           sequence
     tokens       (B, C, H, W) -> (B, H W, C)        sequence
+    maps         (B, H W, C) -> (B, C, H, W)        sequence
     embedding    (B, C, H, W) -> (B, H W, F)        sequence
     class_token  (B, N, F) -> (B, 1 + N, F)         sequence
     position     (B, N, F) -> (B, N, F)             sequence
@@ -61,7 +62,7 @@ from workers.primitives.normalisation import BatchNorm, batch_norm
 from workers.primitives.placement import Shift, Truncate, Zero, shift, truncate, zero
 from workers.primitives.pooling import AvgPool, Mean, avg_pool, max_pool, mean
 from workers.primitives.resizing import resize
-from workers.primitives.sequence import class_token, embedding, first, position, row, tokens
+from workers.primitives.sequence import class_token, embedding, first, maps, position, row, tokens
 from workers.primitives.weighted_sum import weighted_sum
 
 Factory = Callable[[Graph, Node], nn.Module]
@@ -95,6 +96,7 @@ PRIMITIVES: Mapping[str, Factory] = {
     "truncate": truncate,
     "row": row,
     "tokens": tokens,
+    "maps": maps,
     "embedding": embedding,
     "class_token": class_token,
     "position": position,

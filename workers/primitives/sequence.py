@@ -19,6 +19,18 @@ class Tokens(nn.Module):
         return x.flatten(2).transpose(1, 2)
 
 
+class Maps(nn.Module):
+    """A sequence as maps again, row by row."""
+
+    def __init__(self, extents: tuple[int, int]) -> None:
+        super().__init__()
+        self.extents = extents
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H W, C) -> (B, C, H, W)."""
+        return x.transpose(1, 2).unflatten(2, self.extents)
+
+
 class Embedding(nn.Module):
     """A learnt row for each whole number in a channel."""
 
@@ -82,6 +94,11 @@ class Row(nn.Module):
 def tokens(graph: Graph, node: Node) -> nn.Module:
     """Places as a sequence."""
     return Tokens()
+
+
+def maps(graph: Graph, node: Node) -> nn.Module:
+    """A sequence at a node's extents."""
+    return Maps(node["extents"])
 
 
 def embedding(graph: Graph, node: Node) -> nn.Module:

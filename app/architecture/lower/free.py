@@ -8,6 +8,9 @@
     stack      layers: a Repeat of a term                 one item after another, of any of the lengths
     apply      op: an operation; stride, width            the operation; `width` is a factor on the channels
     scale      inner; width                               inner at half the extents, and back to the shape of x
+    mbconv     kernel, expand; se, stride, width          an inverted residual, kernel and expansion elastic
+    layer      heads, head_dim, attention, ffn,           a transformer's layer, the places of the maps its tokens
+               mlp_ratio, norm: each may be left out
 
 A term is also the name of an operation alone, a Repeat (a stack), a Subset (its members in parallel, added up) or a
 Choice of terms, whose options have one shape. A field `kind` tells the alternatives of a Choice apart and means
@@ -15,18 +18,24 @@ nothing. Recursion of the grammar is recursion here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 
+from app.architecture.axis import Axis
 from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
 from app.architecture.guard import FALSE, TRUE, Guard, all_of, not_
 from app.architecture.lower.edge_cells import read_edges
 from app.architecture.lower.layers import Layers, positive
+from app.architecture.lower.mbconv import Block, mbconv, squeeze, squeezed
 from app.architecture.lower.operation import operation
+from app.architecture.lower.transformer import Stream, build_layer
 from app.space.algebra import Record, Repeat, Scalar, Value
-from app.space.skeleton import FreeSkeleton, ImageInput
+from app.space.skeleton import FreeSkeleton, ImageInput, TransformerSkeleton
 
 LABEL = "kind"
+HEAD_DIM = 16  # features of an attention head where a layer does not say
+HEAD_RULE = "a head has 1 to 1024 features"
 
 
 def network(b: Layers, cursor: Cursor, skeleton: FreeSkeleton, image: ImageInput) -> tuple[Node, ...]:
@@ -146,24 +155,63 @@ def _layers(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
 
 
 def _apply(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
-    choice, fields = cursor["op"], cursor.fields
-    strides = _numbers(fields.get("stride"), lambda n: n in (1, 2), "the stride is 1 or 2")
+    choice = cursor["op"]
     terms: list[tuple[Guard, Node]] = []
-    for (g, op), (h, stride), (i, factor) in [
-        (o, s, w) for o in choice.values() for s in strides for w in _widths(cursor)
-    ]:
-        place = f"{at}/{op}" + "".join(
-            f"/{name}{n:g}" for name, n in (("stride", stride), ("width", factor)) if name in fields
-        )
-        y = operation(b, choice.path, op, place, x, _scaled(x, factor), int(stride))
-        terms.append((all_of(g, h, i), y))
+    for (g, op), (h, end, stride, width) in product(choice.values(), _shapes(cursor, x)):
+        terms.append((all_of(g, h), operation(b, choice.path, op, f"{at}/{op}{end}", x, width, stride)))
     return meet(b, at, cursor, terms)
 
 
-def _numbers(cursor: Cursor | None, legal: Callable[[float], bool], rule: str) -> list[tuple[Guard, float]]:
-    """A numeric field, 1 where it is not there."""
+def _mbconv(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    """Blocks of MobileNet; those with and without squeeze-and-excitation are two."""
+    kernels = _numbers(cursor["kernel"], lambda n: n in range(1, 32, 2), "a kernel is odd, at most 31")
+    ratios = _numbers(cursor["expand"], lambda n: 0 < n <= 16, "an expansion is above 0, at most 16")
+    gates = cursor["se"].values() if "se" in cursor.fields else [(TRUE, False)]
+    kernel = Axis.rings([(g, int(n)) for g, n in kernels])
+    inner = Axis.elastic([(g, _scaled(x, ratio)) for g, ratio in ratios])
+    features = Axis.elastic([(g, squeezed(_scaled(x, ratio))) for g, ratio in ratios])
+
+    def gated(place: str, y: Node) -> Node:
+        return squeeze(b, place, y, features)
+
+    terms: list[tuple[Guard, Node]] = []
+    for (g, se), (h, end, stride, width) in product(gates, _shapes(cursor, x)):
+        place = f"{at}{'/se' if se else ''}{end}"
+        y = mbconv(b, place, x, width, stride, Block(), kernel, inner, gated if se else None)
+        kept = (x.axis, x.size) == (y.axis, y.size)
+        terms.append((all_of(g, h), b.sum(f"{place}/add", [(TRUE, x), (TRUE, y)]) if kept else y))
+    return meet(b, at, cursor, terms)
+
+
+def _attend(b: Layers, at: str, cursor: Cursor, x: Node) -> Node:
+    """A transformer's layer between maps and maps; positions are left to the convolutions around."""
+    rows, columns = x.size
+    tokens = b.add(f"{at}#tokens", "tokens", [x], x.axis, (rows * columns,))
+    terms: list[tuple[Guard, Node]] = []
+    for guard, features in _numbers(cursor.fields.get("head_dim"), lambda n: n in range(1, 1025), HEAD_RULE, HEAD_DIM):
+        stream = Stream(x.axis, [(TRUE, len(x.axis))], (rows, columns), 0, TransformerSkeleton(head_dim=int(features)))
+        terms.append((guard, build_layer(b, f"{at}/head_dim{features:g}", cursor, tokens, stream)))
+    y = b.sum(f"{at}#layer", terms)
+    return b.add(f"{at}#maps", "maps", [y], x.axis, x.size, extents=x.size)
+
+
+def _shapes(cursor: Cursor, x: Node) -> list[tuple[Guard, str, int, int]]:
+    """(when, end of the place's name, stride, channels) of the optional fields `stride` and `width`."""
+    strides = _numbers(cursor.fields.get("stride"), lambda n: n in (1, 2), "the stride is 1 or 2")
+    found: list[tuple[Guard, str, int, int]] = []
+    for (g, stride), (h, factor) in product(strides, _widths(cursor)):
+        given = (("stride", stride), ("width", factor))
+        end = "".join(f"/{name}{n:g}" for name, n in given if name in cursor.fields)
+        found.append((all_of(g, h), end, int(stride), _scaled(x, factor)))
+    return found
+
+
+def _numbers(
+    cursor: Cursor | None, legal: Callable[[float], bool], rule: str, default: float = 1
+) -> list[tuple[Guard, float]]:
+    """A numeric field, the default where it is not there."""
     if cursor is None:
-        return [(TRUE, 1)]
+        return [(TRUE, default)]
     found: list[tuple[Guard, float]] = []
     for guard, value in cursor.values():
         if isinstance(value, bool | str) or not legal(value):
@@ -200,4 +248,6 @@ TERMS: Mapping[str, Callable[[Layers, str, Cursor, Node], Node]] = {
     "stack": _layers,
     "apply": _apply,
     "scale": _scale,
+    "mbconv": _mbconv,
+    "layer": _attend,
 }
