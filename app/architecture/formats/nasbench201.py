@@ -4,6 +4,7 @@ One part a node, joined by +; in a part one operation~source for every earlier n
 """
 
 import re
+from functools import cache
 from typing import cast
 
 from app.architecture.formats.edge_layout import edge_layout, edge_layout_of
@@ -13,6 +14,11 @@ from app.space import Genotype, SearchSpace
 
 _OPERATION = re.compile(r"[^|~+\s]++")
 _BAR, _PLUS, _END = re.compile(r"\|"), re.compile(r"\+"), re.compile(r"\s*+\Z")
+
+
+@cache
+def _source(node: int) -> re.Pattern[str]:
+    return re.compile(rf"~{node}\|")
 
 
 def _suits(space: SearchSpace) -> bool:
@@ -34,7 +40,7 @@ def _read(space: SearchSpace, value: object) -> Genotype:
                 message = f"no operation {operation[0]!r} in this space"
                 raise reader.error(operation.start(), message, operation[0], layout.operations)
             found[f"{source}->{node}"] = operation[0]
-            reader.expect(re.compile(rf"~{source}\|"), f"~{source}|")
+            reader.expect(_source(source), f"~{source}|")
     reader.expect(_END, "the end")
     return space.plan.normalise(found)
 

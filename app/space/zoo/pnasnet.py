@@ -19,9 +19,10 @@ PNASNET_OPERATIONS = (
     "dil_conv_3x3",
 )
 
+# a third of the cells for each extent, the first of the second and last third with stride 2
 SKELETONS = {
-    "search": CellSkeleton(channels=24, num_cells=8),
-    "cifar": CellSkeleton(channels=48, num_cells=11),
+    "search": CellSkeleton(channels=24, num_cells=6),
+    "cifar": CellSkeleton(channels=48, num_cells=9),
     "imagenet": CellSkeleton(channels=54, num_cells=9, stem="cells", stem_multiplier=1, num_classes=1000),
     "small": CellSkeleton(channels=8, num_cells=3),
 }
