@@ -231,11 +231,13 @@ CASES: Mapping[str, Case] = {
     "nasbench macro": Case(space=nasbench_macro, skeleton=nasbench_macro().skeletons["small"], genotypes=4),
     "nasbench macro, slices of one tensor": Case(
         space=lambda: nasbench_macro(4),
-        skeleton=replace(TWO_STAGES, elastic=True, affine=False),
+        skeleton=replace(TWO_STAGES, elastic=True),
         image=ImageInput(channels=2, height=9, width=6),
         genotypes=6,
     ),
-    "proxylessnas": Case(space=lambda: proxylessnas((1, 3)), skeleton=replace(TWO_STAGES, depths=(1, 3)), genotypes=4),
+    "proxylessnas": Case(
+        space=lambda: proxylessnas((1, 3)), skeleton=replace(TWO_STAGES, depths=(1, 3), affine=False), genotypes=4
+    ),
     "fbnet": Case(space=lambda: fbnet(4), skeleton=TWO_STAGES, genotypes=4),
     "fbnet, slices of one tensor": Case(
         space=lambda: fbnet(4), skeleton=replace(TWO_STAGES, elastic=True), genotypes=6
@@ -276,7 +278,9 @@ CASES: Mapping[str, Case] = {
     ),
     "mnasnet": Case(space=lambda: mnasnet(2), skeleton=MNAS, genotypes=6),
     "mnasnet, separate operations": Case(
-        space=lambda: mnasnet(2), skeleton=replace(MNAS, elastic=False, tail=0), genotypes=4
+        space=lambda: mnasnet(2, ("conv", "sepconv", "mb2"), (3,), (0.75, 1.25), (-1, 0)),
+        skeleton=replace(MNAS, elastic=False, tail=0),
+        genotypes=4,
     ),
     "nats size": Case(space=nats_size, skeleton=WidthSkeleton(num_classes=3), genotypes=3),
     "nats size, equal widths often": Case(

@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from app.architecture.axis import Axis
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
-from app.architecture.guard import TRUE, Guard
+from app.architecture.guard import TRUE, Guard, all_of
 from app.architecture.lower.layers import Layers
+
+Cases = Sequence[tuple[Guard, int]]  # exclusive extents
 
 _NAME = re.compile(
     r"(?:mb(?P<mb>\d{1,2}(?:\.\d{1,2})?)_k(?P<k>\d{1,2})|k(?P<kernel>\d{1,2})_e(?P<e>\d{1,2})(?:_g(?P<g>\d{1,2}))?)"
@@ -48,6 +50,9 @@ class Block:
         """A name of the kind."""
         groups = f"{self.expansion:g}_g{self.groups}" if self.groups > 1 else ""
         return f"mb{'' if self.expands else 1}{groups}{'_se' if self.se else ''}_{self.activation}"
+
+
+Option = tuple[Block, Guard, Guard]  # a block, what chooses its kernel, what chooses its expansion
 
 
 def block_of(name: object, *, se: bool = False, activation: str = "relu") -> Block | None:
@@ -117,11 +122,16 @@ def mbconv(
     return pointwise(b, f"{at}/project", y, width, block.groups)
 
 
-def blocks(b: Layers, at: str, x: Node, width: int, stride: int, options: Sequence[tuple[Guard, Block]]) -> Node:
-    """Blocks of one kind as slices of the largest, or a single one; with the residual where the shape is kept."""
-    kind = options[0][1].kind
-    channels = len(x.axis)
-    inner = [(g, max(1, round(block.expansion * channels))) for g, block in options]
+def blocks(
+    b: Layers, at: str, x: Node, width: int, stride: int, options: Sequence[Option], widths: Cases | None = None
+) -> Node:
+    """Blocks of one kind as slices of the largest, or a single one; with the residual where the shape is kept.
+
+    `widths` are the channels that `x` may have, where they are not decided.
+    """
+    kind = options[0][0].kind
+    cases = [(TRUE, len(x.axis))] if widths is None else widths
+    inner = [(all_of(h, g), max(1, round(block.expansion * n))) for block, _, h in options for g, n in cases]
     features = Axis.elastic([(g, squeezed(n)) for g, n in inner])
     y = mbconv(
         b,
@@ -130,13 +140,8 @@ def blocks(b: Layers, at: str, x: Node, width: int, stride: int, options: Sequen
         width,
         stride,
         kind,
-        Axis.rings([(g, block.kernel) for g, block in options]),
+        Axis.rings([(g, block.kernel) for block, g, _ in options]),
         Axis.elastic(inner) if kind.expands else x.axis,
         (lambda place, y: squeeze(b, place, y, features)) if kind.se else None,
     )
-    return residual(b, at, x, y)
-
-
-def residual(b: Layers, at: str, x: Node, y: Node) -> Node:
-    """The sum of both where they have one shape, else the second."""
     return b.sum(f"{at}/add", [(TRUE, x), (TRUE, y)]) if (x.axis, x.size) == (y.axis, y.size) else y

@@ -12,23 +12,21 @@ lie side by side, and every convolution and kernel tensors of its own.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.architecture.axis import Axis
 from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
-from app.architecture.guard import TRUE, Guard, all_of, any_of
+from app.architecture.guard import TRUE, Guard, all_of, any_of, not_
 from app.architecture.lower.layers import Layers
-from app.architecture.lower.mbconv import Block, mbconv, squeeze
+from app.architecture.lower.mbconv import Block, Cases, mbconv, squeeze
 from app.architecture.lower.mobile import Stage, head, stages, stem, tail
 from app.space.skeleton import ImageInput, MobileSkeleton
 
 _MB = re.compile(r"mb(\d{1,2}(?:\.\d{1,2})?)")
 SKIPS = ("none", "identity", "pool")
-
-Cases = Sequence[tuple[Guard, int]]  # exclusive extents
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def network(b: Layers, cursor: Cursor, skeleton: MobileSkeleton, image: ImageInp
     wide = Wide(x, [(TRUE, len(x.axis))])
     for (name, block), stage, depth in zip(blocks.items(), found, skeleton.depths, strict=True):
         wide = _block(b, name, block, wide, stage, depth, elastic=skeleton.elastic)
-    return head(b, skeleton, tail(b, skeleton, wide.maps))
+    return head(b, skeleton, tail(b, skeleton, wide.maps, wide.widths))
 
 
 def _block(b: Layers, at: str, block: Cursor, x: Wide, stage: Stage, depth: int, *, elastic: bool) -> Wide:
@@ -75,18 +73,17 @@ def _block(b: Layers, at: str, block: Cursor, x: Wide, stage: Stage, depth: int,
 
 def _layer(b: Layers, at: str, block: Cursor, x: Wide, axis: Axis, stage: Stage, stride: int, *, elastic: bool) -> Node:
     """The convolutions that a layer may be."""
-    together: dict[str, list[tuple[Guard, float, int]]] = {}
+    together: dict[str, list[tuple[Guard, float, Guard, int]]] = {}
     for g, name in block["conv"].values():
         expansion = _expansion(block["conv"], name)
         for h, kernel in block["kernel"].values():
             kind = ("conv", "sepconv", "mb")[min(int(expansion > 0) + int(expansion > 1), 2)]
             label = kind if elastic else f"{name}_k{kernel}"
-            case = (all_of(g, h), expansion, int(_number(block["kernel"], kernel)))
-            together.setdefault(label, []).append(case)
+            together.setdefault(label, []).append((g, expansion, h, int(_number(block["kernel"], kernel))))
     terms: list[tuple[Guard, Node]] = []
     for label, cases in together.items():
         here = f"{at}/{label}"
-        kernel = Axis.rings([(g, k) for g, _, k in cases])
+        kernel = Axis.rings([(h, k) for _, _, h, k in cases])
         expansion = cases[0][1]
 
         def gate(place: str, y: Node) -> Node:
@@ -96,12 +93,19 @@ def _layer(b: Layers, at: str, block: Cursor, x: Wide, axis: Axis, stage: Stage,
             y = b.norm(f"{here}/norm", b.conv(f"{here}/conv", x.maps, axis, (kernel, kernel), stride))
             y = gate(f"{here}/se", b.unary(f"{here}/act", stage.activation, y))
         else:
-            inner = [(all_of(g, h), max(1, round(e * n))) for g, e, _ in cases for h, n in x.widths]
+            expansions = _exhaustive(dict.fromkeys((g, e) for g, e, _, _ in cases))
+            inner = [(all_of(g, h), max(1, round(e * n))) for g, e in expansions for h, n in x.widths]
             spread = Axis.elastic(inner) if elastic else Axis.of([(n, g) for g, n in inner])
             kind = Block(expands=expansion != 1, activation=stage.activation)
             y = mbconv(b, here, x.maps, axis, stride, kind, kernel, spread if kind.expands else x.maps.axis, gate)
-        terms.append((any_of(*(g for g, _, _ in cases)), y))
+        terms.append((any_of(*(all_of(g, h) for g, _, h, _ in cases)), y))
     return b.sum(at, terms)
+
+
+def _exhaustive(cases: Iterable[tuple[Guard, float]]) -> list[tuple[Guard, float]]:
+    """The cases of one decision, the last also where none holds: then their sizes and those of widths can multiply."""
+    *others, (_, last) = cases
+    return [*others, (not_(any_of(*(g for g, _ in others))), last)]
 
 
 def _expansion(at: Cursor, name: object) -> float:

@@ -17,7 +17,7 @@ from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
 from app.architecture.guard import FALSE, TRUE, Guard, all_of, any_of, not_
 from app.architecture.lower.layers import Layers, positive
-from app.architecture.lower.mbconv import Block, block_of, blocks
+from app.architecture.lower.mbconv import Block, Cases, block_of, blocks
 from app.architecture.lower.operation import operation
 from app.space.algebra import Path, Record, Repeat, Scalar
 from app.space.skeleton import ImageInput, MobileSkeleton
@@ -52,7 +52,7 @@ def stem(b: Layers, skeleton: MobileSkeleton, image: Node) -> Node:
     if not skeleton.first:
         return x
     activation = stages(skeleton)[0].activation if skeleton.widths else skeleton.activation
-    return blocks(b, "first", x, skeleton.first, 1, [(TRUE, Block(expands=False, activation=activation))])
+    return blocks(b, "first", x, skeleton.first, 1, [(Block(expands=False, activation=activation), TRUE, TRUE)])
 
 
 def head(b: Layers, skeleton: MobileSkeleton, x: Node) -> tuple[Node, ...]:
@@ -66,42 +66,63 @@ def head(b: Layers, skeleton: MobileSkeleton, x: Node) -> tuple[Node, ...]:
     return (b.linear("head/linear", x, skeleton.num_classes),)
 
 
-def tail(b: Layers, skeleton: MobileSkeleton, x: Node) -> Node:
-    """The fixed block after the stages."""
+def tail(b: Layers, skeleton: MobileSkeleton, x: Node, widths: Cases | None = None) -> Node:
+    """The fixed block after the stages; `widths` are the channels that `x` may have."""
     if not skeleton.tail:
         return x
     block = Block(expansion=6, activation=skeleton.activation)
-    return blocks(b, "tail", x, skeleton.tail, 1, [(TRUE, block)])
+    return blocks(b, "tail", x, skeleton.tail, 1, [(block, TRUE, TRUE)], widths)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a layer may be."""
+
+    name: Scalar
+    guard: Guard
+    block: Block | None  # None of any other operation
+    kernel: Guard  # what chooses the block's kernel
+    expansion: Guard
+
+
+def named(choice: Cursor, stage: Stage) -> list[Option]:
+    """The options of a layer by name."""
+    return [
+        Option(name, g, block_of(name, se=stage.se, activation=stage.activation), g, g) for g, name in choice.values()
+    ]
+
+
+def recorded(block: Cursor, stage: Stage) -> list[Option]:
+    """The options of a layer by kernel and expansion."""
+    found: list[Option] = []
+    for g, kernel in block["kernel"].values():
+        for h, expansion in block["expand"].values():
+            name = f"mb{expansion:g}_k{kernel}" if isinstance(expansion, int | float) else ""
+            read = block_of(name, se=stage.se, activation=stage.activation)
+            if read is None:
+                message = f"no block has kernel {kernel!r} and expansion {expansion!r}"
+                raise LoweringError(block.path, message, [kernel, expansion])
+            found.append(Option(name, all_of(g, h), read, g, h))
+    return found
 
 
 def layer(
-    b: Layers,
-    at: str,
-    pointer: Path,
-    options: Sequence[tuple[Guard, Scalar]],
-    x: Node,
-    stage: Stage,
-    stride: int,
-    *,
-    elastic: bool,
+    b: Layers, at: str, pointer: Path, options: Sequence[Option], x: Node, stage: Stage, stride: int, *, elastic: bool
 ) -> Node:
-    """One layer: its options by name; blocks of one kind are slices of one tensor where the skeleton is elastic."""
-    together: dict[object, list[tuple[Guard, Block]]] = {}
-    for guard, name in options:
-        block = block_of(name, se=stage.se, activation=stage.activation)
-        if block is None:
-            together[name] = [(guard, Block())]
-        else:
-            together.setdefault(block.kind if elastic else name, []).append((guard, block))
+    """One layer; blocks of one kind are slices of one tensor where the skeleton is elastic."""
+    together: dict[Scalar, list[Option]] = {}
+    for option in options:
+        label = option.block.kind.label if elastic and option.block is not None else option.name
+        together.setdefault(label, []).append(option)
     terms: list[tuple[Guard, Node]] = []
-    for key, cases in together.items():
-        guard = any_of(*(g for g, _ in cases))
-        if isinstance(key, Block):
-            terms.append((guard, blocks(b, f"{at}/{key.label}", x, stage.width, stride, cases)))
-        elif block_of(key) is not None:
-            terms.append((guard, blocks(b, f"{at}/{key}", x, stage.width, stride, cases)))
+    for label, same in together.items():
+        here = f"{at}/{label}"
+        same_kind = [(o.block, o.kernel, o.expansion) for o in same if o.block is not None]
+        if same_kind:
+            y = blocks(b, here, x, stage.width, stride, same_kind)
         else:
-            terms.append((guard, _other(b, pointer, key, f"{at}/{key}", x, stage.width, stride)))
+            y = _other(b, pointer, label, here, x, stage.width, stride)
+        terms.append((any_of(*(o.guard for o in same)), y))
     return b.sum(at, terms)
 
 
@@ -130,7 +151,7 @@ def network(b: Layers, cursor: Cursor, skeleton: MobileSkeleton, image: ImageInp
     places = _places(skeleton)
     for i, (last, choice) in enumerate(_layers(cursor["layers"], len(places))):
         stage, stride = places[i]
-        x = layer(b, f"layer{i}", choice.path, choice.values(), x, stage, stride, elastic=skeleton.elastic)
+        x = layer(b, f"layer{i}", choice.path, named(choice, stage), x, stage, stride, elastic=skeleton.elastic)
         exits.append((last, x))
     return head(b, skeleton, tail(b, skeleton, b.sum("exit", exits)))
 
@@ -172,23 +193,13 @@ def units(b: Layers, cursor: Cursor, skeleton: MobileSkeleton, image: ImageInput
         items = unit["blocks"].items()
         exits = [(not_(items[0][0]) if items else TRUE, x)]  # a unit without a block is its input
         for i, (_, last, block) in enumerate(items):
-            options = [
-                (all_of(g, h), f"mb{_number(e, block['expand'])}_k{k}")
-                for g, k in block["kernel"].values()
-                for h, e in block["expand"].values()
-            ]
             stride = stage.stride if i == 0 else 1
-            x = layer(b, f"{name}/block{i}", block.path, options, x, stage, stride, elastic=skeleton.elastic)
+            x = layer(
+                b, f"{name}/block{i}", block.path, recorded(block, stage), x, stage, stride, elastic=skeleton.elastic
+            )
             exits.append((last, x))
         x = b.sum(f"{name}/exit", exits)
     return head(b, skeleton, tail(b, skeleton, x))
-
-
-def _number(value: Scalar, at: Cursor) -> str:
-    """A number in the name of a block."""
-    if isinstance(value, bool | str):
-        raise LoweringError(at.path, f"{value!r} is not a number", value)
-    return f"{value:g}"
 
 
 def resized(b: Layers, image: ImageInput, resolution: Cursor | None) -> Node:

@@ -37,16 +37,22 @@ SKELETONS = {
 }
 
 
-def mnasnet(num_blocks: int = 5) -> SearchSpace:
+def mnasnet(
+    num_blocks: int = 5,
+    convolutions: tuple[str, ...] = MNASNET_CONVOLUTIONS,
+    kernels: tuple[int, ...] = (3, 5),
+    widths: tuple[float, ...] = (0.75, 1.0, 1.25),
+    layers: tuple[int, ...] = (-1, 0, 1),
+) -> SearchSpace:
     """The space of the paper."""
     block = record(
         "block",
-        conv=one_of(*MNASNET_CONVOLUTIONS),
-        kernel=one_of(3, 5),
+        conv=one_of(*convolutions),
+        kernel=one_of(*kernels),
         se=one_of(0.0, 0.25),
         skip=one_of("none", "identity", "pool"),
-        width=one_of(0.75, 1.0, 1.25),
-        layers=one_of(-1, 0, 1),
+        width=one_of(*widths),
+        layers=one_of(*layers),
     )
     return SearchSpace(
         name="mnasnet",
