@@ -8,8 +8,10 @@ write_format(space, name, genotype)   -> a JSON value
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from app.architecture.formats.autoformer import AUTOFORMER
 from app.architecture.formats.cell_genotype import CELL_GENOTYPE
 from app.architecture.formats.darts import DARTS
+from app.architecture.formats.darts_rnn import DARTS_RNN
 from app.architecture.formats.enas_micro import ENAS_MICRO
 from app.architecture.formats.format import Format, FormatError
 from app.architecture.formats.nasbench201 import NASBENCH201
@@ -17,6 +19,7 @@ from app.architecture.formats.nasbench301 import NASBENCH301
 from app.architecture.formats.naslib_darts import NASLIB_DARTS
 from app.architecture.formats.naslib_nasbench201 import NASLIB_NASBENCH201
 from app.architecture.formats.nasnet_lists import NASNET_LISTS
+from app.architecture.formats.nats_size import NATS_SIZE
 from app.space import Genotype, SearchSpace
 
 JSON = Format(
@@ -41,6 +44,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             CELL_GENOTYPE,
             NASBENCH201,
             NASLIB_NASBENCH201,
+            NATS_SIZE,
+            AUTOFORMER,
+            DARTS_RNN,
         )
     }
 )
@@ -62,10 +68,11 @@ def write_format(space: SearchSpace, name: str, genotype: Genotype) -> object:
 
 
 def _format(space: SearchSpace, name: str) -> Format:
-    names = tuple(f.name for f in formats_of(space))
-    if name not in names:
+    found = FORMATS.get(name)
+    if found is None or not found.suits(space):
+        names = tuple(f.name for f in formats_of(space))
         raise FormatError("", f"genotypes of {space.name} are not written as {name!r}", name, names)
-    return FORMATS[name]
+    return found
 
 
 __all__ = ["FORMATS", "Format", "FormatError", "formats_of", "read_format", "write_format"]

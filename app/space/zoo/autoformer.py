@@ -4,6 +4,8 @@ Chen, Peng, Fu and Ling, "AutoFormer: Searching Transformers for Visual Recognit
 Three spaces, tiny, small and base. Every head has 64 features, whatever their number.
 """
 
+from math import gcd
+
 from app.space.algebra import Grammar, Ref, Repeat, one_of, record
 from app.space.document import SearchSpace
 from app.space.skeleton import ImageInput, TransformerSkeleton
@@ -28,7 +30,7 @@ def autoformer(
         skeletons={
             "imagenet": TransformerSkeleton(relative=14),
             "small": TransformerSkeleton(
-                patch=2, relative=3, head_dim=8, divisor=(embeds[1] - embeds[0]) // 2, num_classes=10
+                patch=2, relative=3, head_dim=8, divisor=max(gcd(*embeds) // 2, 1), num_classes=10
             ),
         },
         input=ImageInput(height=224, width=224),
