@@ -68,7 +68,7 @@ def network(b: Layers, cursor: Cursor, skeleton: TrellisSkeleton, image: ImageIn
     while states:
         onward: dict[Path, State] = {}
         levels: dict[int, Path] = {}
-        for path, state in states.items():
+        for path, state in sorted(states.items(), key=lambda item: item[1].level):  # however they were met
             other = levels.setdefault(state.level, path)
             if other != path:
                 message = f"two states of layer {layer} at level {state.level}; let both be one shared rule"
@@ -120,7 +120,7 @@ def _cell(b: Layers, at: str, cell: Cell, state: State, skeleton: TrellisSkeleto
     inputs: list[Node] = []
     for name, sources in (("before", state.before), ("last", state.last)):
         terms: list[tuple[Guard, Node]] = []
-        for source in sources.values():
+        for source in sorted(sources.values(), key=lambda source: source.level):
             here = f"{at}/{name}/{source.level}"
             x = b.resize(f"{here}/resize", source.node, extents, "bilinear")
             terms.append((any_of(*source.guards), b.relu_conv_norm(here, x, width)))
