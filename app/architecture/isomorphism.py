@@ -1,7 +1,8 @@
 """When are two plain graphs the same? A certificate that is equal exactly for isomorphic graphs.
 
 Two graphs are isomorphic where their nodes can be matched one to one with every operation, width, extent and attribute
-kept, outputs in their order, and inputs as multisets: a sum or concat has no order of its terms. Names do not count.
+kept, outputs in their order, and inputs as multisets where they have no order: the terms of a sum, product or mean,
+the parts of a concat. Names do not count.
 
 Method: what is read once is folded into its reader, so that the vertices that are left are the nodes read more than
 once, each with a tree of operations without order; colours of vertices are refined in both directions until they are
@@ -21,16 +22,18 @@ from app.architecture.graph import Graph, Node
 
 Colour = bytes
 Certificate = tuple[Colour, ...]
+UNORDERED = ("sum", "concat", "multiply", "average")  # operations of several inputs in any order
 DEEPEST = 64  # nested multi-input operations in one tree; what is deeper becomes a vertex
 
 
 @dataclass(slots=True)
 class Tree:
-    """A chain of operations on trees and vertices, which have no order."""
+    """A chain of operations on trees and vertices."""
 
     labels: list[str]  # the innermost first
     children: list["Tree | int"]
     depth: int
+    ordered: bool  # whether the innermost operation tells its inputs apart
     colour: Colour = b""  # of the labels
 
 
@@ -68,7 +71,7 @@ def fold(graph: Graph) -> Diagram:
                 tree.labels.append(_label(graph, node))
             case _:
                 depth = 1 + max((c.depth for c in children if isinstance(c, Tree)), default=0)
-                tree = Tree([_label(graph, node)], children, depth)
+                tree = Tree([_label(graph, node)], children, depth, node.op not in UNORDERED)
         if times[node.name] == 1 and node.name not in graph.outputs and tree.depth < DEEPEST:
             made[node.name] = tree
         else:
@@ -117,7 +120,7 @@ def _digest(*parts: bytes) -> Colour:
 def _read(tree: Tree, colours: list[Colour], seen: dict[int, Colour] | None = None) -> Colour:
     """A tree at some colours of its vertices; `seen` keeps every subtree's."""
     inner = [_read(c, colours, seen) if isinstance(c, Tree) else colours[c] for c in tree.children]
-    found = _digest(tree.colour, *sorted(inner))
+    found = _digest(tree.colour, *(inner if tree.ordered else sorted(inner)))
     if seen is not None:
         seen[id(tree)] = found
     return found

@@ -12,7 +12,7 @@ import pytest
 from app.architecture import TRUE, Axis, Builder, Graph, LoweringError, Node, architecture_id, canonical, lower
 from app.architecture.isomorphism import certificate
 from app.space import CellSkeleton, ImageInput
-from app.space.zoo import ZOO, darts, nasbench201, simple_cell
+from app.space.zoo import ZOO, darts, darts_rnn, nasbench201, simple_cell
 
 IMAGE = ImageInput(channels=1, height=8, width=8)
 SMALL = CellSkeleton(channels=4, num_cells=3)
@@ -211,3 +211,27 @@ def test_shapes_that_do_not_meet_are_refused() -> None:
     ):
         with pytest.raises(LoweringError):
             combine()
+
+
+@pytest.mark.parametrize(("op", "same"), [("multiply", True), ("average", True), ("highway", False)])
+def test_inputs_have_an_order_where_their_operation_tells_them_apart(op: str, same: bool) -> None:
+    def built(order: tuple[int, int, int]) -> str:
+        b = Builder()
+        x = b.add("x", "input", [], Axis.of(3), ())
+        parts = [x, *(b.add(name, name, [x], x.axis, ()) for name in ("relu", "tanh"))]
+        return certificate(b.finish([b.add("y", op, [parts[i] for i in order], x.axis, ())]))
+
+    assert (built((0, 1, 2)) == built((0, 2, 1))) is same
+
+
+def test_nodes_of_a_recurrent_cell_may_change_places() -> None:
+    """Two nodes that do not read each other, the weights of all steps in time tied: one architecture."""
+    space = darts_rnn(3)
+
+    def named(*steps: tuple[int, str]) -> str:
+        genotype = {f"node{i}": {"input": j, "activation": a} for i, (j, a) in enumerate(steps, 1)}
+        return architecture_id(space, space.skeletons["small"], IMAGE, genotype)
+
+    one = named((0, "tanh"), (0, "relu"), (1, "sigmoid"))
+    assert named((0, "relu"), (0, "tanh"), (2, "sigmoid")) == one
+    assert named((0, "tanh"), (0, "relu"), (2, "sigmoid")) != one
