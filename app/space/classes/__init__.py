@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from app.space.classes.edge_forms import EDGE_FORMS
 from app.space.classes.reading import Classes, Reading, by_rank
 from app.space.classes.relabelling import OPERAND_SWAP, RELABELLING
+from app.space.classes.runs import RUNS
 from app.space.derived import derived
 from app.space.errors import Unreadable
 
@@ -22,6 +23,7 @@ READINGS: tuple[Reading, ...] = (
     *RELABELLING,
     *OPERAND_SWAP,
     *EDGE_FORMS,
+    RUNS,
 )
 
 # Equivalences that keep every operation, width and parameter, the widest first: what an id may be up to.
