@@ -1,4 +1,4 @@
-"""Runs of layers of one shape: counts, canonical forms and orbits against lists of all members, and against networks."""
+"""Runs of layers of one shape: counts, canonical forms and orbits against lists of all members and their networks."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -103,7 +103,8 @@ def test_classes_are_the_networks(name: str) -> None:
         )
         classes[identity].append(index)
     counted = reading.count(space)
-    assert counted is not None and reading.orbit is not None
+    assert counted is not None
+    assert reading.orbit is not None
     assert counted.exact == len(classes) < space.plan.size
     for members in classes.values():
         for index in members:

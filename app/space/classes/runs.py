@@ -16,6 +16,7 @@ from app.space.classes.cells import values_of
 from app.space.classes.reading import Classes, Reading
 from app.space.derived import derived
 from app.space.skeleton import MobileSkeleton
+from app.space.value import is_object
 
 if TYPE_CHECKING:
     from app.space.document import SearchSpace
@@ -103,7 +104,7 @@ def _chain(space: "SearchSpace") -> Chain:
 def _word(genotype: Genotype) -> list[Scalar]:
     """The operations of a member, layer by layer."""
     layers = cast("dict[str, Any]", genotype)["layers"]
-    return list(layers.values() if isinstance(layers, dict) else layers)
+    return list(layers.values() if is_object(layers) else layers)
 
 
 def _canonical(space: "SearchSpace", genotype: Genotype) -> Genotype:
@@ -115,7 +116,7 @@ def _canonical(space: "SearchSpace", genotype: Genotype) -> Genotype:
             early = len(left) < run.stop - i and (not left or order(keep) < order(left[0]))
             word[i] = keep if early else left.pop(0)
     layers = cast("dict[str, Any]", genotype)["layers"]
-    return {"layers": dict(zip(layers, word, strict=True)) if isinstance(layers, dict) else list(word)}
+    return {"layers": dict(zip(layers, word, strict=True)) if is_object(layers) else list(word)}
 
 
 def _orbit(space: "SearchSpace", genotype: Genotype) -> int:
