@@ -10,6 +10,7 @@
 from typing import TYPE_CHECKING
 
 from app.space.classes.edge_forms import EDGE_FORMS
+from app.space.classes.isomorphism import ISOMORPHISM
 from app.space.classes.reading import Classes, Reading, by_rank
 from app.space.classes.relabelling import OPERAND_SWAP, RELABELLING
 from app.space.classes.runs import RUNS
@@ -23,6 +24,7 @@ READINGS: tuple[Reading, ...] = (
     *RELABELLING,
     *OPERAND_SWAP,
     *EDGE_FORMS,
+    ISOMORPHISM,
     RUNS,
 )
 

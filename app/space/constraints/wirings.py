@@ -67,13 +67,18 @@ def _core(inner: int, edge: int) -> int:
 
 def _connected(inner: int, edge: int, other: int) -> int:
     """Connected wirings: `edge` stands for an edge that is through, there or not, `other` for any other edge."""
-    total = 0
-    for through in range(inner + 1):
-        core = _core(through, edge)
-        for back in range(inner - through + 1):
-            for aside in range(inner - through - back + 1):
-                total += core * _orders(through, inner - through - back - aside, back, aside, other)
-    return total
+    return sum(_core(through, edge) * around(inner, through, other) for through in range(inner + 1))
+
+
+@cache
+def around(inner: int, through: int, other: int = 2) -> int:
+    """The edges of `inner` vertices that are not through, over all ways to choose the `through` ones that are."""
+    rest = inner - through
+    return sum(
+        _orders(through, rest - back - aside, back, aside, other)
+        for back in range(rest + 1)
+        for aside in range(rest - back + 1)
+    )
 
 
 def _orders(through: int, ahead: int, back: int, aside: int, other: int) -> int:
