@@ -40,17 +40,33 @@ from app.space import (
     one_of,
     record,
 )
-from app.space.skeleton import RecurrentSkeleton, TransformerSkeleton, WidthSkeleton
+from app.space.skeleton import (
+    BranchSkeleton,
+    FpnSkeleton,
+    HeadSkeleton,
+    HierarchySkeleton,
+    RecurrentSkeleton,
+    SkipSkeleton,
+    TransformerSkeleton,
+    TrellisSkeleton,
+    WidthSkeleton,
+)
 from app.space.zoo import (
     amoebanet,
+    autodeeplab,
     autoformer_t,
     chain,
     darts,
     darts_rnn,
+    detection_head,
+    enas_macro,
     enas_micro,
     fbnet,
+    hierarchical,
     mnasnet,
     mobilenet_ofa,
+    multibranch,
+    nas_fpn,
     nasbench101,
     nasbench201,
     nasbench301,
@@ -300,6 +316,59 @@ CASES: Mapping[str, Case] = {
         image=ImageInput(channels=2, height=3, width=4),
         genotypes=4,
     ),
+    "enas macro": Case(
+        space=lambda: enas_macro(6), skeleton=SkipSkeleton(channels=3, reductions=(0, 2, 4)), genotypes=4
+    ),
+    "enas macro, odd extents": Case(
+        space=lambda: enas_macro(4, ("conv_1x1", "max_pool_3x3", "identity", "none")),
+        skeleton=SkipSkeleton(channels=2, reductions=(2,), affine=False, num_classes=3),
+        image=ImageInput(channels=2, height=7, width=5),
+        genotypes=4,
+    ),
+    "parallel branches": Case(space=multibranch, skeleton=BranchSkeleton(channels=3, num_modules=2), genotypes=5),
+    "parallel branches, none or empty": Case(
+        space=lambda: multibranch((0, 1, 3), (0, 1, 2), ("sep_conv_5x5", "conv_3x3", "avg_pool_3x3")),
+        skeleton=BranchSkeleton(channels=5, num_modules=2, num_classes=3),
+        image=ImageInput(channels=2, height=5, width=9),
+        genotypes=8,
+    ),
+    "motifs": Case(
+        space=lambda: hierarchical(2, 3, 3), skeleton=HierarchySkeleton(channels=2, num_classes=3), genotypes=5
+    ),
+    "motifs, added up": Case(
+        space=lambda: hierarchical(2, 3, 3, ("none", "conv_3x3", "identity", "max_pool_3x3")),
+        skeleton=HierarchySkeleton(channels=4, merge="add", num_classes=4),
+        image=ImageInput(channels=2, height=9, width=6),
+        genotypes=6,
+    ),
+    "auto-deeplab": Case(
+        space=lambda: autodeeplab(3, num_blocks=1),
+        skeleton=TrellisSkeleton(channels=3, stem_channels=4, head_channels=6, rate=8, num_classes=3),
+        image=ImageInput(channels=2, height=18, width=13),
+        genotypes=4,
+    ),
+    "auto-deeplab, free start": Case(
+        space=lambda: autodeeplab(3, (4, 8), fixed=False, num_blocks=1, operations=("skip_connect", "dil_conv_3x3")),
+        skeleton=TrellisSkeleton(channels=3, stem_channels=3, head_channels=6, affine=False, num_classes=2),
+        genotypes=6,
+    ),
+    "nas-fpn": Case(
+        space=lambda: nas_fpn(5, (3, 4, 5)),
+        skeleton=FpnSkeleton(backbone_channels=2, channels=3, head_depth=1, num_anchors=2, num_classes=3),
+        image=ImageInput(channels=2, height=40, width=33),
+        genotypes=8,
+    ),
+    "detection head": Case(
+        space=lambda: detection_head((3, 4, 5), (0, 1, 2)),
+        skeleton=HeadSkeleton(backbone_channels=2, channels=3, num_anchors=1, num_classes=3),
+        image=ImageInput(channels=2, height=25, width=34),
+        genotypes=5,
+    ),
+    "detection head, modulated": Case(
+        space=lambda: detection_head((3, 5), (1, 2), ("modulated_conv_3x3", "atrous_conv_5x5")),
+        skeleton=HeadSkeleton(backbone_channels=2, channels=2, num_anchors=1, affine=False, num_classes=2),
+        image=ImageInput(channels=1, height=33, width=18),
+    ),
 }
 
 
@@ -344,7 +413,8 @@ def jittered(network: Network, seed: int) -> Network:
 
 
 def parts(output: Tensor | tuple[Tensor, ...]) -> Tensor:
-    return torch.cat(output, 1) if isinstance(output, tuple) else output
+    outputs = output if isinstance(output, tuple) else (output,)
+    return torch.cat([found.flatten(1) for found in outputs], 1)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -370,8 +440,12 @@ def test_every_open_decision_is_one_of_the_space(name: str) -> None:
     decisions = {decision.path: decision for decision in space.plan.decisions()}
     for path, (kind, options) in graph.open.items():
         assert (decisions[path].kind, decisions[path].options) == (kind, options)
-    places = [list(decisions).index(path) for path in graph.open]
-    assert places == sorted(places), "open decisions are in the order of the grammar"
+    rules = list(space.grammar.rules)
+    places = [
+        (rules.index(path[1:].partition("/")[0]), 0) if path.startswith("@") else (-1, list(decisions).index(path))
+        for path in graph.open
+    ]
+    assert places == sorted(places), "open decisions are in the order of the grammar, then of the shared rules"
 
 
 @pytest.mark.parametrize("name", CASES)
