@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.architecture import architecture_id
-from app.catalogue import Job, architectures, evaluations
-from app.experiment import DATASETS, JobResult, MeasuredEvaluation, recipe_digest
+from app.catalogue import Job, architectures, counts, evaluations
+from app.experiment import DATASETS, JobResult, MeasuredCount, MeasuredEvaluation, recipe_digest
 from app.space import SearchSpace, space_from_json
 from workers.fenced import finite
 
@@ -74,3 +74,9 @@ def record(session: Session, job: Job, measured: tuple[MeasuredArchitecture, ...
             owner=job.owner,
             visibility=job.visibility,
         )
+
+
+def record_counts(session: Session, job: Job, counted: tuple[MeasuredCount, ...]) -> None:
+    """Write what was counted, in the transaction that ends the job."""
+    for count in counted:
+        counts.record(session, **asdict(count), job_id=job.id)

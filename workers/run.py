@@ -29,7 +29,7 @@ from app.settings import Settings, load_settings
 from workers import log as logs
 from workers.fenced import FencedProgress, Stop, patiently
 from workers.files import JobFiles
-from workers.measured import MeasuredArchitecture, measure, record
+from workers.measured import MeasuredArchitecture, measure, record, record_counts
 from workers.progress import Stopped
 from workers.tasks import KINDS, TORCH_KINDS, handler_of
 
@@ -103,6 +103,7 @@ def _finish(
     """The job's result, its evaluations and its final state: all of it, or nothing."""
     finish(session, lease, plain(outcome.result))
     record(session, job, measured)
+    record_counts(session, job, outcome.counted)
 
 
 def _cancel(

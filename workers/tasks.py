@@ -10,10 +10,14 @@ from app.experiment import JobResult
 from app.jobs import WORK
 from workers.progress import Progress
 
-KINDS: Mapping[str, str] = {"search": "workers.search:run", "training": "workers.train:run"}
+KINDS: Mapping[str, str] = {
+    "search": "workers.search:run",
+    "training": "workers.train:run",
+    "count": "workers.count:run",
+}
 """A kind's handler, `def run(request: ARequest, progress: Progress) -> JobResult`, by name: nothing is imported yet."""
 
-TORCH_KINDS = frozenset(KINDS)
+TORCH_KINDS = frozenset({"search", "training"})
 """Kinds whose child is taken from those that have torch imported already; any other never imports it."""
 
 Handler = Callable[[Any, Progress], JobResult]

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.api.problems import fault_view, listed, located, unprocessable
 from app.api.schemas.genotype import (
+    CanonicalQuestion,
     CanonicalView,
     CostQuestion,
     CostView,
@@ -28,9 +29,13 @@ from app.api.schemas.genotype import (
 )
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import DecisionsView, DecisionView, NodeInputs, SpaceIdentity
-from app.architecture import Cost, LoweringError, canonical, canonical_id, cost, count, draw_svg, draw_text, lower, macs
-from app.space import Decision, Genotype, ImageInput, SearchSpace, Skeleton
+from app.architecture import Cost, LoweringError, cost, count, draw_svg, draw_text, lower, macs
+from app.architecture.formats import FORMATS, FormatError, formats_of, read_format
+from app.space import Decision, Fault, Genotype, ImageInput, InvalidGenotype, SearchSpace, Skeleton
+from app.space.classes import canonical_rank, default_reading, reading_of
 
+MAX_DRAWS = 20_000  # of members, before a sampler that rejects most of them gives up
+MIN_ACCEPTANCE = 0.02  # share of draws kept, below which it does
 MAX_VALUES = 300_000  # JSON values in the genotypes of one answer: about ten megabytes
 
 
@@ -39,10 +44,21 @@ def identity(space: SearchSpace) -> SpaceIdentity:
     return SpaceIdentity(name=space.name, version=space.version, digest=space.digest)
 
 
-def member_rank(space: SearchSpace, genotype: Any) -> int:
-    """The rank of a genotype that must be a member; pointers of faults start at `/genotype`."""
-    with located("/genotype"):
-        return space.plan.rank(genotype)
+def given_rank(
+    space: SearchSpace, genotype: Any, format: str = "json", pointer: str = "/genotype", place: str = "/format"
+) -> int:
+    """The rank of a genotype that must be a member. Pointers of faults start at `pointer`, that of its format is
+    `place`."""
+    named_format(space, format, place)
+    with located(pointer):
+        return space.plan.rank(genotype if format == "json" else read_format(space, format, genotype))
+
+
+def named_format(space: SearchSpace, name: str, place: str = "/format") -> None:
+    """Refuses a format that the space's genotypes do not have."""
+    if name not in FORMATS or not FORMATS[name].suits(space):
+        names = [f.name for f in formats_of(space)]
+        raise unprocessable(place, f"genotypes of {space.name} are not written as {name!r}", name, names)
 
 
 def indexed(space: SearchSpace, genotypes: Iterable[Genotype], pointer: str) -> list[IndexedGenotype]:
@@ -107,28 +123,78 @@ def node_inputs(found: tuple[Decision, ...]) -> Iterator[NodeInputs]:
 
 def validation(space: SearchSpace, question: GenotypeQuestion) -> ValidationView:
     """Whether a genotype is a member; if not, every fault and the nearest member."""
-    faults = space.plan.check(question.genotype)
+    genotype: Any = question.genotype
+    faults: tuple[Fault, ...] = ()
+    if question.format != "json":
+        named_format(space, question.format)
+        try:
+            genotype = read_format(space, question.format, genotype)
+        except InvalidGenotype as error:
+            faults = error.faults
+        except FormatError as error:
+            faults = (Fault(error.pointer, error.message, error.value, error.allowed),)
+    index = None if faults else space.plan.index(genotype)
+    if index is None:
+        faults = faults or space.plan.check(genotype)
     return ValidationView(
         space=identity(space),
-        valid=not faults,
+        valid=index is not None,
         errors=[fault_view(fault) for fault in listed(faults)],
-        repair=space.plan.repair(question.genotype) if faults else None,
-        index=None if faults else str(space.plan.rank(question.genotype)),
-        canonical_id=None if faults else canonical_id(space, question.genotype),
+        repair=space.plan.repair(genotype) if index is None and question.format == "json" else None,
+        index=None if index is None else str(index),
+        canonical_id=None if index is None else class_id(space, canonical_rank(space, index)),
     )
+
+
+def class_id(space: SearchSpace, index: int) -> str:
+    """The compact name of a class: the space's digest, shortened, and the rank of its canonical form."""
+    return f"{space.digest[:16]}-{index}"
 
 
 def sample(space: SearchSpace, question: SampleQuestion) -> SampleView:
     """Random genotypes of a seed."""
-    rng, plan = random.Random(question.seed), space.plan
-    uniform = question.distribution == "uniform"
-    genotypes = (plan.sample(rng, 1)[0] if uniform else plan.sample_per_choice(rng) for _ in range(question.count))
+    unique = question.distribution == "uniform-unique"
+    if question.equivalence is not None and not unique:
+        raise unprocessable("/equivalence", "only `uniform-unique` draws classes", question.equivalence)
+    name = named_equivalence(space, question.equivalence) if unique else None
+    draws = Draws(space, question.distribution, name, random.Random(question.seed))
+    items = indexed(space, islice(draws, question.count), "/count")
     return SampleView(
         space=identity(space),
         distribution=question.distribution,
+        equivalence=name,
         seed=question.seed,
-        items=indexed(space, genotypes, "/count"),
+        drawn=draws.drawn,
+        items=items,
     )
+
+
+@dataclass(slots=True)
+class Draws:
+    """Genotypes drawn one after another. Each class has one canonical form: keeping those that are their own, out of
+    uniform members, is uniform over the classes."""
+
+    space: SearchSpace
+    distribution: str
+    equivalence: str | None
+    rng: random.Random
+    drawn: int = 0
+
+    def __iter__(self) -> Iterator[Genotype]:
+        """Draw without end; a 422 where almost every draw is rejected."""
+        plan, kept = self.space.plan, 0
+        while True:
+            if self.drawn >= MAX_DRAWS and kept < self.drawn * MIN_ACCEPTANCE:
+                message = f"{kept} of {self.drawn} members drawn stand for their class: too few to go on"
+                raise unprocessable("/distribution", message, self.distribution)
+            self.drawn += 1
+            if self.distribution == "per-choice":
+                yield plan.sample_per_choice(self.rng)
+                continue
+            index = self.rng.randrange(plan.size)
+            if self.distribution == "uniform" or canonical_rank(self.space, index, self.equivalence) == index:
+                kept += 1
+                yield plan.unrank(index)
 
 
 def member_page(space: SearchSpace, start: int, limit: int) -> MemberPage:
@@ -151,7 +217,7 @@ def member(space: SearchSpace, index: int) -> MemberView:
 
 def neighbours(space: SearchSpace, question: NeighbourQuestion) -> NeighbourView:
     """The genotypes one decision away."""
-    index = member_rank(space, question.genotype)
+    index = given_rank(space, question.genotype, question.format)
     found = space.plan.neighbours(question.genotype)
     items = indexed(space, islice(found, question.limit), "/limit")
     return NeighbourView(
@@ -162,22 +228,32 @@ def neighbours(space: SearchSpace, question: NeighbourQuestion) -> NeighbourView
     )
 
 
-def canonical_form(space: SearchSpace, question: GenotypeQuestion) -> CanonicalView:
-    """What stands for a genotype and its relabellings."""
-    member_rank(space, question.genotype)
-    form = canonical(space, question.genotype)
+def canonical_form(space: SearchSpace, question: CanonicalQuestion) -> CanonicalView:
+    """What stands for a genotype and all that are the same."""
+    index = given_rank(space, question.genotype, question.format)
+    name = named_equivalence(space, question.equivalence)
+    form = canonical_rank(space, index, name)
     return CanonicalView(
         space=identity(space),
-        equivalence="relabelling",
-        index=str(space.plan.rank(form)),
-        genotype=form,
-        canonical_id=canonical_id(space, question.genotype),
+        equivalence=name,
+        index=str(form),
+        genotype=space.plan.unrank(form),
+        canonical_id=class_id(space, form),
     )
+
+
+def named_equivalence(space: SearchSpace, name: str | None) -> str | None:
+    """The equivalence that a question names, or the space's default one, if it has one."""
+    if name is not None:
+        with located("/equivalence"):
+            return reading_of(space, name).equivalence
+    reading = default_reading(space)
+    return None if reading is None else reading.equivalence
 
 
 def costs(space: SearchSpace, question: CostQuestion) -> CostView:
     """What a genotype costs on a skeleton."""
-    index = member_rank(space, question.genotype)
+    index = given_rank(space, question.genotype, question.format)
     skeleton, image = chosen_skeleton(space, question.skeleton), chosen_image(space, question.input)
     total = network_cost(Network(space, space.digest, index, skeleton, image))
     nodes = total.by_node if question.by_node else ()
@@ -245,7 +321,7 @@ def supernet_cost(supernet: Supernet) -> tuple[int, int]:
 
 def drawing(space: SearchSpace, question: DrawQuestion) -> DrawingView:
     """The drawing of a genotype: its cells, and the network where a skeleton is given."""
-    index = member_rank(space, question.genotype)
+    index = given_rank(space, question.genotype, question.format)
     genotype = space.plan.unrank(index)
     if question.form == "text":
         drawn = draw_text(space, genotype)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from app.api.answers import Network, chosen_image, chosen_skeleton, identity, member_rank, network_cost
+from app.api.answers import Network, chosen_image, chosen_skeleton, given_rank, identity, network_cost
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
 from app.api.drawings import SVG, svg_response
 from app.api.evaluations import evaluation_page
@@ -55,7 +55,7 @@ def ensured(services: Services, body: ArchitectureBody) -> tuple[Architecture, b
     """The architecture of a genotype, and whether it is new."""
     space = find_space(services, body.space)
     skeleton, image = chosen_skeleton(space, body.skeleton), chosen_image(space, body.input)
-    index = member_rank(space, body.genotype)
+    index = given_rank(space, body.genotype, body.format)
     network = Network(space, space.digest, index, skeleton, image)
     total, genotype = network_cost(network), space.plan.unrank(index)
     with services.database.transaction() as session:

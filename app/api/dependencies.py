@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from app.api.headers import IMMUTABLE
 from app.api.library import find_space, parse_reference
 from app.api.problems import not_found, request_identity
-from app.api.services import Services
+from app.api.services import LOCAL_OWNER, Services
 from app.space import SearchSpace
 from app.space.zoo import ZOO
 
@@ -34,7 +34,7 @@ async def space_at(
 ) -> SearchSpace:
     """The space in the path. One that is at hand costs no I/O; a registered one is fetched in the thread pool."""
     name, version = parse_reference(space)
-    found = services.shelf.find(name, version)
+    found = services.shelf.find(name, version, viewer=LOCAL_OWNER)
     return found or await run_in_threadpool(find_space, services, space)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from app.api.answers import Network, Supernet, chosen_skeleton, member_rank, network_cost, supernet_cost
+from app.api.answers import Network, Supernet, chosen_skeleton, given_rank, network_cost, supernet_cost
 from app.api.problems import relocated, unprocessable
 from app.api.schemas.experiment import PlannedNetwork, SearchBody, TrainingBody
 from app.api.schemas.recipe import SearchRecipeChoice, TrainingRecipeChoice
@@ -104,7 +104,7 @@ def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
 def training_request(space: SearchSpace, body: TrainingBody) -> tuple[TrainingRequest, Network]:
     """A training, complete in itself, and the network it trains. Raises where its parts do not fit together."""
     dataset = dataset_named(body.dataset)
-    index = member_rank(space, body.genotype)
+    index = given_rank(space, body.genotype, body.format)
     request = TrainingRequest(
         space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
         document=space_to_json(space),

@@ -6,8 +6,21 @@ from app.api.answers import canonical_form, costs, drawing, neighbours, validati
 from app.api.batches import in_order
 from app.api.dependencies import AnsweringHere, RequestIdentity, SpaceHere
 from app.api.drawings import DRAWINGS, drawing_response
-from app.api.schemas.batch import BatchView, CanonicalBatch, CostBatch, DrawBatch, NeighbourBatch, ValidationBatch
+from app.api.schemas.batch import (
+    BatchView,
+    CanonicalBatch,
+    ConversionBatch,
+    CostBatch,
+    CrossoverBatch,
+    DifferenceBatch,
+    DrawBatch,
+    EncodingBatch,
+    MutationBatch,
+    NeighbourBatch,
+    ValidationBatch,
+)
 from app.api.schemas.genotype import (
+    CanonicalQuestion,
     CanonicalView,
     CostQuestion,
     CostView,
@@ -18,6 +31,19 @@ from app.api.schemas.genotype import (
     NeighbourView,
     ValidationView,
 )
+from app.api.schemas.variation import (
+    ConversionQuestion,
+    ConversionView,
+    CrossoverQuestion,
+    CrossoverView,
+    DifferenceQuestion,
+    DifferenceView,
+    EncodingQuestion,
+    EncodingView,
+    MutationQuestion,
+    MutationView,
+)
+from app.api.variation import conversion, crossover, difference, encoding, mutation
 
 router = APIRouter(prefix="/v1/spaces/{space}", tags=["genotypes"])
 
@@ -49,9 +75,45 @@ def neighbours_batch(space: SpaceHere, batch: NeighbourBatch, request_id: Reques
     return in_order(space, batch.items, neighbours, request_id)
 
 
+@router.post("/mutate")
+async def mutate(answering: AnsweringHere, space: SpaceHere, question: MutationQuestion) -> MutationView:
+    """Random genotypes one decision away from a member: never the member itself."""
+    return await answering(mutation, space, question)
+
+
+@router.post("/mutate/batch")
+def mutate_batch(space: SpaceHere, batch: MutationBatch, request_id: RequestIdentity) -> BatchView[MutationView]:
+    """Mutants of up to 100 members, in order."""
+    return in_order(space, batch.items, mutation, request_id)
+
+
+@router.post("/crossover")
+async def cross(answering: AnsweringHere, space: SpaceHere, question: CrossoverQuestion) -> CrossoverView:
+    """Random children of two members: every decision is answered as one of them answers it."""
+    return await answering(crossover, space, question)
+
+
+@router.post("/crossover/batch")
+def crossover_batch(space: SpaceHere, batch: CrossoverBatch, request_id: RequestIdentity) -> BatchView[CrossoverView]:
+    """Children of up to 100 pairs, in order."""
+    return in_order(space, batch.items, crossover, request_id)
+
+
+@router.post("/diff")
+async def find_difference(answering: AnsweringHere, space: SpaceHere, question: DifferenceQuestion) -> DifferenceView:
+    """The decisions in which two members differ: a script that turns the first into the second, and a distance."""
+    return await answering(difference, space, question)
+
+
+@router.post("/diff/batch")
+def diff_batch(space: SpaceHere, batch: DifferenceBatch, request_id: RequestIdentity) -> BatchView[DifferenceView]:
+    """Differences of up to 500 pairs, in order."""
+    return in_order(space, batch.items, difference, request_id)
+
+
 @router.post("/canonical")
-async def find_canonical(answering: AnsweringHere, space: SpaceHere, question: GenotypeQuestion) -> CanonicalView:
-    """The form that stands for a member and everything that is the same but for its labels."""
+async def find_canonical(answering: AnsweringHere, space: SpaceHere, question: CanonicalQuestion) -> CanonicalView:
+    """The member that stands for a member and everything that is the same under an equivalence of the space."""
     return await answering(canonical_form, space, question)
 
 
@@ -83,3 +145,27 @@ def draw(space: SpaceHere, question: DrawQuestion) -> Response:
 def draw_batch(space: SpaceHere, batch: DrawBatch, request_id: RequestIdentity) -> BatchView[DrawingView]:
     """Drawings of up to 20 members, in order."""
     return in_order(space, batch.items, drawing, request_id)
+
+
+@router.post("/encode")
+async def encode(answering: AnsweringHere, space: SpaceHere, question: EncodingQuestion) -> EncodingView:
+    """A member as numbers: one-hot, as adjacency matrices, or as the ways through its cells."""
+    return await answering(encoding, space, question)
+
+
+@router.post("/encode/batch")
+def encode_batch(space: SpaceHere, batch: EncodingBatch, request_id: RequestIdentity) -> BatchView[EncodingView]:
+    """Encodings of up to 200 members, in order."""
+    return in_order(space, batch.items, encoding, request_id)
+
+
+@router.post("/convert")
+async def convert(answering: AnsweringHere, space: SpaceHere, question: ConversionQuestion) -> ConversionView:
+    """A member in another of the space's formats."""
+    return await answering(conversion, space, question)
+
+
+@router.post("/convert/batch")
+def convert_batch(space: SpaceHere, batch: ConversionBatch, request_id: RequestIdentity) -> BatchView[ConversionView]:
+    """Up to 1000 members, converted in order."""
+    return in_order(space, batch.items, conversion, request_id)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.api.problems import Problem, not_found
-from app.api.schemas.space import Origin
+from app.api.problems import Problem, not_found, unprocessable
+from app.api.schemas.space import Origin, VisibilityName
 from app.api.services import LOCAL_OWNER, Services
 from app.catalogue import RegisteredSpace, spaces
 from app.space import Fault, SearchSpace, space_from_json, space_to_json
@@ -26,14 +26,31 @@ def parse_reference(reference: str) -> tuple[str, int | None]:
 def find_space(services: Services, reference: str) -> SearchSpace:
     """The space of a reference, from at hand or from the catalogue."""
     name, version = parse_reference(reference)
-    if found := services.shelf.find(name, version):
+    if found := services.shelf.find(name, version, viewer=LOCAL_OWNER):
         return found
     if name not in ZOO:
         with services.database.transaction() as session:
             row = spaces.find(session, name, version, viewer=LOCAL_OWNER)
         if row is not None:
-            return services.shelf.find(row.name, row.version) or services.shelf.put(from_row(row))
+            return at_hand(services, row)
     raise not_found("space", reference, tuple(ZOO))
+
+
+def at_hand(services: Services, row: RegisteredSpace) -> SearchSpace:
+    """The space of a row that the caller may see."""
+    found = services.shelf.find(row.name, row.version, viewer=LOCAL_OWNER)
+    return found or services.shelf.put(from_row(row), viewer=LOCAL_OWNER)
+
+
+def standing(services: Services, space: SearchSpace) -> tuple[Origin, VisibilityName]:
+    """Where a space comes from, and who may see it."""
+    if space.name in ZOO:
+        return "zoo", "public"
+    with services.database.transaction() as session:
+        row = spaces.find(session, space.name, space.version, viewer=LOCAL_OWNER)
+    if row is None:
+        raise not_found("space", f"{space.name}@{space.version}", tuple(ZOO))
+    return "registered", row.visibility
 
 
 def from_row(row: RegisteredSpace) -> SearchSpace:
@@ -44,10 +61,12 @@ def from_row(row: RegisteredSpace) -> SearchSpace:
 def registered(services: Services, document: Mapping[str, Any]) -> tuple[SearchSpace, bool]:
     """The space of a document, and whether it is new. The same grammar under the same name is the same version.
 
-    Raises a Problem where the name is the zoo's, or where the grammar is registered with another title, other
-    skeletons or another input already: what is registered never changes.
+    Beside the space itself a document may say its `visibility`; it is private by default. Raises a Problem where the
+    name is the zoo's, or where the grammar is registered with another title, other skeletons, another input or another
+    visibility already: what is registered never changes.
     """
-    posted = space_from_json(document)
+    visibility = visibility_of(document)
+    posted = space_from_json({name: value for name, value in document.items() if name != "visibility"})
     if posted.name in ZOO:
         raise taken("/name", posted.name, f"{posted.name!r} is a space of the zoo; choose another name")
     written = space_to_json(posted)
@@ -59,13 +78,30 @@ def registered(services: Services, document: Mapping[str, Any]) -> tuple[SearchS
             digest=posted.digest,
             title=posted.title,
             document=written,
+            visibility=visibility or "private",
         )
-    kept = services.shelf.find(row.name, row.version) or services.shelf.put(from_row(row))
+    if visibility not in (None, row.visibility):
+        message = f"{row.name}@{row.version} is {row.visibility}; what is registered never changes"
+        raise taken("/visibility", visibility, message)
+    kept = at_hand(services, row)
     differing = [key for key, value in space_to_json(kept).items() if key != "version" and value != written[key]]
     if differing:
         message = f"{kept.name}@{kept.version} has this grammar and another {differing[0]}; choose another name"
         raise taken(f"/{differing[0]}", written[differing[0]], message)
     return kept, created
+
+
+def visibility_of(document: Mapping[str, Any]) -> VisibilityName | None:
+    """The visibility that a document asks for; None where it says nothing."""
+    match document.get("visibility"):
+        case None if "visibility" not in document:
+            return None
+        case "private":
+            return "private"
+        case "public":
+            return "public"
+        case other:
+            raise unprocessable("/visibility", "expected private or public", other, ("private", "public"))
 
 
 def taken(pointer: str, value: object, message: str) -> Problem:

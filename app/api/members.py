@@ -9,11 +9,11 @@ from app.api.dependencies import MAX_INDEX_DIGITS, AnsweringHere, IndexHere, Las
 from app.api.drawings import SVG, drawing_response
 from app.api.problems import unprocessable
 from app.api.schemas.genotype import (
+    CanonicalQuestion,
     CanonicalView,
     CostQuestion,
     CostView,
     DrawQuestion,
-    GenotypeQuestion,
     MemberPage,
     MemberView,
     SampleQuestion,
@@ -64,7 +64,7 @@ def get_member_cost(space: SpaceHere, index: IndexHere, skeleton: SkeletonName =
 @router.get("/members/{index}/canonical", dependencies=[Lasting])
 async def get_member_canonical(answering: AnsweringHere, space: SpaceHere, index: IndexHere) -> CanonicalView:
     """The canonical form of the member of a rank."""
-    return await answering(canonical_form, space, GenotypeQuestion(genotype=space.plan.unrank(index)))
+    return await answering(canonical_form, space, CanonicalQuestion(genotype=space.plan.unrank(index)))
 
 
 @router.get("/members/{index}/svg", dependencies=[Lasting], response_class=Response, responses=SVG)

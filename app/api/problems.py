@@ -22,8 +22,10 @@ from starlette.exceptions import HTTPException
 from app.api.headers import SECURITY_HEADERS
 from app.api.schemas.problem import FaultView, ProblemView
 from app.architecture import LoweringError
+from app.architecture.formats import FormatError
 from app.jobs import IdempotencyConflict
-from app.space import Fault, GrammarError, InvalidGenotype, OutOfRange, SpaceError
+from app.space import Fault, GrammarError, InvalidGenotype, NoOther, OutOfRange, SpaceError
+from app.space.errors import Unreadable
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:cellar:problem:"
@@ -88,6 +90,16 @@ def problem_of(error: Exception, prefix: str = "") -> Problem | None:
         case OutOfRange(index=index, size=size):
             fault = Fault(prefix, str(error), str(index), ("0", str(size - 1)))
             return Problem(422, "out-of-range", "The index is outside the space", str(error), (fault,))
+        case Unreadable(equivalence=name, allowed=names):
+            title = "The space does not have this equivalence"
+            return Problem(422, "no-equivalence", title, str(error), (Fault(prefix, str(error), name, names),))
+        case NoOther():
+            title = "There is no other genotype to go to"
+            return Problem(422, "no-other", title, str(error), (Fault(prefix or "/genotype", str(error)),))
+        case FormatError(pointer=pointer, message=message, value=value, allowed=allowed):
+            title = "The genotype is not in its format"
+            fault = Fault(prefix + pointer, message, value, allowed)
+            return Problem(422, "unreadable-genotype", title, f"{fault.pointer or '/'}: {message}", (fault,))
         case LoweringError(pointer=pointer, message=message, value=value, allowed=allowed):
             fault = Fault(lowering_place(pointer), message, value, allowed)
             title = "The genotype has no network here"
@@ -98,6 +110,8 @@ def problem_of(error: Exception, prefix: str = "") -> Problem | None:
         case sqlalchemy.exc.OperationalError() | sqlalchemy.exc.TimeoutError() | sqlalchemy.exc.InterfaceError():
             title = "The database does not answer"
             return Problem(503, "unavailable", title, "try again in a few seconds", headers={"Retry-After": "5"})
+        case SpaceError():
+            return Problem(422, *TITLES[422], detail=str(error), errors=(Fault(prefix, str(error)),))
         case _:
             return None
 
@@ -281,7 +295,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         return problem_response(request_identity(request), Problem(422, *TITLES[422], detail=detail, errors=faults))
 
     database = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError, sqlalchemy.exc.InterfaceError)
-    for kind in (Problem, SpaceError, LoweringError, IdempotencyConflict, *database, Exception):
+    for kind in (Problem, SpaceError, FormatError, LoweringError, IdempotencyConflict, *database, Exception):
         app.add_exception_handler(kind, domain)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)

@@ -8,14 +8,15 @@ from app.space.zoo import ZOO
 
 
 class SpaceShelf:
-    """Zoo spaces for ever, registered ones while there is room. Safe to share between threads."""
+    """Zoo spaces for ever, registered ones while there is room, each for the viewer who was shown it. Safe to share
+    between threads."""
 
     def __init__(self, capacity: int = 256) -> None:
         self.capacity = capacity
         self._lock = threading.Lock()
-        self._registered: OrderedDict[tuple[str, int], SearchSpace] = OrderedDict()
+        self._registered: OrderedDict[tuple[str, str, int], SearchSpace] = OrderedDict()
 
-    def find(self, name: str, version: int | None) -> SearchSpace | None:
+    def find(self, name: str, version: int | None, *, viewer: str) -> SearchSpace | None:
         """A space that is at hand. Of a registered space only a version is: which one is the latest may change."""
         if name in ZOO:
             space = ZOO[name]
@@ -23,16 +24,17 @@ class SpaceShelf:
         if version is None:
             return None
         with self._lock:
-            space = self._registered.get((name, version))
+            space = self._registered.get((viewer, name, version))
             if space is not None:
-                self._registered.move_to_end((name, version))
+                self._registered.move_to_end((viewer, name, version))
             return space
 
-    def put(self, space: SearchSpace) -> SearchSpace:
+    def put(self, space: SearchSpace, *, viewer: str) -> SearchSpace:
         """Keep a registered space at hand; the one that was not asked for longest makes room."""
         with self._lock:
-            self._registered[space.name, space.version] = space
-            self._registered.move_to_end((space.name, space.version))
+            key = viewer, space.name, space.version
+            self._registered[key] = space
+            self._registered.move_to_end(key)
             while len(self._registered) > self.capacity:
                 self._registered.popitem(last=False)
         return space

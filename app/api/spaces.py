@@ -2,17 +2,32 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
 
-from app.api.answers import decisions
+from app.api.answers import decisions, identity
 from app.api.cursors import read_cursor, write_cursor
-from app.api.dependencies import AnsweringHere, Cursor, Lasting, PageLimit, ServicesHere, SpaceHere
-from app.api.library import page_of_spaces, registered
-from app.api.portrait import size_view, space_summary, space_view
-from app.api.problems import located
-from app.api.schemas.space import DecisionsView, SpacePage, SpaceQuestion, SpaceSizeView, SpaceView
-from app.space import space_from_json
-from app.space.zoo import ZOO
+from app.api.dependencies import AnsweringHere, Cursor, IdempotencyKey, Lasting, PageLimit, ServicesHere, SpaceHere
+from app.api.headers import IMMUTABLE
+from app.api.library import page_of_spaces, registered, standing
+from app.api.portrait import space_summary, space_view
+from app.api.problems import located, unprocessable
+from app.api.schemas.job import JobView
+from app.api.schemas.space import (
+    CountQuestion,
+    CountView,
+    DecisionsView,
+    SpacePage,
+    SpaceQuestion,
+    SpaceSizeView,
+    SpaceView,
+)
+from app.api.sizes import size_answer, size_view, stored_counts
+from app.api.submissions import submitted, written
+from app.experiment import CountRequest, SpaceVersion, uncountable
+from app.space import space_from_json, space_to_json
+from app.space.classes import reading_of
 
 router = APIRouter(prefix="/v1", tags=["spaces"])
 
@@ -20,7 +35,8 @@ SpaceDocument = Annotated[
     dict[str, Any],
     Body(
         description="A space: name, title, grammar, skeletons, constraints, equivalences, input, paper, notes; "
-        "only name and grammar are required. The service numbers the versions: a `version` is not looked at"
+        "only name and grammar are required. The service numbers the versions: a `version` is not looked at. "
+        "`visibility` is `private` (the default: only its owner may see it) or `public`"
     ),
 ]
 
@@ -43,19 +59,49 @@ def register_space(services: ServicesHere, document: SpaceDocument, response: Re
     space, created = registered(services, document)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/spaces/{space.name}@{space.version}"
-    return space_view(space, "registered")
+    return space_view(space, *standing(services, space))
 
 
 @router.get("/spaces/{space}", dependencies=[Lasting])
-def get_space(space: SpaceHere) -> SpaceView:
+def get_space(services: ServicesHere, space: SpaceHere) -> SpaceView:
     """Everything that is known of a space: document, size, skeletons, what can be asked of it and what not."""
-    return space_view(space, "zoo" if space.name in ZOO else "registered")
+    return space_view(space, *standing(services, space))
 
 
-@router.get("/spaces/{space}/size", dependencies=[Lasting])
-def get_size(space: SpaceHere) -> SpaceSizeView:
+@router.get("/spaces/{space}/size", response_model=SpaceSizeView)
+async def get_size(services: ServicesHere, space: SpaceHere, request: Request) -> Response:
     """How many genotypes there are: in the grammar, under the constraints, and up to each equivalence."""
-    return size_view(space)
+    answer = size_answer(space)
+    if not answer.fresh:
+        await run_in_threadpool(answer.renew, services, space)
+    lasting = answer.settled and "@" in request.path_params["space"]
+    headers = {"Cache-Control": IMMUTABLE} if lasting else None
+    return Response(answer.body, media_type="application/json", headers=headers)
+
+
+@router.post(
+    "/spaces/{space}/count",
+    status_code=202,
+    response_model=JobView,
+    responses={200: {"model": CountView, "description": "It is known already"}},
+)
+def count_classes(
+    services: ServicesHere, space: SpaceHere, question: CountQuestion, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
+    """Count classes exactly: 200 where the count is known, else 202 with a job that takes as long as it takes."""
+    name = question.equivalence
+    with located("/equivalence"):
+        reading_of(space, name)
+    version = next(e.version for e in space.equivalences if e.name == name)
+    sizes = size_view(space, stored_counts(services, space))
+    size = next(size for size in sizes.unique if size.equivalence == name)
+    if size.exact is not None:
+        return written(CountView(space=identity(space), size=size))
+    if why := uncountable(space, name):
+        raise unprocessable("/equivalence", why, name)
+    identified = SpaceVersion(name=space.name, version=space.version, digest=space.digest)
+    request = CountRequest(space=identified, document=space_to_json(space), equivalence=name, version=version)
+    return submitted(services, request, idempotency_key)
 
 
 @router.post("/size")

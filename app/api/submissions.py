@@ -13,7 +13,7 @@ from app.api.schemas.model import Output
 from app.api.services import LOCAL_OWNER, Services
 from app.api.views import job_view, shown_request
 from app.catalogue import Worker, workers
-from app.experiment import Device, Queue, SearchRequest, TrainingRequest
+from app.experiment import CountRequest, Device, JobKind, Queue, SearchRequest, TrainingRequest
 from app.jobs import submit
 from app.space import SearchSpace
 
@@ -21,6 +21,20 @@ RETRY_SECONDS = 2  # when to look at a job again; its events come at once
 
 DryRun = Annotated[bool, Query(description="Answer what would be started, and what is known of it, and start nothing")]
 Force = Annotated[bool, Query(description="Measure again although there is an evaluation already")]
+
+
+Request = SearchRequest | TrainingRequest | CountRequest
+
+
+def kind_of(request: Request) -> JobKind:
+    """The kind of job that a request is for."""
+    match request:
+        case SearchRequest():
+            return "search"
+        case TrainingRequest():
+            return "training"
+        case CountRequest():
+            return "count"
 
 
 def queue_for(services: Services, session: Session, device: Device) -> tuple[Queue, int]:
@@ -37,16 +51,13 @@ def able(worker: Worker, queue: Queue, device: Device) -> bool:
     return queue in worker.queues and device in worker.devices
 
 
-def submitted(
-    services: Services, request: SearchRequest | TrainingRequest, idempotency_key: str | None
-) -> JSONResponse:
+def submitted(services: Services, request: Request, idempotency_key: str | None) -> JSONResponse:
     """202 with the job that was made, or the one that this idempotency key has made before."""
-    kind = "search" if isinstance(request, SearchRequest) else "training"
     with services.database.transaction() as session:
         queue, _ = queue_for(services, session, request.device)
         job = submit(
             session,
-            kind=kind,
+            kind=kind_of(request),
             request=asdict(request),
             owner=LOCAL_OWNER,
             queue=queue,

@@ -4,8 +4,8 @@
     with database.transaction() as session:         # the only commit there is
         job = jobs.get(session, id, viewer=owner)   # a repository is a module of functions on a session
 
-Repositories: `architectures artefacts evaluations events jobs leases metrics outbox spaces workers`. They return the
-frozen values of `rows`. Documents come back in the order in which they were written.
+Repositories: `architectures artefacts counts evaluations events jobs leases metrics outbox spaces workers`. They
+return the frozen values of `rows`. Documents come back in the order in which they were written.
 """
 
 from app.catalogue.database import Database
@@ -14,6 +14,7 @@ from app.catalogue.migration import migrate
 from app.catalogue.repositories import (
     architectures,
     artefacts,
+    counts,
     evaluations,
     events,
     jobs,
@@ -29,6 +30,7 @@ from app.catalogue.rows import (
     Architecture,
     Artefact,
     Checkpoint,
+    Count,
     Evaluation,
     Job,
     JobEvent,
@@ -43,6 +45,7 @@ __all__ = [
     "Artefact",
     "CatalogueError",
     "Checkpoint",
+    "Count",
     "Database",
     "Evaluation",
     "EvaluationQuery",
@@ -58,6 +61,7 @@ __all__ = [
     "Worker",
     "architectures",
     "artefacts",
+    "counts",
     "evaluations",
     "events",
     "jobs",

@@ -77,6 +77,20 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """An exact number of classes of a space under an equivalence."""
+
+    digest: str
+    surroundings: str
+    equivalence: str
+    version: int
+    exact: int
+    method: str
+    job_id: UUID
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job as it stands."""
 

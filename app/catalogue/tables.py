@@ -245,6 +245,22 @@ evaluations = Table(
     Index(None, "created_at", "id"),
 )
 
+# Exact numbers of classes. An equivalence may look at skeletons and image, so they are part of what was counted.
+counts = Table(
+    "counts",
+    metadata,
+    Column("digest", Text, nullable=False),
+    Column("surroundings", Text, nullable=False),
+    Column("equivalence", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("exact", ExactInteger, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("job_id", Uuid, ForeignKey("jobs.id"), nullable=False),
+    _moment("created_at", now=True),
+    PrimaryKeyConstraint("digest", "surroundings", "equivalence", "version"),
+    CheckConstraint("exact >= 0", name="exact"),
+)
+
 # One row a queued job that no hint was published for yet. Claiming a job removes its row.
 outbox = Table(
     "outbox",

@@ -1,14 +1,17 @@
 """What can be asked and measured: jobs, recipes, evaluations, reports. Pure data."""
 
+from app.experiment.counting import uncountable
 from app.experiment.dataset import DATASETS, SPLITS, Dataset, Split
 from app.experiment.job import (
     FINAL_STATES,
+    CountRequest,
     Device,
     Discretisation,
     EvaluationKind,
     JobKind,
     JobResult,
     JobState,
+    MeasuredCount,
     MeasuredEvaluation,
     Queue,
     SearchRequest,
@@ -34,6 +37,7 @@ __all__ = [
     "SPLITS",
     "TRAINING_RECIPES",
     "Accuracy",
+    "CountRequest",
     "Dataset",
     "DecisionSummary",
     "Device",
@@ -43,6 +47,7 @@ __all__ = [
     "JobKind",
     "JobResult",
     "JobState",
+    "MeasuredCount",
     "MeasuredEvaluation",
     "Precision",
     "Queue",
@@ -55,4 +60,5 @@ __all__ = [
     "TrainingRecipe",
     "TrainingRequest",
     "recipe_digest",
+    "uncountable",
 ]

@@ -7,7 +7,7 @@ from typing import Literal
 from app.experiment.recipe import SearchRecipe, TrainingRecipe
 from app.space.skeleton import Skeleton
 
-JobKind = Literal["search", "training"]
+JobKind = Literal["search", "training", "count"]
 JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 Queue = Literal["gpu", "cpu"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -60,17 +60,30 @@ class SearchRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountRequest:
+    """Count the classes of a space under an equivalence, exactly, however long it takes."""
+
+    space: SpaceVersion
+    document: Mapping[str, object]
+    equivalence: str
+    version: int  # of the equivalence
+    device: Device = "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
     """What a handler returns when it is done: it becomes visible in one transaction or not at all.
 
     `result` is JSON. A search's: "genotype", "report" (a DiscretisationReport), "trajectory" (one entry an epoch:
     "epoch", "mean_entropy", "skip_share", "weights" by decision path), "weights" (artefact name), "device",
     "torch_version", "code_version", "seconds". A training's: "genotype", "metrics" by split, "weights" and the
-    same provenance. A cancelled job's result holds what there is of these, and "stopped_in", the phase.
+    same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A cancelled job's
+    result holds what there is of these, and "stopped_in", the phase.
     """
 
     result: Mapping[str, object]
     evaluations: tuple["MeasuredEvaluation", ...] = ()
+    counted: tuple["MeasuredCount", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,3 +106,15 @@ class MeasuredEvaluation:
     seconds: float
     weights: str | None = None  # artefact name of the safetensors file, where weights are kept
     provenance: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredCount:
+    """An exact number of classes, for whoever asks next."""
+
+    digest: str  # of the space
+    surroundings: str  # of its skeletons and image, which an equivalence may look at
+    equivalence: str
+    version: int  # of the equivalence
+    exact: int
+    method: str

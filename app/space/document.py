@@ -1,5 +1,6 @@
 """A search space: a grammar with everything that belongs to it, identified by name, version and digest."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -75,6 +76,13 @@ class SearchSpace:
         rules["rules"] = dict(sorted(rules["rules"].items()))  # rules have no order; fields, options and lengths do
         constraints = [[c.name, [list(p) for p in c.parameters]] for c in self.constraints]  # tuples become lists
         text = json.dumps({"grammar": rules, "constraints": constraints}, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def surroundings(self) -> str:
+        """SHA-256, in hexadecimal, of what surrounds the genotypes: the skeletons and the input."""
+        skeletons = {name: dataclasses.asdict(skeleton) for name, skeleton in sorted(self.skeletons.items())}
+        text = json.dumps({"skeletons": skeletons, "input": dataclasses.asdict(self.input)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property

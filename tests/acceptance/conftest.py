@@ -43,7 +43,7 @@ class Workplace:
             "CELLAR_DATA_ROOT": str(data_root),
             "CELLAR_LEASE_SECONDS": str(LEASE_SECONDS),
             "CELLAR_MAX_ATTEMPTS": str(max_attempts),
-            "CELLAR_EXTRA_KINDS": json.dumps({"count": "lifecycle_handlers:count"}),
+            "CELLAR_EXTRA_KINDS": json.dumps({"tally": "lifecycle_handlers:count"}),
             "CELLAR_CODE_VERSION": "test",
             "PYTHONPATH": os.pathsep.join([str(HANDLERS), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "OMP_NUM_THREADS": "1",
@@ -84,7 +84,7 @@ class Workplace:
         with Connection(self.redis_url) as connection:
             connection.default_channel.client.flushall()
 
-    def submit(self, request: dict[str, Any], *, kind: str = "count", **changes: Any) -> UUID:
+    def submit(self, request: dict[str, Any], *, kind: str = "tally", **changes: Any) -> UUID:
         with self.database.transaction() as session:
             return submit(session, kind=kind, request=request, queue="cpu", **({"owner": "ada"} | changes)).job.id
 

@@ -7,8 +7,11 @@ from fastapi import Request
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
+from app.architecture.formats import formats_of
 from app.main import accepted_hosts, create_app
 from app.settings import Settings
+from app.space.skeleton import FAMILIES
+from app.space.zoo import ZOO
 
 MEMBERS = {"type", "title", "status", "detail", "errors", "request_id"}
 JSON = {"content-type": "application/json"}
@@ -94,10 +97,13 @@ def test_every_fault_of_a_body_is_named_at_once(api: TestClient) -> None:
 
 
 def test_what_was_allowed_is_listed(api: TestClient) -> None:
-    body = {"genotype": {}, "skeleton": {"family": "mystery"}, "format": "yaml"}
-    errors = {e["pointer"]: e for e in problem(api.post("/v1/spaces/darts/cost", json=body))["errors"]}
-    assert errors["/format"]["allowed"] == ["json"]
-    assert errors["/skeleton"]["allowed"] == ["cells", "edge_cells", "chain"]
+    body = {"genotype": {}, "skeleton": {"family": "mystery"}}
+    (error,) = problem(api.post("/v1/spaces/darts/cost", json=body))["errors"]
+    assert error["pointer"] == "/skeleton"
+    assert error["allowed"] == list(FAMILIES)
+    (error,) = problem(api.post("/v1/spaces/darts/cost", json={"genotype": {}, "format": "yaml"}))["errors"]
+    assert error["pointer"] == "/format"
+    assert error["allowed"] == [f.name for f in formats_of(ZOO["darts"])]
 
 
 def test_what_is_echoed_is_bounded(api: TestClient) -> None:

@@ -4,10 +4,23 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import Field
 
-from app.api.schemas.genotype import CostQuestion, DrawQuestion, GenotypeQuestion, NeighbourQuestion
+from app.api.schemas.genotype import (
+    CanonicalQuestion,
+    CostQuestion,
+    DrawQuestion,
+    GenotypeQuestion,
+    NeighbourQuestion,
+)
 from app.api.schemas.model import Input, Output
 from app.api.schemas.problem import ProblemView
 from app.api.schemas.space import SpaceIdentity
+from app.api.schemas.variation import (
+    ConversionQuestion,
+    CrossoverQuestion,
+    DifferenceQuestion,
+    EncodingQuestion,
+    MutationQuestion,
+)
 
 Answer = TypeVar("Answer", bound=Output)
 
@@ -27,7 +40,7 @@ class NeighbourBatch(Input):
 class CanonicalBatch(Input):
     """Genotypes whose canonical form is asked for."""
 
-    items: Annotated[list[GenotypeQuestion], Field(min_length=1, max_length=200)] = Field(description="At most 200")
+    items: Annotated[list[CanonicalQuestion], Field(min_length=1, max_length=200)] = Field(description="At most 200")
 
 
 class CostBatch(Input):
@@ -40,6 +53,36 @@ class DrawBatch(Input):
     """Genotypes to draw."""
 
     items: Annotated[list[DrawQuestion], Field(min_length=1, max_length=20)] = Field(description="At most 20")
+
+
+class MutationBatch(Input):
+    """Genotypes whose mutants are asked for."""
+
+    items: Annotated[list[MutationQuestion], Field(min_length=1, max_length=100)] = Field(description="At most 100")
+
+
+class CrossoverBatch(Input):
+    """Pairs of genotypes whose children are asked for."""
+
+    items: Annotated[list[CrossoverQuestion], Field(min_length=1, max_length=100)] = Field(description="At most 100")
+
+
+class DifferenceBatch(Input):
+    """Pairs of genotypes to compare."""
+
+    items: Annotated[list[DifferenceQuestion], Field(min_length=1, max_length=500)] = Field(description="At most 500")
+
+
+class EncodingBatch(Input):
+    """Genotypes to encode."""
+
+    items: Annotated[list[EncodingQuestion], Field(min_length=1, max_length=200)] = Field(description="At most 200")
+
+
+class ConversionBatch(Input):
+    """Genotypes to write in another format."""
+
+    items: Annotated[list[ConversionQuestion], Field(min_length=1, max_length=1000)] = Field(description="At most 1000")
 
 
 class Answered(Output, Generic[Answer]):

@@ -9,9 +9,16 @@ from app.api.schemas.problem import FaultView
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
 
-Genotype = Annotated[Any, Field(description="A genotype as JSON: the decisions, in the space's own shape")]
+Genotype = Annotated[Any, Field(description="A genotype: JSON in the space's own shape, or what `format` says")]
+Equivalence = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Index = Annotated[str, Field(description="Rank in [0, size), as a decimal string: it can pass 2^53")]
-Format = Literal["json"]
+Format = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        description="Name of one of the space's formats; GET /v1/spaces/{space} lists them",
+    ),
+]
 
 
 class GenotypeQuestion(Input):
@@ -25,6 +32,15 @@ class NeighbourQuestion(GenotypeQuestion):
     """Which genotypes are one decision away?"""
 
     limit: int = Field(default=200, ge=1, le=1000, description="At most so many neighbours are answered")
+
+
+class CanonicalQuestion(GenotypeQuestion):
+    """Which form stands for everything that is the same?"""
+
+    equivalence: Equivalence | None = Field(
+        default=None,
+        description="What counts as the same: one of the space's equivalences; default: its structural one",
+    )
 
 
 class NetworkQuestion(GenotypeQuestion):
@@ -56,8 +72,13 @@ class SampleQuestion(Input):
 
     count: int = Field(default=1, ge=1, le=1000, description="How many genotypes")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed; the same seed gives the same genotypes")
-    distribution: Literal["uniform", "per-choice"] = Field(
-        default="uniform", description="`uniform` over the members, or independently `per-choice` over the options"
+    distribution: Literal["uniform", "uniform-unique", "per-choice"] = Field(
+        default="uniform",
+        description="`uniform` over the members, `uniform-unique` over the classes of an equivalence, each by its "
+        "canonical form, or independently `per-choice` over the options",
+    )
+    equivalence: Equivalence | None = Field(
+        default=None, description="Whose classes `uniform-unique` draws; default: the space's structural equivalence"
     )
 
 
@@ -84,7 +105,9 @@ class SampleView(Output):
 
     space: SpaceIdentity = Field(description="The space")
     distribution: str = Field(description="What they were drawn from")
+    equivalence: str | None = Field(description="The equivalence whose classes were drawn; null unless asked for")
     seed: int = Field(description="The seed")
+    drawn: int = Field(description="Draws it took: more than there are items where some were rejected")
     items: list[IndexedGenotype] = Field(description="The genotypes, in the order they were drawn")
 
 
@@ -124,10 +147,12 @@ class NeighbourView(Output):
 
 
 class CanonicalView(Output):
-    """The written form that stands for a genotype and everything that is the same but for its labels."""
+    """The member that stands for a genotype and everything that is the same: the lowest-ranked of its class."""
 
     space: SpaceIdentity = Field(description="The space")
-    equivalence: str = Field(description="The equivalence whose class it stands for")
+    equivalence: str | None = Field(
+        description="The equivalence whose class it stands for; null where the space has none and it stands for itself"
+    )
     index: Index
     genotype: Genotype
     canonical_id: str = Field(description="Digest of the space and rank of the canonical form")

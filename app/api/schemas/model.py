@@ -12,7 +12,7 @@ class Input(BaseModel):
 class Output(BaseModel):
     """What a client gets."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
 
 def name_or_object(value: object) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field
 from app.api.schemas.model import Input, Output
 
 Origin = Literal["zoo", "registered"]
+VisibilityName = Literal["private", "public"]
 
 
 class SpaceIdentity(Output):
@@ -52,8 +53,9 @@ class SpaceSizeView(Output):
     space: SpaceIdentity = Field(description="The space that was counted")
     raw: SizeView = Field(description="Members of the grammar")
     valid: SizeView = Field(description="Members that satisfy every constraint")
-    unique: list[SizeView] = Field(description="Classes of members, one entry for each equivalence that was counted")
+    unique: list[SizeView] = Field(description="Classes of members, one entry for each equivalence of the space")
     factors: list[FactorView] = Field(description="What the raw size is the product of")
+    literature: str = Field(description="What its papers say of the size, and why that differs; empty where they agree")
 
 
 class SpaceLinks(Output):
@@ -63,6 +65,29 @@ class SpaceLinks(Output):
     size: str = Field(description="Its sizes")
     decisions: str = Field(description="What is decided in it")
     members: str = Field(description="Its members by rank")
+
+
+class CountQuestion(Input):
+    """How many classes are there, exactly?"""
+
+    equivalence: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="What counts as the same: one of the space's equivalences"
+    )
+
+
+class CountView(Output):
+    """An exact count that is known already."""
+
+    space: SpaceIdentity = Field(description="The space that was counted")
+    size: SizeView = Field(description="The count")
+
+
+class FormatView(Output):
+    """A format of genotypes."""
+
+    name: str = Field(description="Its name, for `format`, `from` and `to`")
+    title: str = Field(description="What it is, in one line")
+    source: str = Field(description="Where it was published or is exchanged; empty for the space's own")
 
 
 class SpaceSummary(Output):
@@ -99,16 +124,19 @@ class SpaceView(Output):
     title: str = Field(description="What it is, in one line")
     paper: str = Field(description="Where it was published; empty for a user's own")
     origin: Origin = Field(description="`zoo`: part of this service; `registered`: a user's own")
+    visibility: VisibilityName = Field(description="Who may see it: its owner alone, or everyone")
     size: SizeView = Field(description="Members of the grammar; GET the link `size` for valid and unique ones")
-    formats: list[str] = Field(description="Formats in which genotypes are read and written")
+    formats: list[FormatView] = Field(description="Formats in which genotypes are read and written")
+    encodings: list[str] = Field(description="Encodings as numbers that suit its genotypes")
     skeletons: dict[str, dict[str, Any]] = Field(
         description="Named skeletons: what surrounds the cells or layers and is never decided, by family"
     )
     input: dict[str, int] = Field(description="The image the space was published for: channels, height, width (pixels)")
-    constraints: list[str] = Field(description="Named constraints beyond the grammar")
+    constraints: list[dict[str, Any]] = Field(description="Constraints beyond the grammar: name, parameters")
     equivalences: list[str] = Field(description="Named equivalences up to which members can be counted and compared")
     abilities: dict[str, Ability] = Field(description="What can be asked of it and what not, and why")
     notes: list[str] = Field(description="What to know before comparing it with the literature")
+    literature: str = Field(description="What its papers say of the size, and why that differs; empty where they agree")
     document: dict[str, Any] = Field(description="The space itself; POST it to /v1/size, or changed to /v1/spaces")
     links: SpaceLinks = Field(description="Where to go from here")
 

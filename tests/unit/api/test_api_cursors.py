@@ -79,15 +79,16 @@ def test_references_have_a_name_and_maybe_a_version() -> None:
 def test_the_shelf_keeps_the_zoo_and_the_latest_asked_for() -> None:
     shelf, mine = SpaceShelf(capacity=2), space_from_json(MINE)
     for version in (1, 2, 3):
-        shelf.put(replace(mine, version=version))
-        shelf.find("two-layers", 1)
-    assert shelf.find("two-layers", 1) is not None, "it was asked for more lately than version 2"
-    assert shelf.find("two-layers", 2) is None
-    assert shelf.find("two-layers", 3) is not None
-    assert shelf.find("two-layers", None) is None, "which version is the latest is not known here"
-    assert shelf.find("darts", None) is ZOO["darts"]
-    assert shelf.find("darts", 1) is ZOO["darts"]
-    assert shelf.find("darts", 2) is None
+        shelf.put(replace(mine, version=version), viewer="ada")
+        shelf.find("two-layers", 1, viewer="ada")
+    assert shelf.find("two-layers", 1, viewer="ada") is not None, "it was asked for more lately than version 2"
+    assert shelf.find("two-layers", 2, viewer="ada") is None
+    assert shelf.find("two-layers", 3, viewer="ada") is not None
+    assert shelf.find("two-layers", None, viewer="ada") is None, "which version is the latest is not known here"
+    assert shelf.find("darts", None, viewer="ada") is ZOO["darts"]
+    assert shelf.find("darts", 1, viewer="ada") is ZOO["darts"]
+    assert shelf.find("darts", 2, viewer="ada") is None
+    assert shelf.find("two-layers", 3, viewer="bob") is None, "what one was shown is not another's to see"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""The examples of the OpenAPI. Answers to pure questions are computed, so that no documented answer can be wrong.
+
+What a route makes in the catalogue (jobs, architectures) is shown by its request; its answer is described by schema.
+"""
+
+from functools import cache
+
+from app.api.examples.example import BROKEN, DARTS_V2, MINE, TINY, Example
+from app.api.examples.experiments import about_experiments
+from app.api.examples.genotypes import about_batches, about_genotypes
+from app.api.examples.spaces import about_members, about_spaces
+from app.api.examples.variation import about_variation
+
+
+@cache
+def examples() -> tuple[Example, ...]:
+    """Every example, by route."""
+    return (
+        *about_spaces(),
+        *about_members(),
+        *about_genotypes(),
+        *about_variation(),
+        *about_batches(),
+        *about_experiments(),
+    )
+
+
+__all__ = ["BROKEN", "DARTS_V2", "MINE", "TINY", "Example", "examples"]
