@@ -27,13 +27,16 @@ from app.space import (
     one_of,
     record,
 )
-from app.space.zoo import ZOO, chain, darts, nasbench201, simple_cell
+from app.space.zoo import ZOO, chain, darts, nasbench201, nasnet, pnasnet, simple_cell
 
 SVG = "{http://www.w3.org/2000/svg}"
 SPACES = {
     "darts": darts(),
     "darts with none, six nodes": darts(6, none=True),
     "simple_cell": simple_cell(),
+    "nasnet": nasnet(),
+    "nasnet that also concatenates": nasnet(combine=("add", "concat")),
+    "pnasnet": pnasnet(),
     "nasbench201": nasbench201(),
     "nasbench201, six nodes": nasbench201(6),
     "chain": chain(),
@@ -287,6 +290,28 @@ def test_text_is_a_tree() -> None:
         "└─ output 2",
         "   ├─ input 0 ── none",
         "   └─ node 1  ── skip_connect",
+    ]
+
+
+def test_a_cell_ends_in_what_no_block_reads() -> None:
+    space = nasnet(3, ("skip_connect", "conv_1x1"), combine=("add", "concat"))
+    skip, conv = {"input": 0, "op": "skip_connect"}, {"input": 1, "op": "conv_1x1"}
+    first = {"left": skip, "right": conv, "combine": "concat"}
+    second = {"left": {"input": 2, "op": "conv_1x1"}, "right": conv, "combine": "add"}
+    cell = {"block2": first, "block3": second, "block4": {"left": skip, "right": skip, "combine": "add"}}
+    lines = draw_text(space, {"normal": cell, "reduce": cell}).splitlines()
+    assert lines[: len(lines) // 2] == [
+        "normal cell",
+        "├─ block2 concat",
+        "│  ├─ input 0       ── skip_connect",
+        "│  └─ input 1       ── conv_1x1",
+        "├─ block3",
+        "│  ├─ block2 concat ── conv_1x1",
+        "│  └─ input 1       ── conv_1x1",
+        "├─ block4",
+        "│  ├─ input 0       ── skip_connect",
+        "│  └─ input 0       ── skip_connect",
+        "└─ output = concat(block3, block4)",
     ]
 
 
