@@ -16,7 +16,7 @@ from app.space import (
     one_of,
     record,
 )
-from app.space.zoo import ZOO, darts
+from app.space.zoo import ZOO, darts, nasnet
 
 IMAGE = ImageInput()
 SMALL = CellSkeleton(channels=4, num_cells=3)
@@ -108,6 +108,12 @@ def test_a_malformed_cell_is_named() -> None:
     assert refused(Grammar({"net": cell}, "net"), SMALL).allowed == ("input",)
     assert "needs a node" in str(refused(Grammar({"net": record("shared_cell")}, "net"), SMALL))
     assert refused(Grammar({"net": record("cells")}, "net"), SMALL).allowed == ("normal",)
+    assert "needs an edge" in str(refused(Grammar({"net": record("shared_cell", node0=record("pair"))}, "net"), SMALL))
+    misspelt = Grammar({"net": record("cells", cell=record("cell_of_used"))}, "net")
+    assert refused(misspelt, SMALL).allowed == ("cell", "cell_of_unused", "shared_cell")
+    multiplied = refused(nasnet(combine=("add", "multiply")).grammar, SMALL)
+    assert (multiplied.value, multiplied.allowed) == ("multiply", ("add", "concat"))
+    assert multiplied.pointer.endswith("/block2/combine")
 
 
 @pytest.mark.parametrize("names", [("0->1", "1->3"), ("1->0",), ("a->b",), ()])
