@@ -14,6 +14,7 @@ from app.architecture.formats.darts import DARTS
 from app.architecture.formats.darts_rnn import DARTS_RNN
 from app.architecture.formats.enas_micro import ENAS_MICRO
 from app.architecture.formats.format import Format, FormatError
+from app.architecture.formats.nasbench101 import NASBENCH101
 from app.architecture.formats.nasbench201 import NASBENCH201
 from app.architecture.formats.nasbench301 import NASBENCH301
 from app.architecture.formats.naslib_darts import NASLIB_DARTS
@@ -42,6 +43,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             NASNET_LISTS,
             ENAS_MICRO,
             CELL_GENOTYPE,
+            NASBENCH101,
             NASBENCH201,
             NASLIB_NASBENCH201,
             NATS_SIZE,

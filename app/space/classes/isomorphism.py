@@ -20,7 +20,7 @@ from itertools import pairwise
 from math import factorial, prod
 from typing import TYPE_CHECKING
 
-from app.space.algebra import Genotype, Record
+from app.space.algebra import Genotype, Record, Scalar
 from app.space.classes.reading import Classes, Reading, by_rank
 from app.space.classes.unlabelled import graph_classes
 from app.space.constraints.wirings import around, edges_among, wirings
@@ -36,15 +36,21 @@ _BITS = (scalar_key(0), scalar_key(1))
 
 
 @dataclass(frozen=True, slots=True)
-class _Graphs:
+class Graphs:
     """All graphs of one number of vertices."""
 
     vertices: int
-    labels: int  # operations of a vertex
+    operations: tuple[Scalar, ...]  # of an inner vertex
     offset: int  # of their ranks
 
     @property
+    def labels(self) -> int:
+        """How many operations there are."""
+        return len(self.operations)
+
+    @property
     def inner(self) -> int:
+        """Vertices beside input and output."""
         return self.vertices - 2
 
 
@@ -60,7 +66,7 @@ class _Core:
 
 
 @derived
-def graphs_of(space: "SearchSpace") -> tuple[_Graphs, ...]:
+def graphs_of(space: "SearchSpace") -> tuple[Graphs, ...]:
     """The graphs of a space in the order of their ranks; none where it is not one of graphs."""
     grammar, part = space.grammar, bare(space.plan.part)
     root = grammar.follow(grammar.root)
@@ -73,33 +79,35 @@ def graphs_of(space: "SearchSpace") -> tuple[_Graphs, ...]:
     elif root.builds != "dag_network":
         return ()
     found = [_graphs(bare(each), offset) for each, offset in zip(parts, offsets, strict=True)]
-    labels = {operations for graphs, operations in found if graphs.inner}
-    sizes = [graphs.vertices for graphs, _ in found]
-    alike = len(labels) <= 1 and len(set(sizes)) == len(sizes) and min(sizes) >= 2 and max(sizes) <= MOST_VERTICES
-    return tuple(graphs for graphs, _ in found) if alike else ()
+    graphs = [each for each in found if each is not None]
+    labels = {tuple(map(scalar_key, each.operations)) for each in graphs if each.inner}
+    sizes = {each.vertices for each in graphs}
+    alike = len(labels) <= 1 and len(sizes) == len(found) and max(sizes) <= MOST_VERTICES
+    return tuple(graphs) if alike else ()
 
 
-def _graphs(part: Part, offset: int) -> tuple[_Graphs, tuple[object, ...]]:
-    """The graphs that a record has, and the operations of their vertices; of no vertices where it has anything else."""
+def _graphs(part: Part, offset: int) -> Graphs | None:
+    """The graphs that a record has; None where it has anything else."""
     fields = dict(part.fields) if isinstance(part, Product) else {}
     number = fields.pop("vertices", None)
-    operations = [bare(inner) for name, inner in fields.items() if "->" not in name]
-    vertices = len(operations) + 2
-    names = [f"{i}->{j}" for j in range(1, vertices) for i in range(j)] + [f"v{i}" for i in range(1, vertices - 1)]
-    bits = [_symbols(bare(inner)) for name, inner in fields.items() if "->" in name]
-    labels = {_symbols(each) for each in operations}
-    wrong = isinstance(number, Point) and number.value != vertices
-    if wrong or list(fields) != names or set(bits) != {_BITS} or len(labels) > 1 or () in labels:
-        return _Graphs(0, 0, 0), ()
-    symbols = labels.pop() if labels else ()
-    return _Graphs(vertices, len(symbols), offset), symbols
+    vertices = 2 + sum("->" not in name for name in fields)
+    edges = [f"{i}->{j}" for j in range(1, vertices) for i in range(j)]
+    names = [*edges, *(f"v{i}" for i in range(1, vertices - 1))]
+    if list(fields) != names or (number is not None and not (isinstance(number, Point) and number.value == vertices)):
+        return None
+    values = {name: _values(bare(inner)) for name, inner in fields.items()}
+    keys = {name: tuple(map(scalar_key, symbols)) for name, symbols in values.items()}
+    labels = {keys[name] for name in names[len(edges) :]}
+    if {keys[name] for name in edges} != {_BITS} or len(labels) > 1 or () in labels:
+        return None
+    return Graphs(vertices, values[names[-1]] if labels else (), offset)
 
 
-def _symbols(part: Part) -> tuple[object, ...]:
-    """What tells apart the scalars that a part may be; none where it may be anything else."""
+def _values(part: Part) -> tuple[Scalar, ...]:
+    """The scalars that a part may be; none where it may be anything else."""
     if isinstance(part, Alternatives) and all(isinstance(option, Point) for option in part.menu.parts):
-        return tuple(map(scalar_key, part.menu.symbols))
-    return (scalar_key(part.value),) if isinstance(part, Point) else ()
+        return part.menu.symbols
+    return (part.value,) if isinstance(part, Point) else ()
 
 
 class _Orders:
