@@ -6,8 +6,9 @@ Letters in the rules and formulas:
     H  W  output extents     h  input height         n  learnable numbers a channel of a norm: 2, or 0 without affine
     c  1 where the operation changes the number of channels, else 0       r  1 where it changes any extent, else 0
 
-Costs are for one sample; MACs are the multiply-adds of convolutions. Batch normalisation after pooling, which DARTS
-uses while searching, learns nothing and costs no MACs.
+Costs are for one sample; MACs are the multiply-adds of convolutions and linear maps. The products of queries, keys and
+values have no weights and are not among them: of t places they are 2·t² times the features of all heads. Batch
+normalisation after pooling, which DARTS uses while searching, learns nothing and costs no MACs.
 """
 
 from collections.abc import Callable, Mapping
@@ -56,6 +57,12 @@ _ATROUS = "Chen et al. (2017), DeepLabv3, arXiv:1706.05587"
 _DEFORMABLE = "Dai et al. (2017), deformable convolutional networks, arXiv:1703.06211"
 _MODULATED = "Zhu et al. (2019), Deformable ConvNets v2, arXiv:1811.11168"
 _NB101 = "Ying et al. (2019), NAS-Bench-101, arXiv:1902.09635"
+_ATTENTION = "Vaswani et al. (2017), attention, arXiv:1706.03762"
+_MULTI_QUERY = "Shazeer (2019), multi-query attention, arXiv:1911.02150"
+_LINEAR = "Katharopoulos et al. (2020), linear attention, arXiv:2006.16236"
+_GELU = "Hendrycks and Gimpel (2016), GELU, arXiv:1606.08415"
+_SWIGLU = "Shazeer (2020), GLU variants, arXiv:2002.05202"
+_MIXER = "Trockman and Kolter (2022), ConvMixer, arXiv:2201.09792"
 _NB201 = "Dong and Yang (2020), NAS-Bench-201, arXiv:2001.00326"
 
 
@@ -138,6 +145,40 @@ def _deformable(k: int, numbers: int) -> Callable[[Place], Cost]:
         offsets = numbers * k * k
         weights = k * k * place.channels * (offsets + place.width)
         return weights + offsets + _norm(place) * place.width, weights * rows * columns
+
+    return price
+
+
+def _attention(heads: int, shared: int) -> Callable[[Place], Cost]:
+    """Queries of some heads, keys and values of `shared` ones, 32 features each."""
+
+    def price(place: Place) -> Cost:
+        rows, columns = place.output
+        c, d, a, kv = place.channels, place.width, 32 * heads, 32 * shared
+        weights = c * a + 2 * c * kv + a * d
+        return weights + a + 2 * kv + d + _norm(place) * c, weights * rows * columns
+
+    return price
+
+
+def _feed_forward(ratio: int, ups: int) -> Callable[[Place], Cost]:
+    """`ups` maps to inner features, one back."""
+
+    def price(place: Place) -> Cost:
+        rows, columns = place.output
+        c, d, inner = place.channels, place.width, ratio * place.channels
+        weights = ups * c * inner + inner * d
+        return weights + ups * inner + d + _norm(place) * c, weights * rows * columns
+
+    return price
+
+
+def _mixer(k: int) -> Callable[[Place], Cost]:
+    def price(place: Place) -> Cost:
+        rows, columns = place.output
+        c, d = place.channels, place.width
+        weights = k * k * c + c * d
+        return weights + _norm(place) * (c + d), weights * rows * columns
 
     return price
 
@@ -232,6 +273,31 @@ def _deformables(name: str, k: int, numbers: int, title: str, source: str) -> Op
     return _operation(f"{name}_{k}x{k}", title, source, price, params, macs, f"kernel={k}", domain="detection")
 
 
+def _attentions(name: str, title: str, source: str, heads: int, shared: int) -> Operation:
+    title = f"Over the places as tokens: layer normalisation, {title}, a map out; at stride 2 averaged 3x3 first"
+    a, kv = 32 * heads, 32 * shared
+    weights = f"{a}·C + 2·{kv}·C + {a}·D"
+    params, macs = f"{weights} + {a} + 2·{kv} + D + n·C", f"({weights})·H·W"
+    fields = (f"heads={heads}", "head_dim=32", "norm=pre")
+    return _operation(name, title, source, _attention(heads, shared), params, macs, *fields, domain="transformer")
+
+
+def _feed_forwards(kind: str, title: str, source: str, ratio: int, ups: int) -> Operation:
+    title = f"At every place: layer normalisation, {title}, a map out; at stride 2 averaged 3x3 first"
+    weights = f"{ups}·{ratio}·C² + {ratio}·C·D"
+    params, macs = f"{weights} + {ups}·{ratio}·C + D + n·C", f"({weights})·H·W"
+    price, fields = _feed_forward(ratio, ups), (f"ratio={ratio}", "norm=pre")
+    return _operation(f"ffn_{kind}_r{ratio}", title, source, price, params, macs, *fields, domain="transformer")
+
+
+def _mixers(k: int) -> Operation:
+    title = f"{k}x{k} depthwise convolution, GELU, norm, beside the input at stride 1; 1x1 convolution, GELU, norm"
+    params, macs = f"{k}²·C + C·D + n·(C + D)", f"({k}²·C + C·D)·H·W"
+    return _operation(
+        f"conv_mixer_{k}x{k}", title, _MIXER, _mixer(k), params, macs, f"kernel={k}", domain="transformer"
+    )
+
+
 def _table() -> dict[str, Operation]:
     found = [
         _operation("none", "No connection: zeros of the output's shape", _DARTS, _nothing, "0", "0"),
@@ -251,6 +317,12 @@ def _table() -> dict[str, Operation]:
         _deformables("deform_conv", 3, 2, "two offsets a weight and place", _DEFORMABLE),
         _deformables("modulated_conv", 3, 3, "two offsets and a modulation a weight and place", _MODULATED),
         *(_factoriseds(k) for k in (3, 7)),
+        _attentions("attention_h4", "softmax attention of 4 heads", _ATTENTION, 4, 4),
+        _attentions("multi_query_attention_h4", "attention, keys and values of one head", _MULTI_QUERY, 4, 1),
+        _attentions("linear_attention_h4", "linear attention of 4 heads", _LINEAR, 4, 4),
+        _feed_forwards("gelu", "a map to 4·C features, GELU", _GELU, 4, 1),
+        _feed_forwards("swiglu", "two maps to 4·C features, one times SiLU of the other", _SWIGLU, 4, 2),
+        *(_mixers(k) for k in (5, 9)),
     ]
     return {operation.name: operation for operation in found}
 

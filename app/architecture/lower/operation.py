@@ -6,13 +6,18 @@ open, at the extents over the stride.
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import prod
 
 from app.architecture.axis import Axis
 from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
+from app.architecture.guard import TRUE
+from app.architecture.lower.attention import attend, feed_forward, layer_norm
 from app.architecture.lower.layers import Layers
 from app.space.algebra import Path
+
+HEAD_DIM = 32  # features of a head of attention on maps
 
 Width = Axis | int
 Build = Callable[[Layers, str, Node, Width, int], Node]
@@ -86,6 +91,36 @@ def _factorised(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: 
     return b.norm(f"{at}/norm", b.conv(f"{at}/column", x, width, (kernel, 1), (stride, 1)))
 
 
+def _tokens(b: Layers, at: str, x: Node, stride: int) -> tuple[Node, tuple[int, ...]]:
+    """The normalised places of maps as tokens, of a stride averaged first; and their extents."""
+    if stride > 1:
+        x = b.pool(f"{at}/pool", "avg_pool", x, 3, stride)
+    tokens = b.add(f"{at}/tokens", "tokens", [x], x.axis, (prod(x.size),))
+    return layer_norm(b, f"{at}/norm", tokens), x.size
+
+
+def _attention(kind: str, heads: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    y, size = _tokens(b, at, x, stride)
+    y = attend(b, at, kind, y, Axis.of(heads * HEAD_DIM), width, head_dim=HEAD_DIM)
+    return b.add(f"{at}/maps", "maps", [y], y.axis, size, extents=size)
+
+
+def _feed_forward(kind: str, ratio: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    y, size = _tokens(b, at, x, stride)
+    inner = Axis.of((ratio * extent, guard) for extent, guard in x.axis.segments)
+    y = feed_forward(b, at, kind, y, inner, width)
+    return b.add(f"{at}/maps", "maps", [y], y.axis, size, extents=size)
+
+
+def _conv_mixer(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    """Depthwise convolution, GELU and norm beside the input, pointwise convolution, GELU and norm."""
+    y = b.unary(f"{at}/depth/gelu", "gelu", b.conv(f"{at}/depth/conv", x, x.axis, kernel, stride, depthwise=True))
+    y = b.norm(f"{at}/depth/norm", y)
+    if stride == 1:
+        y = b.sum(f"{at}/depth", [(TRUE, x), (TRUE, y)])
+    return b.norm(f"{at}/point/norm", b.unary(f"{at}/point/gelu", "gelu", b.conv(f"{at}/point/conv", y, width)))
+
+
 BUILDERS: Mapping[str, Build] = {
     "none": _none,
     "skip_connect": _identity,
@@ -118,6 +153,13 @@ BUILDERS: Mapping[str, Build] = {
     "modulated_conv_3x3": partial(_deformable, 3, True),
     "conv_3x1_1x3": partial(_factorised, 3),
     "conv_7x1_1x7": partial(_factorised, 7),
+    "attention_h4": partial(_attention, "softmax", 4),
+    "multi_query_attention_h4": partial(_attention, "multi_query", 4),
+    "linear_attention_h4": partial(_attention, "linear", 4),
+    "ffn_gelu_r4": partial(_feed_forward, "gelu", 4),
+    "ffn_swiglu_r4": partial(_feed_forward, "swiglu", 4),
+    "conv_mixer_5x5": partial(_conv_mixer, 5),
+    "conv_mixer_9x9": partial(_conv_mixer, 9),
 }
 
 

@@ -4,13 +4,12 @@
     transformer    layers: a Repeat of `layer`; embed: features of a token
     layer          attention, heads, ffn, mlp_ratio, norm
 
-What a record leaves out is the skeleton's. Attention is softmax attention, multi-query attention (keys and values of
-one head) or linear attention; the feed-forward network GELU or SwiGLU, `mlp_ratio` times the features wide inside.
+What a record leaves out is the skeleton's. The feed-forward network is `mlp_ratio` times the features wide inside,
+rounded down; the norm stands before attention and feed-forward network or after them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from app.architecture.axis import Axis
@@ -18,6 +17,7 @@ from app.architecture.cursor import Cursor
 from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
 from app.architecture.guard import TRUE, Guard, all_of, not_
+from app.architecture.lower.attention import ATTENTIONS, NETWORKS, attend, feed_forward, layer_norm
 from app.architecture.lower.layers import Layers, positive
 from app.space.skeleton import ImageInput, TransformerSkeleton
 
@@ -35,88 +35,31 @@ class Stream:
     skeleton: TransformerSkeleton
 
 
-def _cases(record: Cursor, field: str, skeleton: TransformerSkeleton, kind: type[Any] | tuple[type[Any], ...]) -> Cases:
-    """The cases of a field, or the skeleton's where the record has none."""
+def _cases(record: Cursor, field: str, skeleton: TransformerSkeleton, words: tuple[str, ...] = ()) -> Cases:
+    """The cases of a field, or the skeleton's where the record has none: some words, or positive numbers."""
     if field not in record.fields:
         return [(TRUE, getattr(skeleton, field))]
     choice = record[field]
     cases = choice.values()
     for _, value in cases:
-        if isinstance(value, bool) or not isinstance(value, kind) or not (isinstance(value, str) or value > 0):
-            wanted = "a word" if kind is str else "a positive number"
-            raise LoweringError(choice.path, f"{value!r} is not {wanted}", value)
+        if words and value not in words:
+            raise LoweringError(choice.path, f"no {value!r} is known", value, words)
+        if not words and (isinstance(value, bool | str) or value <= 0):
+            raise LoweringError(choice.path, f"{value!r} is not a positive number", value)
     return cases
 
 
-def _branches(b: Layers, at: str, cases: Cases, table: Mapping[str, Callable[..., Node]], *given: Any) -> Node:
-    """One of several builders, told by their names."""
-    for _, name in cases:
-        if name not in table:
-            raise LoweringError(at, f"no {name!r} is known", name, table)
-    return b.sum(f"{at}/kind", [(g, table[name](b, f"{at}/{name}", *given)) for g, name in cases])
-
-
-# -- attention -----------------------------------------------------------------------------------------------------
-
-
-def _attend(kind: str, b: Layers, at: str, x: Node, stream: Stream, heads: Axis) -> Node:
-    """Queries, keys, values; attention; a linear map back to the features."""
-    k = stream.skeleton
-    shared = Axis.of(k.head_dim) if kind == "multi_query" else heads
-    parts = [
-        b.linear(f"{at}/{n}", x, axis, bias=k.qkv_bias) for n, axis in (("q", heads), ("k", shared), ("v", shared))
-    ]
-    y = b.add(
-        f"{at}/attend",
-        "attention",
-        parts,
-        heads,
-        x.size,
-        kind="linear" if kind == "linear" else "softmax",
-        head_dim=k.head_dim,
-        relative=0 if kind == "linear" else k.relative,
-        grid=stream.grid,
-        lead=stream.lead,
-    )
-    return b.linear(f"{at}/out", y, stream.axis)
-
-
-ATTENTIONS: Mapping[str, Callable[..., Node]] = {
-    kind: partial(_attend, kind) for kind in ("softmax", "multi_query", "linear")
-}
-
-
-# -- feed-forward ----------------------------------------------------------------------------------------------------
-
-
-def _gelu(b: Layers, at: str, x: Node, stream: Stream, inner: Axis) -> Node:
-    y = b.unary(f"{at}/gelu", "gelu", b.linear(f"{at}/up", x, inner))
-    return b.linear(f"{at}/down", y, stream.axis)
-
-
-def _swiglu(b: Layers, at: str, x: Node, stream: Stream, inner: Axis) -> Node:
-    gate = b.unary(f"{at}/silu", "silu", b.linear(f"{at}/gate", x, inner))
-    up = b.linear(f"{at}/up", x, inner)
-    y = b.add(f"{at}/multiply", "multiply", [gate, up], inner, x.size)
-    return b.linear(f"{at}/down", y, stream.axis)
-
-
-NETWORKS: Mapping[str, Callable[..., Node]] = {"gelu": _gelu, "swiglu": _swiglu}
-
-
-# -- layers ----------------------------------------------------------------------------------------------------------
-
-
-def layer_norm(b: Layers, at: str, x: Node) -> Node:
-    """Layer normalisation; learnable as the skeleton has it."""
-    return b.add(at, "layer_norm", [x], x.axis, x.size, affine=b.affine)
+def _whole(record: Cursor, field: str, skeleton: TransformerSkeleton) -> list[tuple[Guard, int]]:
+    """The cases of a field of whole numbers."""
+    cases = _cases(record, field, skeleton)
+    for _, value in cases:
+        if not isinstance(value, int):
+            raise LoweringError(record[field].path, f"{value!r} is not a whole number", value)
+    return cases
 
 
 def _residual(b: Layers, at: str, x: Node, norms: Cases, inner: Callable[[Node], Node]) -> Node:
     """`inner` beside its input, the norm before it or after the sum: both read the same tensors inside."""
-    wrong = [name for _, name in norms if name not in ("pre", "post")]
-    if wrong:
-        raise LoweringError(at, f"a norm stands pre or post, not {wrong[0]!r}", wrong[0], ("pre", "post"))
     y = inner(b.sum(f"{at}/in", [(g, layer_norm(b, f"{at}/pre", x) if n == "pre" else x) for g, n in norms]))
     out = b.sum(at, [(TRUE, x), (TRUE, y)], drop_path=True)
     return b.sum(f"{at}/normed", [(g, layer_norm(b, f"{at}/post", out) if n == "post" else out) for g, n in norms])
@@ -125,20 +68,38 @@ def _residual(b: Layers, at: str, x: Node, norms: Cases, inner: Callable[[Node],
 def build_layer(b: Layers, at: str, record: Cursor, x: Node, stream: Stream) -> Node:
     """One layer: attention, then the feed-forward network, each beside its input."""
     k = stream.skeleton
-    norms = _cases(record, "norm", k, str)
-    heads = Axis.elastic([(g, n * k.head_dim) for g, n in _cases(record, "heads", k, int)])
-    ratios = _cases(record, "mlp_ratio", k, (int, float))
+    norms = _cases(record, "norm", k, ("pre", "post"))
+    heads = Axis.elastic([(g, n * k.head_dim) for g, n in _whole(record, "heads", k)])
+    ratios = _cases(record, "mlp_ratio", k)
     inner = Axis.elastic([(all_of(g, h), max(int(n * r), 1)) for g, n in stream.widths for h, r in ratios])
 
-    def attend(y: Node) -> Node:
-        kinds = _cases(record, "attention", k, str)
-        return _branches(b, f"{at}/attention", kinds, ATTENTIONS, y, stream, heads)
+    def attention(y: Node) -> Node:
+        place, terms = f"{at}/attention", list[tuple[Guard, Node]]()
+        for g, kind in _cases(record, "attention", k, ATTENTIONS):
+            z = attend(
+                b,
+                f"{place}/{kind}",
+                kind,
+                y,
+                heads,
+                stream.axis,
+                head_dim=k.head_dim,
+                bias=k.qkv_bias,
+                relative=k.relative,
+                grid=stream.grid,
+                lead=stream.lead,
+            )
+            terms.append((g, z))
+        return b.sum(f"{place}/kind", terms)
 
-    def feed_forward(y: Node) -> Node:
-        return _branches(b, f"{at}/ffn", _cases(record, "ffn", k, str), NETWORKS, y, stream, inner)
+    def network(y: Node) -> Node:
+        place, kinds = f"{at}/ffn", _cases(record, "ffn", k, NETWORKS)
+        return b.sum(
+            f"{place}/kind", [(g, feed_forward(b, f"{place}/{n}", n, y, inner, stream.axis)) for g, n in kinds]
+        )
 
-    x = _residual(b, f"{at}/attention", x, norms, attend)
-    return _residual(b, f"{at}/ffn", x, norms, feed_forward)
+    x = _residual(b, f"{at}/attention", x, norms, attention)
+    return _residual(b, f"{at}/ffn", x, norms, network)
 
 
 # -- the network -------------------------------------------------------------------------------------------------------
@@ -148,7 +109,7 @@ def network(b: Layers, cursor: Cursor, skeleton: TransformerSkeleton, image: Ima
     """Embedding, layers, their exits, a last norm, the first token or the mean, pooler and classifier."""
     k = skeleton
     positive(patch=k.patch, heads=k.heads, head_dim=k.head_dim, divisor=k.divisor, num_classes=k.num_classes)
-    embeds = _cases(cursor, "embed", k, int)
+    embeds = _whole(cursor, "embed", k)
     uneven = [n for _, n in embeds if n % k.divisor]
     if uneven:
         raise LoweringError("/skeleton/divisor", f"{k.divisor} does not divide {uneven[0]} features", k.divisor)
