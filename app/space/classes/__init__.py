@@ -9,8 +9,10 @@
 
 from typing import TYPE_CHECKING
 
+from app.space.classes.branches import BRANCH_ORDER
 from app.space.classes.edge_forms import EDGE_FORMS
 from app.space.classes.isomorphism import ISOMORPHISM
+from app.space.classes.motifs import MOTIF_RENAMING
 from app.space.classes.reading import Classes, Reading, by_rank
 from app.space.classes.relabelling import OPERAND_SWAP, RELABELLING
 from app.space.classes.runs import RUNS
@@ -26,6 +28,8 @@ READINGS: tuple[Reading, ...] = (
     *EDGE_FORMS,
     ISOMORPHISM,
     RUNS,
+    MOTIF_RENAMING,
+    BRANCH_ORDER,
 )
 
 # Equivalences that keep every operation, width and parameter, the widest first: what an id may be up to.
