@@ -1,5 +1,6 @@
 """Sizes and costs of transformers, widths and recurrent cells, each beside its source; changed grammars, recounted."""
 
+from dataclasses import replace
 from itertools import product
 from math import factorial
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from app.architecture import Cost, cost, lower
 from app.architecture.formats import read_format
 from app.space import Genotype, ImageInput, SearchSpace
+from app.space.skeleton import TransformerSkeleton
 from app.space.zoo import autoformer_b, autoformer_s, autoformer_t, darts_rnn, nats_size, transformer
 
 
@@ -54,9 +56,8 @@ def test_darts_rnn() -> None:
 # -- costs -------------------------------------------------------------------------------------------------------------
 
 
-def cost_of(space: SearchSpace, skeleton: str, genotype: Genotype, image: ImageInput | None = None) -> Cost:
-    decided = space.plan.read(genotype)
-    return cost(lower(space.grammar, space.skeletons[skeleton], image or space.input, decided))
+def cost_of(space: SearchSpace, skeleton: str, genotype: Genotype) -> Cost:
+    return cost(lower(space.grammar, space.skeletons[skeleton], space.input, space.plan.read(genotype)))
 
 
 AUTOFORMERS = {  # microsoft/Cream, AutoFormer/experiments/subnet
@@ -93,10 +94,15 @@ def layers_of(**fields: Any) -> list[Any]:
     return [{"attention": "softmax", "heads": 12, "ffn": "gelu", "mlp_ratio": 4.0} | fields] * 12
 
 
+BERT = TransformerSkeleton(
+    stem="tokens", class_token=False, stem_norm=True, final_norm=False, pooler=True, classifier=False
+)
+
+
 def test_bert_base() -> None:
     """Devlin et al., "BERT", 2019: 109,482,240 with the pooler, without the head of its pre-training."""
-    genotype: Any = {"embed": 768, "layers": layers_of(norm="post")}
-    found = cost_of(transformer(), "bert", genotype, ImageInput(channels=1, height=1, width=128))
+    space = replace(transformer(), skeletons={"bert": BERT}, input=ImageInput(channels=1, height=1, width=128))
+    found = cost_of(space, "bert", {"embed": 768, "layers": layers_of(norm="post")})
     assert found.params == 109_482_240
     assert found.macs == 12 * 128 * (4 * 768**2 + 8 * 768**2) + 768**2
 

@@ -12,9 +12,6 @@ from app.space.skeleton import ImageInput, TransformerSkeleton
 
 SKELETONS = {
     "imagenet": TransformerSkeleton(),
-    "bert": TransformerSkeleton(
-        stem="tokens", class_token=False, stem_norm=True, final_norm=False, pooler=True, classifier=False
-    ),
     "small": TransformerSkeleton(patch=2, head_dim=4, divisor=24, num_classes=10),
 }
 
@@ -50,7 +47,7 @@ def transformer(
         skeletons=SKELETONS,
         input=ImageInput(height=224, width=224),
         notes=(
-            "Skeleton `bert` reads a text: one channel whose places, row by row, hold token numbers.",
+            "With stem `tokens` a skeleton reads a text: one channel whose places, row by row, hold token numbers.",
             "Widths, heads and ratios are slices of one tensor and depth is an exit: draw them hard in a search.",
         ),
     )
