@@ -21,6 +21,8 @@ from app.architecture.formats.naslib_darts import NASLIB_DARTS
 from app.architecture.formats.naslib_nasbench201 import NASLIB_NASBENCH201
 from app.architecture.formats.nasnet_lists import NASNET_LISTS
 from app.architecture.formats.nats_size import NATS_SIZE
+from app.architecture.formats.ofa import OFA
+from app.architecture.formats.operation_indices import FBNET, NASBENCH_MACRO, PROXYLESSNAS
 from app.space import Genotype, SearchSpace
 
 JSON = Format(
@@ -47,6 +49,10 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             NASBENCH201,
             NASLIB_NASBENCH201,
             NATS_SIZE,
+            NASBENCH_MACRO,
+            OFA,
+            PROXYLESSNAS,
+            FBNET,
             AUTOFORMER,
             DARTS_RNN,
         )

@@ -9,7 +9,7 @@ from app.space.algebra import Grammar, Record, one_of, record
 from app.space.document import Equivalence, SearchSpace
 from app.space.skeleton import ImageInput, MobileSkeleton
 
-PROXYLESSNAS_OPERATIONS = ("mb3_k3", "mb3_k5", "mb3_k7", "mb6_k3", "mb6_k5", "mb6_k7")
+PROXYLESSNAS_OPERATIONS = ("mb3_k3", "mb6_k3", "mb3_k5", "mb6_k5", "mb3_k7", "mb6_k7")
 DEPTHS = (4, 4, 4, 4, 4, 1)
 
 SKELETONS = {
@@ -31,7 +31,10 @@ SKELETONS = {
 def proxylessnas(
     depths: tuple[int, ...] = DEPTHS, operations: tuple[str, ...] = PROXYLESSNAS_OPERATIONS
 ) -> SearchSpace:
-    """The space of the paper; `depths` are the layers of each stage, of which only the first has no `zero`."""
+    """The space of the paper; `depths` are the layers of each stage, of which only the first has no `zero`.
+
+    The operations stand in the order of the published search, `zero` last.
+    """
     positions = [i for depth in depths for i in range(depth)]
     layers = tuple((f"layer{n}", one_of(*operations, *(("zero",) if i else ()))) for n, i in enumerate(positions))
     return SearchSpace(
