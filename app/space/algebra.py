@@ -14,7 +14,7 @@ symbols, never of JSON positions: `/normal/node3/1/op` is the operation on the e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from app.space.errors import GrammarError
@@ -87,9 +87,11 @@ class Grammar:
     rules: Mapping[str, Term]
     start: str
     depth: int = 1
+    _ends: dict[str, "Term | None"] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", MappingProxyType(dict(self.rules)))
+        object.__setattr__(self, "_ends", {})  # rule -> what it leads to, None where only to itself
 
     @property
     def root(self) -> Ref:
@@ -98,15 +100,24 @@ class Grammar:
 
     def follow(self, term: Term) -> Term:
         """The term itself, or what a chain of references leads to."""
-        seen: set[str] = set()
-        while isinstance(term, Ref):
-            if term.rule in seen:
-                raise GrammarError(f"/rules/{term.rule}", "the rule is only a reference to itself")
-            if term.rule not in self.rules:
-                raise GrammarError("/rules", f"no rule {term.rule!r}; there are {sorted(self.rules)}")
-            seen.add(term.rule)
-            term = self.rules[term.rule]
-        return term
+        if not isinstance(term, Ref):
+            return term
+        first, seen = term.rule, dict[str, None]()
+        end: Term | None = term
+        while isinstance(end, Ref):
+            if end.rule in self._ends:
+                end = self._ends[end.rule]
+            elif end.rule in seen:
+                end = None
+            elif end.rule not in self.rules:
+                raise GrammarError("/rules", f"no rule {end.rule!r}")
+            else:
+                seen[end.rule] = None
+                end = self.rules[end.rule]
+        self._ends.update(dict.fromkeys(seen, end))
+        if end is None:
+            raise GrammarError(f"/rules/{first}", "the rule is only a reference to itself")
+        return end
 
     def symbols(self, options: tuple[Term, ...]) -> tuple[Symbol, ...]:
         """One symbol an option: a Value's scalar, a Record's first constant field that differs among the Records."""

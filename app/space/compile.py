@@ -6,6 +6,7 @@ derivation can meet a shared rule twice.
 """
 
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import accumulate
 from operator import mul
 
@@ -48,9 +49,15 @@ class _Compiler:
         self.measures: dict[Part, _Measure] = {}
         self.shared: dict[str, int] = {}
         self.rule = grammar.start
+        self.ways = 0  # numbers in the tables of subsets
 
     def compile(self) -> Part:
         """The part of the start rule."""
+        for body in self.grammar.rules.values():
+            self.intern(body)
+        unfolded = sum(1 + self.grammar.depth * len(kinds) for kinds in self.kinds)
+        if unfolded > LIMITS.parts:
+            self.refuse(f"the grammar may unfold to {unfolded} parts; {LIMITS.parts} are allowed")
         root = self.part(self.grammar.root, None, 0)
         if root is None:
             message = f"no genotype ends within recursion depth {self.grammar.depth}: the space is empty"
@@ -98,8 +105,6 @@ class _Compiler:
         if key not in self.parts:
             if level > LIMITS.descent:
                 self.refuse(f"a derivation nests more than {LIMITS.descent} terms")
-            if len(self.parts) >= LIMITS.parts:
-                self.refuse(f"the grammar unfolds to more than {LIMITS.parts} parts")
             self.parts[key] = self.build(term, context, level + 1)
         return self.parts[key]
 
@@ -177,7 +182,11 @@ class _Compiler:
         if len(menu.parts) < k:
             return None
         sizes = [p.size for p in menu.parts]
-        self.fits(k * max(sizes).bit_length())
+        bits = k * max(sizes).bit_length()
+        self.fits(max(bits, 2 * k * (min(sizes).bit_length() - 1)))
+        self.ways += k * len(sizes) * (1 + bits // 2_000)  # a number has half of the bits in the mean
+        if self.ways > LIMITS.ways:
+            self.refuse(f"the tables of the subsets need {self.ways} numbers; {LIMITS.ways} are allowed")
         table = ways(sizes, k)
         return self.measured(Members(menu, k, table, table[k][0]), self.together(menu.parts, k))
 
@@ -197,13 +206,17 @@ class _Compiler:
 
     def together(self, parts: tuple[Part, ...], taken: int) -> _Measure:
         """The measure of a term of which `taken` of the parts appear in one genotype."""
-        inner = [self.measures[p] for p in parts]
-        once = twice = 0
-        for m in inner:
+        height = once = twice = 0
+        members: list[int] = []
+        for part in parts:
+            m = self.measures[part]
+            height = max(height, m.height)
             twice |= m.twice | (once & m.once if taken > 1 else 0)
             once |= m.once
-        largest = sorted((m.members for m in inner), reverse=True)[:taken]
-        return _Measure(1 + max((m.height for m in inner), default=0), 1 + sum(largest), once, twice)
+            members.append(m.members)
+        if taken < len(members):
+            members = nlargest(taken, members)
+        return _Measure(1 + height, 1 + sum(members), once, twice)
 
     def measured(self, part: Part, measure: _Measure) -> Part:
         """The part, once its measure is within the caps."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """What a grammar may ask of the machine."""
 
-    nodes: int = 20_000  # terms of a document
+    nodes: int = 5_000  # terms of a document; the largest published space has some 400
     rules: int = 2_000
     nesting: int = 32  # terms inside one another, in one rule
     depth: int = 32  # the recursion bound
@@ -17,7 +17,9 @@ class Limits:
     k: int = 64
     lengths: int = 64  # of one Repeat
     length: int = 1_000  # the longest list
-    parts: int = 100_000  # of the compiled plan
+    parts: int = 5_000  # of the compiled plan
+    ways: int = 100_000  # numbers in the tables of all subsets, one of n thousand bits counting 1 + n times
+    faults: int = 100  # that are told of one document
     members: int = 100_000  # JSON values in the largest genotype
     bits: int = 13_000  # of the size: below the 4,300 decimal digits that Python writes
     places: int = 20_000  # decisions that are listed

@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from app.space.algebra import Choice, Grammar, Record, Ref, Repeat, Subset, Term, Value
 from app.space.errors import Fault, GrammarError
@@ -19,12 +20,13 @@ from app.space.recursion import children, reachable, references
 from app.space.value import scalar_key, shown
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_LISTED = 100  # rules that a fault lists as allowed
 NAME_RULE = "lower-case letters, digits, '.', '_', '-', at most 64, starting with a letter or digit"
 
 
 def validate_grammar(grammar: Grammar) -> None:
-    """Raise a GrammarError with every fault, its pointers into the grammar's own document; or return."""
-    faults = tuple(grammar_faults(grammar))
+    """Raise a GrammarError with every fault, up to a hundred, its pointers into the grammar's document; or return."""
+    faults = tuple(islice(grammar_faults(grammar), LIMITS.faults))
     if faults:
         raise GrammarError(faults[0].pointer, faults[0].message, faults)
 
@@ -36,16 +38,19 @@ def grammar_faults(grammar: Grammar) -> Iterator[Fault]:
         yield over
         return
     if grammar.start not in grammar.rules:
-        yield Fault("/start", f"no rule {shown(grammar.start)}", grammar.start, tuple(grammar.rules))
-    found: list[Fault] = []
+        allowed = tuple(grammar.rules) if len(grammar.rules) <= _LISTED else ()
+        yield Fault("/start", f"no rule {shown(grammar.start)}", grammar.start, allowed)
+    sound = grammar.start in grammar.rules
     for rule, body in grammar.rules.items():
         at = pointer("/rules", rule)
         if not NAME.fullmatch(rule):
-            found.append(Fault(at, f"a rule's name is {NAME_RULE}; found {shown(rule)}", rule))
+            sound = False
+            yield Fault(at, f"a rule's name is {NAME_RULE}; found {shown(rule)}", rule)
         for here, term in _walk(body, at):
-            found.extend(_term_faults(grammar, term, here))
-    yield from found
-    if found or grammar.start not in grammar.rules:
+            for fault in _term_faults(grammar, term, here):
+                sound = False
+                yield fault
+    if not sound:
         return
     edges = references(grammar)
     met = reachable(edges, grammar.start)
@@ -136,7 +141,8 @@ def _term_faults(grammar: Grammar, term: Term, at: str) -> Iterator[Fault]:
             yield from _length_faults(lengths, f"{at}/lengths")
         case Ref(rule):
             if rule not in grammar.rules:
-                yield Fault(f"{at}/ref", f"no rule {shown(rule)}", rule, tuple(grammar.rules))
+                allowed = tuple(grammar.rules) if len(grammar.rules) <= _LISTED else ()
+                yield Fault(f"{at}/ref", f"no rule {shown(rule)}", rule, allowed)
             else:
                 try:
                     grammar.follow(term)

@@ -92,6 +92,21 @@ def test_every_fault_at_once() -> None:
     }
 
 
+def test_of_very_many_faults_the_first_hundred_are_told() -> None:
+    faults = refused(Grammar({"g": record("r", **{f"f{i}": Ref("gone") for i in range(900)})}, "g"))
+    assert len(faults) == LIMITS.faults == 100
+    assert next(iter(faults)) == "/rules/g/fields/f0/ref"
+
+
+def test_long_ways_through_references_are_gone_once() -> None:
+    rules: dict[str, Term] = {f"r{i}": Ref(f"r{i + 1}") for i in range(1_900)}
+    choice = Choice(tuple(Ref(f"r{i}") for i in range(900)))
+    started = time.process_time()
+    faults = refused(Grammar({"g": choice, **rules, "r1900": Value(0)}, "g"))
+    assert time.process_time() - started < 0.5
+    assert "cannot be told from option 0" in faults["/rules/g/choice/1"]
+
+
 def test_rules_are_defined_and_reached() -> None:
     assert set(refused(Grammar({"g": AB, "other": AB, "third": Ref("other")}, "g"))) == {"/rules/other", "/rules/third"}
     assert set(refused(Grammar({"g": AB}, "start"))) == {"/start"}
@@ -123,7 +138,7 @@ def doubling(rules: int) -> Grammar:
 HOG = {
     "terms": (
         big(record("r", **{f"f{i}": Choice(tuple(map(Value, range(999)))) for i in range(30)})),
-        "at most 20000 terms",
+        "at most 5000 terms",
     ),
     "nesting": (big(nested(33)), "at most 32 terms inside one another"),
     "deep nesting": (big(nested(5_000)), "at most 32 terms inside one another"),
@@ -149,6 +164,26 @@ HOG = {
         big(Choice((Value("leaf"), record("n", kind=Value("n"), l=Ref("g"), r=Ref("g")))), depth=32),
         "a genotype can hold more than 100000 values",
     ),
+    "unfolding": (
+        big(Choice((Value("end"), *(record("n", kind=Value(i), x=Ref("g")) for i in range(199)))), depth=32),
+        "may unfold to 6833 parts; 5000 are allowed",
+    ),
+    "tables of subsets": (
+        big(
+            record("r", **{f"f{i}": Subset(tuple(map(Value, range(i, 900 + i))), 64) for i in range(2)}),
+        ),
+        "need 115200 numbers; 100000 are allowed",
+    ),
+    "tables of large options": (
+        Grammar(
+            {
+                "g": Subset(tuple(record("o", k=Value(i), x=Ref("x")) for i in range(900)), 64),
+                "x": Repeat(AB, (190,)),
+            },
+            "g",
+        ),
+        "numbers; 100000 are allowed",
+    ),
     "rules": (Grammar({f"r{i}": Value(0) for i in range(2_001)}, "r0"), "1 to 2000 rules"),
 }
 
@@ -158,7 +193,7 @@ def test_what_asks_too_much_is_refused_at_once(name: str) -> None:
     grammar, message = HOG[name]
     started = time.process_time()
     assert any(message in found for found in refused(grammar).values())
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 0.5
 
 
 def test_what_is_just_within_the_caps_works() -> None:
