@@ -21,7 +21,9 @@ OPERATIONS = (
 
 def _suits(space: SearchSpace) -> bool:
     layout = layout_of(space)
-    return layout is not None and len(layout.cells) == 2 and not layout.pairs and {*layout.operations} == {*OPERATIONS}
+    if layout is None or len(layout.cells) != 2 or layout.pairs or layout.unused:
+        return False
+    return {*layout.operations} == {*OPERATIONS}
 
 
 def _read(space: SearchSpace, value: object) -> Genotype:

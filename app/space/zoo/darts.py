@@ -42,4 +42,7 @@ def darts(num_nodes: int = 4, operations: tuple[str, ...] = DARTS_OPERATIONS, *,
         grammar=Grammar({"darts": record("cells", normal=Ref("cell"), reduce=Ref("cell")), "cell": cell}, "darts"),
         skeletons=SKELETONS,
         equivalences=(Equivalence("relabelling"),),
+        literature="The paper says about 10^9 cells and 10^18 pairs of them, which the exact numbers round to. Nodes "
+        "have no order, which leaves about 1.5·10^17 pairs. With `none`, which the supernet has and the paper never "
+        "keeps, there are 9.1·10^18.",
     )

@@ -32,6 +32,7 @@ def enas_micro(num_blocks: int = 5, operations: tuple[str, ...] = ENAS_MICRO_OPE
         grammar=grammar,
         skeletons=SKELETONS,
         equivalences=(Equivalence("operand-swap"), Equivalence("relabelling")),
+        notes=("While it searches, the released code halves the extents before a reduction cell and not inside it.",),
         literature="The paper says 1.3·10^11, (5·5!)^4. Each of five blocks has an operation of its own on each side "
         "and reads one of 2 to 6 states, so there are (5^5·6!)^4 = 2.6·10^25.",
     )

@@ -28,4 +28,6 @@ def nasbench201(num_nodes: int = 4, operations: tuple[str, ...] = NASBENCH201_OP
         grammar=Grammar({"nasbench201": Record("edge_cells", edges)}, "nasbench201"),
         skeletons=SKELETONS,
         equivalences=tuple(map(Equivalence, ("relabelling", "pruned-isomorphism", "nats-string", "functional"))),
+        literature="The papers say 15,625 cells, 6,466 of them unique. The second counts NATS-Bench's strings, whose "
+        "rule for zeros is not complete: what cells compute differs in 4,930 ways.",
     )

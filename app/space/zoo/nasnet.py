@@ -50,6 +50,10 @@ def nasnet(
         grammar=Grammar({"nasnet": record("cells", normal=Ref("cell"), reduce=Ref("cell")), "cell": cell}, "nasnet"),
         skeletons=SKELETONS,
         equivalences=(Equivalence("operand-swap"), Equivalence("relabelling")),
+        notes=(
+            "The released networks of NASNet-A also concatenate a cell input and a block that is read; read without "
+            "those lists they are members.",
+        ),
         literature="Papers say 10^18 or 10^28 without a derivation. Two inputs of 2 + b states and two of thirteen "
         "operations in each of five blocks, in two cells, are about 5.1·10^33; without the order of blocks and of "
         "their operands about 1.5·10^29.",

@@ -33,4 +33,6 @@ def simple_cell(num_nodes: int = 4, operations: tuple[str, ...] = OPERATIONS) ->
         grammar=Grammar({"cell": Record("shared_cell", nodes)}, "cell"),
         skeletons=SKELETONS,
         equivalences=(Equivalence("operand-swap"), Equivalence("relabelling")),
+        literature='A widely copied lesson prints "about 33 billion" for seven and for eight operations. Two inputs '
+        "out of 2 + i states and two operations in each of four nodes are 8.3·10^10 and 2.4·10^11.",
     )
