@@ -11,6 +11,7 @@ from collections.abc import Callable
 from app.experiment import CountRequest, JobResult, MeasuredCount, uncountable
 from app.space import SearchSpace, space_from_json
 from app.space.classes import Classes, canonical_rank, reading_of
+from app.space.constraints import valid
 from workers.progress import Progress, Stopped
 
 PHASE = "count"
@@ -65,15 +66,19 @@ def counted(space: SearchSpace, equivalence: str, progress: Progress) -> Classes
 
 
 def listed(space: SearchSpace, equivalence: str, progress: Progress) -> Classes:
-    """Every class has one canonical form: count the members that are their own."""
+    """Every class has one canonical form: count those of valid members, a bit for each that was met."""
     size, forms = space.plan.size, 0
+    is_valid, met = valid(space), bytearray(size // 8 + 1)
     for start in range(0, size, _CHUNK):
         if reason := progress.should_stop():
             raise Stopped(reason)
         end = min(start + _CHUNK, size)
-        forms += sum(canonical_rank(space, index, equivalence) == index for index in range(start, end))
+        for index in range(start, end) if not space.constraints else filter(is_valid, range(start, end)):
+            lowest = canonical_rank(space, index, equivalence)
+            forms += not met[lowest >> 3] >> (lowest & 7) & 1
+            met[lowest >> 3] |= 1 << (lowest & 7)
         progress.report(PHASE, 0, 1, {"classes": forms}, step=end, steps=size)
-    return Classes(exact=forms, method=f"all {size} members, those counted that are their own canonical form")
+    return Classes(exact=forms, method=f"all {size} members, their canonical forms counted")
 
 
 def stoppable(count: Callable[[], Classes], progress: Progress) -> Classes:

@@ -2,6 +2,7 @@
 
 from app.space import SearchSpace
 from app.space.classes import reading_of
+from app.space.constraints import cost_limits_of
 
 LARGEST_LISTED = 50_000_000  # members whose canonical forms a job compares: half an hour to an hour
 
@@ -9,6 +10,8 @@ LARGEST_LISTED = 50_000_000  # members whose canonical forms a job compares: hal
 def uncountable(space: SearchSpace, equivalence: str) -> str | None:
     """Why the classes of a space cannot be counted exactly; None where they can. Unreadable where none is known."""
     reading = reading_of(space, equivalence)
+    if cost_limits_of(space):
+        return f"members of {space.name} are valid by their costs, which a count does not look at"
     if reading.count_long is not None or space.plan.size <= LARGEST_LISTED:
         return None
     return (

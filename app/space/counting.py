@@ -4,9 +4,10 @@
     valid    those that meet the constraints
     unique   classes of the valid ones, under each equivalence that the space names
 
-How classes are counted follows from the grammar (`classes/`): exactly where that takes seconds, else by listing all
-members of a small space, else from the orbits of a sample: a class of k members is met k times as often as one of one,
-so raw · E[1/|orbit|] is its unbiased estimate. What can be had in none of these ways says why.
+Valid members are counted by automata (`constraints/`), or their share is estimated. How classes are counted follows
+from the grammar (`classes/`): exactly where that takes seconds, else by listing all members of a small space, else from
+the orbits of a sample: a class of k members is met k times as often as one of one, so size · E[1/|orbit|] is an
+unbiased estimate. What can be had in none of these ways says why.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ from random import Random
 from statistics import NormalDist, fmean, variance
 
 from app.space.classes import Reading, canonical_rank, readings_of
+from app.space.constraints import cost_limits_of, tables_of, valid
 from app.space.document import SearchSpace
+from app.space.errors import Unmet
+from app.space.validity import valid_ranks
 
 LARGEST_LISTED = 20_000  # members that are put in canonical form one by one; about a second
 SAMPLES = 2_000
@@ -61,34 +65,81 @@ class SpaceSize:
 def space_size(space: SearchSpace) -> SpaceSize:
     """Every size of a space, in its equivalences' order."""
     raw = exactly(space.plan.size, "sums and products over the grammar")
-    valid = exactly(space.plan.size, "the grammar; there are no constraints beside it")
-    return SpaceSize(raw=raw, valid=valid, unique=tuple(unique_size(space, e.name) for e in space.equivalences))
+    unique = tuple(unique_size(space, e.name) for e in space.equivalences)
+    return SpaceSize(raw=raw, valid=valid_size(space), unique=unique)
+
+
+def valid_size(space: SearchSpace, *, samples: int = SAMPLES, seed: int = SEED) -> Size:
+    """How many members meet the constraints; of bounds on costs nothing is known here."""
+    if cost_limits_of(space):
+        return unknown("bounded by costs, which members have only on a skeleton")
+    if not space.constraints:
+        return exactly(space.plan.size, "the grammar; there are no constraints beside it")
+    tables = tables_of(space)
+    if tables is not None:
+        return exactly(tables.size, "dynamic programming over the parts of the grammar, a state a condition")
+    is_valid, rng = valid(space), Random(seed)
+    if space.plan.size <= LARGEST_LISTED:
+        found = sum(map(is_valid, range(space.plan.size)))
+        return exactly(found, f"all {space.plan.size} members judged")
+    met = sum(is_valid(rng.randrange(space.plan.size)) for _ in range(samples))
+    return accepted(space.plan.size, met, samples, seed)
+
+
+def accepted(whole: int, met: int, samples: int, seed: int) -> Size:
+    """`whole` times an acceptance rate, with its Wilson interval (1927)."""
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share, spread = met / samples, z * sqrt(met * (samples - met) / samples + z * z / 4)
+    low, high = ((met + z * z / 2 + sign * spread) / (samples + z * z) for sign in (-1, 1))
+    method = f"members times the {met} of {samples} uniform members that are valid, {CONFIDENCE:.0%} Wilson interval"
+    return _estimate(whole, (max(low, 0.0), share, min(high, 1.0)), samples, seed, method)
 
 
 def unique_size(space: SearchSpace, equivalence: str, *, samples: int = SAMPLES, seed: int = SEED) -> Size:
-    """How many classes there are under an equivalence."""
+    """How many classes there are under an equivalence: with constraints, those that hold a valid member."""
     reading = readings_of(space).get(equivalence)
     if reading is None:
-        return Size(exact=None, log10=None, method="nothing is known of it on this structure", equivalence=equivalence)
+        return unknown("nothing is known of it on this structure", equivalence)
+    if cost_limits_of(space):
+        return unknown("bounded by costs, which members have only on a skeleton", equivalence)
     classes = reading.count(space)
     if classes is not None:
         return exactly(classes.exact, classes.method, equivalence)
     if space.plan.size <= LARGEST_LISTED:
-        found = {canonical_rank(space, index, equivalence) for index in range(space.plan.size)}
+        members = filter(valid(space), range(space.plan.size)) if space.constraints else range(space.plan.size)
+        found = {canonical_rank(space, index, equivalence) for index in members}
         return exactly(len(found), f"all {space.plan.size} members, their canonical forms compared", equivalence)
+    if space.constraints:
+        return _valid_classes(space, reading, samples, seed)
     if reading.orbit is None:
-        return Size(
-            exact=None,
-            log10=None,
-            method="an exact count takes longer than an answer may, and the size of a class is not cheap to tell",
-            equivalence=equivalence,
-        )
-    return estimated(space.plan.size, _inverse_orbits(space, reading, samples, seed), seed, equivalence)
+        why = "an exact count takes longer than an answer may, and the size of a class is not cheap to tell"
+        return unknown(why, equivalence)
+    shares = [1 / reading.orbit(space, genotype) for genotype in space.plan.sample(Random(seed), samples)]
+    return estimated(space.plan.size, shares, seed, equivalence)
 
 
-def _inverse_orbits(space: SearchSpace, reading: Reading, samples: int, seed: int) -> list[float]:
-    assert reading.orbit is not None
-    return [1 / reading.orbit(space, genotype) for genotype in space.plan.sample(Random(seed), samples)]
+def _valid_classes(space: SearchSpace, reading: Reading, samples: int, seed: int) -> Size:
+    """Of each valid member that is drawn, which share of its class it is."""
+    whole, is_valid, shares = valid_size(space), valid(space), list[float]()
+    if reading.mates is None or whole.exact is None:
+        return unknown("which members of a class are valid is not cheap to tell", reading.equivalence)
+    if not whole.exact:
+        return exactly(0, whole.method, reading.equivalence)
+    try:
+        ranks, _ = valid_ranks(space, Random(seed), samples)
+    except Unmet as error:
+        return unknown(str(error), reading.equivalence)
+    for index in ranks:
+        mates = reading.mates(space, index)
+        if mates is None:
+            return unknown("some classes are too large to list", reading.equivalence)
+        shares.append(1 / sum(map(is_valid, mates)))
+    return estimated(whole.exact, shares, seed, reading.equivalence)
+
+
+def unknown(why: str, equivalence: str | None = None) -> Size:
+    """No count, and why not."""
+    return Size(exact=None, log10=None, method=why, equivalence=equivalence)
 
 
 def exactly(exact: int, method: str, equivalence: str | None = None) -> Size:
@@ -103,24 +154,14 @@ def estimated(whole: int, shares: Sequence[float], seed: int, equivalence: str) 
     low, high = mean - spread, mean + spread
     if spread == 0:
         low, high = mean * (1 - _RARE / n), mean * (1 - _RARE / n) + _RARE / n
-    found = Estimate(
-        mean=_times(whole, mean),
-        low=_times(whole, max(low, 0.0)),
-        high=_times(whole, min(high, 1.0)),
-        confidence=CONFIDENCE,
-        samples=n,
-        seed=seed,
-    )
     method = f"members times the mean of 1/|class| over {n} uniform members, {CONFIDENCE:.0%} normal interval"
-    return Size(
-        exact=None,
-        log10=log10(whole) + log10(mean),
-        method=method,
-        equivalence=equivalence,
-        estimate=found,
-    )
+    return _estimate(whole, (max(low, 0.0), mean, min(high, 1.0)), n, seed, method, equivalence)
 
 
-def _times(whole: int, share: float) -> int:
-    """A product that may pass the largest float."""
-    return round(whole * Fraction(share))
+def _estimate(
+    whole: int, shares: tuple[float, float, float], samples: int, seed: int, method: str, equivalence: str | None = None
+) -> Size:
+    """A share of `whole`, of which the lower end, the mean and the upper end are given."""
+    low, mean, high = (round(whole * Fraction(share)) for share in shares)
+    found = Estimate(mean=mean, low=low, high=high, confidence=CONFIDENCE, samples=samples, seed=seed)
+    return Size(exact=None, log10=log10(mean) if mean else None, method=method, equivalence=equivalence, estimate=found)

@@ -4,7 +4,8 @@ SpaceError (ValueError)
 ├── GrammarError      a grammar or document is malformed; `pointer` names the place in the document
 ├── InvalidGenotype   a genotype is not a member; `faults` has every fault at once
 ├── OutOfRange        an index outside [0, size)
-└── Unreadable        an equivalence under which nothing is known of a space
+├── Unreadable        an equivalence under which nothing is known of a space
+└── Unmet             no member, or too few of them, meet the constraints
 """
 
 from collections.abc import Sequence
@@ -67,3 +68,13 @@ class Unreadable(SpaceError):
         super().__init__(f"the space is not read up to {equivalence!r}{among}")
         self.equivalence = equivalence
         self.allowed = tuple(allowed)
+
+
+class Unmet(SpaceError):
+    """No member was found that meets the constraints of its space."""
+
+    def __init__(self, tried: int, found: int = 0) -> None:
+        after = f"{found} of {tried} members that were drawn do" if tried else "no member does"
+        super().__init__(f"too few members meet the constraints to draw more: {after}" if tried else after)
+        self.tried = tried
+        self.found = found

@@ -4,7 +4,8 @@ import dataclasses
 from typing import Any
 
 from app.space.codec import grammar_from_json, grammar_to_json, integer, items, obj, string
-from app.space.document import EQUIVALENCES, Equivalence, SearchSpace
+from app.space.constraints import frozen, plain, read_parameters, refuse_contradictions
+from app.space.document import EQUIVALENCES, Constraint, Equivalence, SearchSpace
 from app.space.errors import Fault, GrammarError
 from app.space.limits import LIMITS
 from app.space.path import pointer
@@ -26,7 +27,7 @@ def space_to_json(space: SearchSpace) -> dict[str, Any]:
         "input": dataclasses.asdict(space.input),
         "grammar": grammar_to_json(space.grammar),
         "skeletons": {name: skeleton_to_json(skeleton) for name, skeleton in space.skeletons.items()},
-        "constraints": [{"name": c.name, "parameters": dict(c.parameters)} for c in space.constraints],
+        "constraints": [{"name": c.name, "parameters": plain(c.parameters)} for c in space.constraints],
         "equivalences": [{"name": e.name, "version": e.version} for e in space.equivalences],
         "notes": list(space.notes),
         "literature": space.literature,
@@ -47,6 +48,7 @@ def space_from_json(document: object) -> SearchSpace:
         input=_input(fields.get("input", {}), "/input"),
         grammar=grammar,
         skeletons=_skeletons(fields.get("skeletons", {}), "/skeletons"),
+        constraints=_constraints(fields.get("constraints", []), "/constraints"),
         equivalences=_equivalences(fields.get("equivalences", []), "/equivalences"),
         notes=tuple(
             string(note, LIMITS.text, f"/notes/{i}")
@@ -54,15 +56,24 @@ def space_from_json(document: object) -> SearchSpace:
         ),
         literature=string(fields.get("literature", ""), LIMITS.text, "/literature"),
     )
-    for constraint in items(fields.get("constraints", []), LIMITS.lengths, "/constraints"):
-        raise GrammarError("/constraints/0", f"no such constraint: {shown(constraint)}; there are none yet")
     try:
         validate_grammar(grammar)
-        _ = space.plan
+        _ = space.plan.decisions() if space.constraints else space.plan
     except GrammarError as error:
         faults = [dataclasses.replace(fault, pointer=f"/grammar{fault.pointer}") for fault in error.faults]
         raise GrammarError(f"/grammar{error.pointer}", error.message, faults) from None
+    if space.constraints:
+        refuse_contradictions(space)
     return space
+
+
+def _constraints(document: object, at: str) -> tuple[Constraint, ...]:
+    read: list[Constraint] = []
+    for i, inner in enumerate(items(document, LIMITS.lengths, at)):
+        given = obj(inner, ("name",), ("parameters",), f"{at}/{i}")
+        parameters = read_parameters(given["name"], given.get("parameters", {}), f"{at}/{i}")
+        read.append(Constraint(given["name"], frozen(parameters)))
+    return tuple(read)
 
 
 def _skeletons(document: object, at: str) -> dict[str, Skeleton]:

@@ -7,6 +7,7 @@
     canonical_rank(space, index)        the rank of the member that stands for a class
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.space.classes.branches import BRANCH_ORDER
@@ -43,9 +44,18 @@ def readings_of(space: "SearchSpace") -> dict[str, Reading]:
     for equivalence in space.equivalences:
         for reading in READINGS:
             if reading.equivalence == equivalence.name and reading.suits(space):
-                found[equivalence.name] = reading
+                found[equivalence.name] = reading if reading.constrained or not space.constraints else _of_any(reading)
                 break
     return found
+
+
+def _of_any(reading: Reading) -> Reading:
+    """A reading that counts classes of any members, on a space whose constraints it does not look at."""
+
+    def uncounted(_: "SearchSpace") -> None:
+        return None
+
+    return replace(reading, count=uncounted, count_long=None)
 
 
 def reading_of(space: "SearchSpace", equivalence: str) -> Reading:

@@ -6,21 +6,16 @@
     dag_network    the same fields, without vertices
 
 A rank is the number of the graph's vertices, its wiring and its operations, the first of them the most significant; so
-it is taken apart and put together by arithmetic alone. The lowest rank of a class names the vertices one after another:
-next is the one that only named vertices lead to and whose edges, in the order of the names, are the smallest number.
-Vertices with the same edges in and out are named by their operations. Where others tie, every way is followed as long
-as it is among the smallest. A graph of fewer vertices than the space has begins with vertices that nothing leads to.
+it is taken apart and put together by arithmetic alone. The lowest one of a class has the fewest vertices that the space
+allows, those that are left in their smallest order (`core.py`), and before them what nothing leads to, if it must.
 """
 
 from bisect import bisect_right
-from collections import Counter
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
-from math import factorial, prod
 from typing import TYPE_CHECKING
 
 from app.space.algebra import Genotype, Record, Scalar
+from app.space.classes.core import Core, smallest, spellings
 from app.space.classes.reading import Classes, Reading, by_rank
 from app.space.classes.unlabelled import graph_classes
 from app.space.constraints.wirings import around, edges_among, wirings
@@ -52,17 +47,6 @@ class Graphs:
     def inner(self) -> int:
         """Vertices beside input and output."""
         return self.vertices - 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Core:
-    """What is left of a graph: vertices by their bits, the input's the highest; a column is what leads to a vertex."""
-
-    bits: tuple[int, ...]
-    columns: tuple[int, ...]
-    operations: tuple[int, ...]
-    source: int  # the input's bit
-    final: int  # what leads to the output
 
 
 @derived
@@ -115,44 +99,39 @@ class _Orders:
 
     def __init__(self, space: "SearchSpace") -> None:
         self.graphs = graphs_of(space)
-        self.offsets = [graphs.offset for graphs in self.graphs]
-        # of each graph: target, place of its column in the wiring, what it holds, how far it is moved, its bit
-        self.columns = {
-            n: [(n * (n - 1) // 2 - t * (t + 1) // 2, (1 << t) - 1, n - 1 - t, 1 << n - 2 - t) for t in range(1, n - 1)]
-            for n in {graphs.vertices for graphs in self.graphs}
-        }
-        self.holder = {
-            inner: next(graphs for graphs in self.graphs if graphs.inner >= inner)
-            for inner in range(max(graphs.inner for graphs in self.graphs) + 1)
-        }
+        self.offsets = [each.offset for each in self.graphs]
+        self.rows = {each.vertices: _rows(each.vertices) for each in self.graphs}
+        most = max(each.inner for each in self.graphs)
+        self.holder = [next(each for each in self.graphs if each.inner >= inner) for inner in range(most + 1)]
 
-    def core(self, index: int) -> _Core | None:
+    def core(self, index: int) -> Core | None:
         """What is left of the graph of a rank; None where no way leads from input to output."""
         graphs = self.graphs[bisect_right(self.offsets, index) - 1]
-        n, labels = graphs.vertices, graphs.labels
+        labels, rows = graphs.labels, self.rows[graphs.vertices]
         code = index - graphs.offset
-        rows = self.columns[n]
         operations: list[int] = []
         for _ in rows:
             code, operation = divmod(code, labels)
             operations.append(operation)
         operations.reverse()
-        source = ahead = 1 << n - 2
+        source = ahead = 1 << graphs.inner
         columns: list[int] = []
         for place, held, move, bit in rows:
             column = (code >> place & held) << move
             columns.append(column)
             if column & ahead:
                 ahead |= bit
-        back = final = code & (1 << n - 1) - 1
+        back = final = code & 2 * source - 1
         if not final & ahead:
             return None
-        for (_, _, _, bit), column in zip(reversed(rows), reversed(columns), strict=True):
-            if back & bit:
-                back |= column
+        for i in range(len(rows) - 1, -1, -1):
+            if back & rows[i][3]:
+                back |= columns[i]
         kept = ahead & back
-        there = [i for i, (_, _, _, bit) in enumerate(rows) if kept & bit]
-        return _Core(
+        if kept == 2 * source - 1:
+            return Core(tuple([row[3] for row in rows]), tuple(columns), tuple(operations), source, final)
+        there = [i for i, row in enumerate(rows) if kept & row[3]]
+        return Core(
             tuple([rows[i][3] for i in there]),
             tuple([columns[i] & kept for i in there]),
             tuple([operations[i] for i in there]),
@@ -167,13 +146,14 @@ class _Orders:
             return self.graphs[0].offset
         inner = len(core.bits)
         graphs = self.holder[inner]
-        columns, orders = _named(core, graphs.vertices)
+        columns, order = smallest(core, 1 << graphs.inner)
         code, target = 0, graphs.inner - inner
         for column in columns:
             target += 1
-            code = code << target | column >> graphs.vertices - 1 - target
-        code *= graphs.labels ** (graphs.inner - inner)
-        for i in orders[0]:
+            code = code << target | column >> graphs.inner + 1 - target
+        if inner < graphs.inner:
+            code *= graphs.labels ** (graphs.inner - inner)
+        for i in order:
             code = code * graphs.labels + core.operations[i]
         return graphs.offset + code
 
@@ -183,73 +163,17 @@ class _Orders:
         if core is None:
             return sum((2 ** edges_among(g.vertices) - wirings(g.vertices)) * g.labels**g.inner for g in self.graphs)
         inner = len(core.bits)
-        symmetries = len(_named(core, inner + 2)[1])
-        for group in _twins(core):
-            symmetries *= prod(map(factorial, Counter(core.operations[i] for i in group).values()))
         others = sum(around(g.inner, inner) * g.labels ** (g.inner - inner) for g in self.graphs if g.inner >= inner)
-        return _orders_of(core) // symmetries * others
+        return spellings(core) * others
 
 
-def _named(core: _Core, vertices: int) -> tuple[list[int], list[tuple[int, ...]]]:
-    """The smallest columns, the output's among them, and all orders that give them and the smallest operations.
-
-    Columns are those of a graph of so many vertices, which begins with those that are not in the core. Of vertices
-    with the same edges and operations only one order is given.
-    """
-    bits, columns, operations, source, final = core.bits, core.columns, core.operations, core.source, core.final
-    inner = len(bits)
-    needs = list(columns)
-    if len(set(columns)) < inner:
-        for group in _twins(core):
-            for before, after in pairwise(group):
-                needs[after] |= bits[before]
-    top = 1 << vertices - 2
-    start = [top if column & source else 0 for column in (*columns, final)]
-    states: list[tuple[int, list[int], tuple[int, ...]]] = [(source, start, ())]
-    read = (*columns, final)
-    smallest: list[int] = []
-    for name in range(inner - 1, -1, -1):
-        found: list[tuple[int, list[int], tuple[int, ...], int]] = []
-        least = 2 * top
-        for done, values, order in states:
-            for i in range(inner):
-                value = values[i]
-                if value <= least and not needs[i] & ~done and not bits[i] & done:
-                    if value < least:
-                        least = value
-                        found.clear()
-                    found.append((done, values, order, i))
-        smallest.append(least)
-        new = 1 << name
-        states = [
-            (done | bits[i], [v | new if c & bits[i] else v for v, c in zip(values, read, strict=True)], (*order, i))
-            for done, values, order, i in found
-        ]
-    if len(states) == 1:
-        return [*smallest, states[0][1][-1]], [states[0][2]]
-    ends = [(values[-1], [operations[i] for i in order]) for _, values, order in states]
-    end = min(ends)
-    return [*smallest, end[0]], [order for (_, _, order), other in zip(states, ends, strict=True) if other == end]
-
-
-def _twins(core: _Core) -> list[list[int]]:
-    """Vertices with the same edges in and out, of each group the smallest operation first."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    read = (*core.columns, core.final)
-    for i, bit in enumerate(core.bits):
-        groups.setdefault((core.columns[i], *[column & bit for column in read]), []).append(i)
-    return [sorted(group, key=core.operations.__getitem__) for group in groups.values() if len(group) > 1]
-
-
-def _orders_of(core: _Core) -> int:
-    """The orders of the inner vertices in which edges lead on only."""
-
-    @cache
-    def ways(done: int) -> int:
-        free = [b for b, column in zip(core.bits, core.columns, strict=True) if not b & done and not column & ~done]
-        return sum(ways(done | bit) for bit in free) if free else 1
-
-    return ways(core.source)
+def _rows(vertices: int) -> list[tuple[int, int, int, int]]:
+    """Of each inner vertex: where its column is in a wiring, the bits of that, how far to move it, its own bit."""
+    places = edges_among(vertices)
+    return [
+        (places - edges_among(v + 1), (1 << v) - 1, vertices - 1 - v, 1 << vertices - 2 - v)
+        for v in range(1, vertices - 1)
+    ]
 
 
 _orders = derived(_Orders)
@@ -295,4 +219,5 @@ ISOMORPHISM = Reading(
     count=_count,
     orbit=_orbit,
     lowest=_lowest,
+    constrained=True,
 )

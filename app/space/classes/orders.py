@@ -7,7 +7,7 @@ A digit that cannot be written where it goes adds more than any rank.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import permutations
+from itertools import permutations, product
 from math import prod
 from typing import Any, Generic, TypeVar
 
@@ -51,9 +51,7 @@ class CellNode:
         self._ranks, self._part, self._unrank = ranks, part, unranks.of(part)
         self.size = part.size
         self.sources: Lazy[int, Sources] = Lazy(self._sources)
-        self.alike: Lazy[int, int] = Lazy(
-            lambda digit: len(self.spellings(digit, self, {}))
-        )  # digits that say the same
+        self.alike: Lazy[int, set[int]] = Lazy(lambda digit: self.spellings(digit, self, {}))  # they say the same
 
     def _sources(self, digit: int) -> Sources:
         return tuple(sorted({edge["input"] for edge in edges_in(self._unrank(digit))}))
@@ -119,8 +117,20 @@ class NodeOrders:
 
     def orbit(self, rank: int) -> int:
         """How many members are in the class."""
-        found = {moved for moved in self._ranks(rank) if moved < self.size}
-        return sum(prod(n.alike[d] for n, d in zip(self.nodes, self._digits(moved), strict=True)) for moved in found)
+        return sum(prod(map(len, spelled)) for spelled in self._spelled(rank))
+
+    def mates(self, rank: int) -> list[int]:
+        """The ranks of the class."""
+        return [
+            sum(digit * stride for digit, stride in zip(found, self.strides, strict=True))
+            for spelled in self._spelled(rank)
+            for found in product(*spelled)
+        ]
+
+    def _spelled(self, rank: int) -> Iterator[list[set[int]]]:
+        """Of each order of the nodes that gives another member: the digits that say the same, field by field."""
+        for moved in {moved for moved in self._ranks(rank) if moved < self.size}:
+            yield [node.alike[digit] for node, digit in zip(self.nodes, self._digits(moved), strict=True)]
 
     def _digits(self, rank: int) -> list[int]:
         digits: list[int] = []
@@ -194,7 +204,11 @@ class EdgeOrders:
 
     def orbit(self, rank: int) -> int:
         """How many members are in the class."""
-        return len({moved for moved in self._ranks(rank) if moved < self.size})
+        return len(self.mates(rank))
+
+    def mates(self, rank: int) -> list[int]:
+        """The ranks of the class."""
+        return list({moved for moved in self._ranks(rank) if moved < self.size})
 
     def _ranks(self, rank: int) -> list[int]:
         digits: list[int] = []

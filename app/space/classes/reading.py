@@ -1,6 +1,6 @@
 """What it takes to answer questions up to an equivalence: one reading per equivalence and kind of structure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ class Reading:
     count_long  the same whatever it takes: what a job runs; None where there is no way but to list all members
     orbit       a member -> how many members are in its class; None where that is not cheap
     lowest      the rank of a member -> the rank of its canonical form; None where it is found by way of the JSON
+    mates       the rank of a member -> the ranks of its class; None where they are too many or not cheap
+    constrained whether the counts are of classes with a valid member; where not, they are asked of all members only
     """
 
     equivalence: str
@@ -37,6 +39,8 @@ class Reading:
     count_long: Callable[["SearchSpace"], Classes] | None = None
     orbit: Callable[["SearchSpace", Genotype], int] | None = None
     lowest: Callable[["SearchSpace", int], int] | None = None
+    mates: Callable[["SearchSpace", int], Collection[int] | None] | None = None
+    constrained: bool = False
 
 
 def by_rank(lowest: Callable[["SearchSpace", int], int]) -> Callable[["SearchSpace", Genotype], Genotype]:

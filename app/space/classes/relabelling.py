@@ -19,6 +19,8 @@ from app.space.part import Product
 if TYPE_CHECKING:
     from app.space.document import SearchSpace
 
+_MATES = 10_000  # members of a class that are listed
+
 Orders = NodeOrders | EdgeOrders | LargeCell | LargeEdgeCell
 
 
@@ -49,6 +51,17 @@ class _Orders:
             digit, index = divmod(index, stride)
             size *= cell.orbit(digit) if isinstance(cell, NodeOrders | EdgeOrders) else 1
         return size
+
+    def mates(self, index: int) -> list[int] | None:
+        """The ranks of a class; None where it is too large."""
+        found = [0]
+        if self.orbit(index) > _MATES:
+            return None
+        for stride, cell in self.slots:
+            digit, index = divmod(index, stride)
+            own = cell.mates(digit) if isinstance(cell, NodeOrders | EdgeOrders) else [digit]
+            found = [lower + stride * other for lower in found for other in own]
+        return found
 
 
 def _orders(space: "SearchSpace", slot: Slot, reorder: bool) -> Orders | None:
@@ -113,6 +126,9 @@ def _reading(equivalence: str, *, regular: bool, large: bool) -> Reading:
     def orbit(space: "SearchSpace", genotype: Genotype) -> int:
         return orders(space).orbit(space.plan.rank(genotype))
 
+    def mates(space: "SearchSpace", index: int) -> list[int] | None:
+        return orders(space).mates(index)
+
     swaps = equivalence == "operand-swap"
     return Reading(
         equivalence=equivalence,
@@ -122,6 +138,7 @@ def _reading(equivalence: str, *, regular: bool, large: bool) -> Reading:
         count_long=_count if regular and not swaps else None,
         orbit=None if large and not swaps else orbit,
         lowest=lowest,
+        mates=None if large and not swaps else mates,
     )
 
 
