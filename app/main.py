@@ -28,7 +28,7 @@ from app.api import (
     workers,
 )
 from app.api.documentation import install_documentation
-from app.api.middleware import ConditionalGet, Gate
+from app.api.middleware import ConditionalGet, Gate, HeadAsGet
 from app.api.openapi import DESCRIPTION, TAGS, install_openapi
 from app.api.problems import install_problem_handlers
 from app.api.services import Services, installation_secret
@@ -87,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_openapi(app)
     # The last one added is the first that a request meets.
     app.add_middleware(ConditionalGet)
+    app.add_middleware(HeadAsGet)
     Instrumentator(registry=metrics, excluded_handlers=["/metrics", "/healthz"]).instrument(app)
     if chosen.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=chosen.cors_origins, allow_methods=["*"], allow_headers=["*"])

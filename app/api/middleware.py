@@ -1,9 +1,11 @@
 """What every request meets before its route: an identity, a host check, a body limit, safe headers, conditional reads.
 
 Gate             outermost: X-Request-ID in and out, security headers, the Host header, the announced body length
+HeadAsGet        answers HEAD as GET without its body
 ConditionalGet   innermost: an ETag on every complete read, and 304 for whoever has it already
 """
 
+import asyncio
 import hashlib
 import re
 import uuid
@@ -86,6 +88,37 @@ def host_name(header: str) -> str:
     return header.partition(":")[0].lower()
 
 
+class HeadAsGet:
+    """Answers HEAD as GET would be answered, without the body. A stream ends once its headers are sent."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask for the whole and send its headers."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        sent = asyncio.Event()
+
+        async def send_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+            elif message["type"] == "http.response.body" and not sent.is_set():
+                await send({"type": "http.response.body", "body": b""})
+                sent.set()
+
+        whole = asyncio.ensure_future(self.app({**scope, "method": "GET"}, receive, send_headers))
+        enough = asyncio.ensure_future(sent.wait())
+        await asyncio.wait({whole, enough}, return_when=asyncio.FIRST_COMPLETED)
+        enough.cancel()
+        if not whole.done():
+            whole.cancel()
+            await asyncio.wait({whole})
+        if not whole.cancelled():
+            whole.result()
+
+
 class ConditionalGet:
     """Gives every complete 200 answer to a GET an ETag, and answers 304 where If-None-Match has it."""
 
@@ -94,7 +127,7 @@ class ConditionalGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold the answer back until its tag is known; streams pass through as they come."""
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http" or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
         wanted = [tag.strip().removeprefix("W/") for tag in Headers(scope=scope).get("if-none-match", "").split(",")]

@@ -66,7 +66,10 @@ def test_a_difference_names_the_decisions_in_order(api: TestClient) -> None:
 
 @pytest.mark.parametrize("question", ["crossover", "diff"])
 def test_what_is_wrong_with_either_is_pointed_at(api: TestClient, question: str) -> None:
-    for body, place in (({"first": BROKEN, "second": OTHER}, "/first"), ({"first": OTHER, "second": BROKEN}, "/second")):
+    for body, place in (
+        ({"first": BROKEN, "second": OTHER}, "/first"),
+        ({"first": OTHER, "second": BROKEN}, "/second"),
+    ):
         answer = ask(api, question, body)
         assert answer.status_code == 422
         assert all(fault["pointer"].startswith(f"{place}/") for fault in answer.json()["errors"])
