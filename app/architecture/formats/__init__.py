@@ -8,10 +8,12 @@ write_format(space, name, genotype)   -> a JSON value
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from app.architecture.formats.autodeeplab import AUTODEEPLAB
 from app.architecture.formats.autoformer import AUTOFORMER
 from app.architecture.formats.cell_genotype import CELL_GENOTYPE
 from app.architecture.formats.darts import DARTS
 from app.architecture.formats.darts_rnn import DARTS_RNN
+from app.architecture.formats.enas_macro import ENAS_MACRO
 from app.architecture.formats.enas_micro import ENAS_MICRO
 from app.architecture.formats.format import Format, FormatError
 from app.architecture.formats.nasbench101 import NASBENCH101
@@ -55,6 +57,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             FBNET,
             AUTOFORMER,
             DARTS_RNN,
+            ENAS_MACRO,
+            AUTODEEPLAB,
         )
     }
 )

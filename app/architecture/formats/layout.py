@@ -123,11 +123,12 @@ def _layout(grammar: Grammar) -> CellLayout | None:
     if names not in ((), ("cell",), ("normal", "reduce")):
         return None
     cells = [grammar.follow(term) for _, term in root.fields] if names else [root]
-    found = {_cell_layout(grammar, names, cell) for cell in cells}
+    found = {layout_of_cell(grammar, names, cell) for cell in cells}
     return found.pop() if len(found) == 1 else None
 
 
-def _cell_layout(grammar: Grammar, names: tuple[str, ...], cell: Term) -> CellLayout | None:
+def layout_of_cell(grammar: Grammar, names: tuple[str, ...], cell: Term) -> CellLayout | None:
+    """The layout of one cell, which stands in fields of these names; None of what is no such cell."""
     if not isinstance(cell, Record) or cell.builds not in (*CONCATENATES_ALL, "cell_of_unused"):
         return None
     kinds = {_node(grammar, grammar.follow(term), 2 + i) for i, (_, term) in enumerate(cell.fields)}
