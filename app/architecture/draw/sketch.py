@@ -3,6 +3,7 @@
 from app.architecture.cursor import Cursor
 from app.architecture.draw.circuit import circuit
 from app.architecture.draw.panels import Arrow, CellSketch, ChainSketch
+from app.architecture.draw.stages import stages
 from app.architecture.draw.tree import TreeSketch, tree
 from app.architecture.errors import LoweringError
 from app.architecture.guard import TRUE
@@ -18,12 +19,12 @@ def sketches(space: SearchSpace, genotype: object) -> tuple[Sketch, ...]:
     """The cells, the chain or the circuit of a member, else its derivation; InvalidGenotype of anything else."""
     root = Cursor.root(space.grammar, space.plan.read(genotype))
     try:
-        return _known(root)
+        return _known(space, root)
     except LoweringError:
         return (tree(root),)
 
 
-def _known(root: Cursor) -> tuple[Sketch, ...]:
+def _known(space: SearchSpace, root: Cursor) -> tuple[Sketch, ...]:
     match root.builds:
         case "cells":
             return tuple(
@@ -35,6 +36,8 @@ def _known(root: Cursor) -> tuple[Sketch, ...]:
             return (_edge_cell(root),)
         case "chain":
             return (_chain(root),)
+        case "mobile" | "units" | "mnas":
+            return stages(space, root)
         case "free" if len((sketch := circuit(root["body"])).arrows) <= ARROWS:
             return (sketch,)
         case _:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.architecture.graph import Graph, Node
 from app.architecture.lower import lower
 from app.architecture.lower.cells import reductions
-from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, SearchSpace, Skeleton
+from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, MobileSkeleton, SearchSpace, Skeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,26 @@ def _inner(graph: Graph, skeleton: Skeleton) -> Iterator[Block]:
             for i in range(_layers(graph)):
                 shape = _shape(graph, f"layer{i}") or shape
                 yield Block(f"layer {i}", shape)
+        case MobileSkeleton() if any(name.startswith("layer") for name in graph.nodes):
+            yield from _stages(graph, skeleton)
         case _:
             places = dict.fromkeys(name.partition("/")[0] for name in graph.nodes)
             yield from (Block(at, _shape(graph, at)) for at in places if at not in ("image", "head"))
+
+
+def _stages(graph: Graph, skeleton: MobileSkeleton) -> Iterator[Block]:
+    """The stages of a mobile network; a layer that keeps its input left no node."""
+    shape, start = "", 0
+    for at in ("stem", "first"):
+        if _last(graph, at):
+            shape = _shape(graph, at)
+            yield Block(at, shape)
+    for i, depth in enumerate(skeleton.depths):
+        found = [_shape(graph, f"layer{n}") for n in range(start, start + depth)]
+        shape, start = next((s for s in reversed(found) if s), shape), start + depth
+        yield Block(f"stage {i} of {depth}", shape)
+    if _last(graph, "tail"):
+        yield Block("tail", _shape(graph, "tail"))
 
 
 def _layers(graph: Graph) -> int:
