@@ -21,6 +21,7 @@ class CellSketch:
     inputs: int
     arrows: tuple[Arrow, ...]  # by target, then in the order of the genotype
     concat: tuple[int, ...] = ()  # the vertices that the output concatenates; empty where the last one is the output
+    joins: str = "concat"  # or what else the output is of them
 
     @property
     def operations(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from app.architecture.draw.stages import stages
 from app.architecture.draw.tree import TreeSketch, tree
 from app.architecture.errors import LoweringError
 from app.architecture.guard import TRUE
-from app.architecture.lower import cells, edge_cells
+from app.architecture.lower import cells, edge_cells, recurrent, widths
 from app.space import SearchSpace
 
 ARROWS = 40  # of a circuit; a larger body is drawn as a tree
@@ -38,6 +38,12 @@ def _known(space: SearchSpace, root: Cursor) -> tuple[Sketch, ...]:
             return (_chain(root),)
         case "mobile" | "units" | "mnas":
             return stages(space, root)
+        case "transformer":
+            return (_transformer(root),)
+        case "widths":
+            return (_widths(root),)
+        case "recurrent":
+            return (_recurrent(root),)
         case "free" if len((sketch := circuit(root["body"])).arrows) <= ARROWS:
             return (sketch,)
         case _:
@@ -70,3 +76,29 @@ def _edge_cell(cursor: Cursor) -> CellSketch:
 
 def _chain(cursor: Cursor) -> ChainSketch:
     return ChainSketch("chain", tuple(_operation(item) for _, _, item in cursor["layers"].items()))
+
+
+def _transformer(root: Cursor) -> ChainSketch:
+    """Two rows a layer; what the skeleton decides is not said."""
+    features = f" of {_operation(root['embed'])} features" if "embed" in root.fields else ""
+    rows: list[str] = []
+    for _, _, layer in root["layers"].items():
+        said = {name: _operation(field) for name, field in layer.fields.items()}
+        heads = [f"{said['heads']} heads"] if "heads" in said else []
+        ratio = [f"ratio {said['mlp_ratio']}"] if "mlp_ratio" in said else []
+        for kind, number in (("attention", heads), ("ffn", ratio)):
+            rows.append(", ".join([f"{kind} {said.get(kind, '')}".strip(), *number, said.get("norm", "")]).strip(", "))
+    return ChainSketch(f"layers{features}", tuple(rows))
+
+
+def _widths(root: Cursor) -> ChainSketch:
+    stages = [cases[0][1] for cases in widths.read_widths(root)]
+    kinds = ("cell", "reduction")
+    return ChainSketch("stages", tuple(f"convolutional {kinds[i % 2]}, {n} channels" for i, n in enumerate(stages)))
+
+
+def _recurrent(root: Cursor) -> CellSketch:
+    steps = recurrent.read_steps(root)
+    arrows = [Arrow(inputs[0][1], i, activations[0][1]) for i, (_, inputs, activations) in enumerate(steps, 1)]
+    vertices = ("state 0", *(name for name, _, _ in steps))
+    return CellSketch("recurrent cell", vertices, 1, tuple(arrows), tuple(range(1, 1 + len(steps))), "mean")

@@ -7,6 +7,7 @@ from app.architecture.graph import Graph, Node
 from app.architecture.lower import lower
 from app.architecture.lower.cells import reductions
 from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, ImageInput, MobileSkeleton, SearchSpace, Skeleton
+from app.space.skeleton import RecurrentSkeleton, TransformerSkeleton, WidthSkeleton
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,16 @@ def _inner(graph: Graph, skeleton: Skeleton) -> Iterator[Block]:
             for i in range(_layers(graph)):
                 shape = _shape(graph, f"layer{i}") or shape
                 yield Block(f"layer {i}", shape)
+        case TransformerSkeleton():
+            yield Block("embedding", _shape(graph, "stem"))
+            for at in _places(graph, "layer"):
+                yield Block("layer", _shape(graph, at))
+        case WidthSkeleton():
+            yield Block("stem", _shape(graph, "stem"))
+            for i, at in enumerate(_places(graph, "stage")):
+                yield Block("reduction" if i % 2 else "cell", _shape(graph, at))
+        case RecurrentSkeleton():
+            yield from [Block("step", _shape(graph, "step0"))] * len(_places(graph, "step"))
         case MobileSkeleton() if any(name.startswith("layer") for name in graph.nodes):
             yield from _stages(graph, skeleton)
         case _:
@@ -74,6 +85,12 @@ def _layers(graph: Graph) -> int:
     """Layers of a chain, identities that left no node among them: its exit is named after the last."""
     exits = [name.removeprefix("exit").removesuffix("/mean") for name in graph.nodes if name.startswith("exit")]
     return 1 + int(exits[0]) if exits and exits[0] else 0
+
+
+def _places(graph: Graph, kind: str) -> list[str]:
+    """The places layer0, layer1, ... of a graph, in their order."""
+    found = dict.fromkeys(name.partition("/")[0] for name in graph.nodes)
+    return [at for at in found if at.removeprefix(kind).isdecimal()]
 
 
 def _last(graph: Graph, place: str) -> Node | None:

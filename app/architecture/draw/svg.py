@@ -86,7 +86,7 @@ def _cell(canvas: Canvas, y: float, sketch: CellSketch) -> float:
         left = columns[-1] + boxes[-1] + GAP
         first = min(columns[i] + boxes[i] / 2 for i in sketch.concat)
         canvas.wire([(first, out), (left, out)], arrow=True)
-        canvas.box(left, out - PILL / 2, width_of("concat") + 2 * PAD, PILL, "concat", "state")
+        canvas.box(left, out - PILL / 2, width_of(sketch.joins) + 2 * PAD, PILL, sketch.joins, "state")
         row += ROW
     return row + 18
 

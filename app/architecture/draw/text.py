@@ -41,7 +41,7 @@ def _lines(sketch: Sketch) -> list[str]:
             side = " " if final else "│"
             lines.append(f"{side}  {branch}─ {names[arrow.source]:<{longest}} ── {label(arrow.operation)}")
     if sketch.concat:
-        lines.append(f"└─ output = concat({', '.join(names[i] for i in sketch.concat)})")
+        lines.append(f"└─ output = {sketch.joins}({', '.join(names[i] for i in sketch.concat)})")
     return lines
 
 

@@ -27,7 +27,19 @@ from app.space import (
     one_of,
     record,
 )
-from app.space.zoo import ZOO, chain, darts, nasbench201, nasnet, pnasnet, simple_cell
+from app.space.zoo import (
+    ZOO,
+    autoformer_t,
+    chain,
+    darts,
+    darts_rnn,
+    nasbench201,
+    nasnet,
+    nats_size,
+    pnasnet,
+    simple_cell,
+    transformer,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 SPACES = {
@@ -86,7 +98,14 @@ OTHER = SearchSpace(
     ),
     skeletons={},
 )
-DRAWN = SPACES | {"terms": terms(2), "terms, nested": terms(4), "other": OTHER}
+DRAWN = SPACES | {
+    "terms": terms(2),
+    "terms, nested": terms(4),
+    "other": OTHER,
+    "chain of a transformer": transformer(),
+    "chain of widths": nats_size(),
+    "recurrent cell": darts_rnn(),
+}
 
 
 @dataclass(frozen=True)
@@ -380,6 +399,26 @@ def test_a_derivation_of_many_rows_is_cut() -> None:
     assert len(lines) == 402
     assert lines[-1] == "…"
     assert "and more than these 400 rows" in draw_svg(space, {"items": [1] * 1_000})
+
+
+def test_the_layers_of_a_transformer_are_two_rows_each() -> None:
+    genotype = {"embed": 192, "layers": [{"heads": 3, "mlp_ratio": 3.5}, *[{"heads": 4, "mlp_ratio": 4.0}] * 11]}
+    lines = draw_text(autoformer_t(), genotype).splitlines()
+    assert lines[:3] == ["layers of 192 features", "├─ 0  attention, 3 heads", "├─ 1  ffn, ratio 3.5"]
+    assert len(lines) == 1 + 2 * 12
+    whole = {"attention": "linear", "heads": 12, "ffn": "swiglu", "mlp_ratio": 2.0, "norm": "post"}
+    drawn = draw_svg(transformer(), {"embed": 192, "layers": [whole] * 4}, transformer().skeletons["imagenet"])
+    assert "attention linear, 12 heads, post" in drawn
+    assert "ffn swiglu, ratio 2.0, post" in drawn
+    assert "4 x layer" in drawn
+
+
+def test_a_recurrent_cell_ends_in_a_mean() -> None:
+    steps = {f"node{i}": {"input": i - 1, "activation": "tanh"} for i in range(1, 9)}
+    lines = draw_text(darts_rnn(), steps).splitlines()
+    assert lines[1:3] == ["├─ node1", "│  └─ state 0 ── tanh"]
+    assert lines[-1].startswith("└─ output = mean(node1, node2")
+    assert "35 x step" in draw_svg(darts_rnn(), steps, darts_rnn().skeletons["ptb"])
 
 
 def test_every_zoo_space_can_be_drawn_on_its_skeletons() -> None:
