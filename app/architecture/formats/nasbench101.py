@@ -2,8 +2,8 @@
 
     {"matrix": [[0, 1, 1], [0, 0, 1], [0, 0, 0]], "ops": ["input", "conv3x3-bn-relu", "output"]}
 
-`matrix[i][j]` is 1 where an edge leads from vertex i to vertex j; it is upper-triangular. A matrix that is not itself one
-of the space's, by its vertices or their operations, is read without those on no way from input to output.
+`matrix[i][j]` is 1 where an edge leads from vertex i to vertex j; it is upper-triangular. A matrix that is not itself
+one of the space's, by its vertices or their operations, is read without those on no way from input to output.
 """
 
 from collections.abc import Sequence

@@ -33,45 +33,51 @@ def smallest(core: Core, top: int) -> tuple[list[int], list[Order]]:
 
     `top` is the input's new bit; the inner vertices have the lowest ones. Twins come in one order only.
     """
-    bits, columns, operations, final = (*core.bits, core.source), core.columns, core.operations, core.final
-    inner = len(columns)
-    needs = columns if len(set(columns)) == inner else _chained(core)
+    bits, columns, source = core.bits, core.columns, core.source
+    needs = columns if len(set(columns)) == len(columns) else _chained(core)
     best: tuple[list[int], list[int]] | None = None
     orders: list[Order] = []
-    branches = [([0] * (inner + 1), list(range(inner)), sum(core.bits), list[int](), Order(), inner)]
+    values = [top if column & source else 0 for column in (*columns, core.final)]
+    branches = [(values, list(range(len(bits))), Order(), sum(bits), list[int]())]
     while branches:
-        values, left, waiting, named, order, chosen = branches.pop()
-        while True:
-            bit, name = bits[chosen], 1 << len(left) if order or chosen < inner else top
+        values, left, order, waiting, named = branches.pop()
+        while left:
+            least, tied = 2 * top, Order()
             for i in left:
-                if columns[i] & bit:
-                    values[i] |= name
-            if final & bit:
-                values[inner] |= name
-            if not left:
-                found = [*named, values[inner]], [operations[i] for i in order]
-                if best is None or found < best:
-                    best, orders = found, [order]
-                elif found == best:
-                    orders.append(order)
-                break
-            least, tied = 2 * top, list[int]()
-            for i in left:
-                value = values[i]
-                if value <= least and not needs[i] & waiting:
-                    if value < least:
-                        least, tied = value, [i]
+                if values[i] <= least and not needs[i] & waiting:
+                    if values[i] < least:
+                        least, tied = values[i], [i]
                     else:
                         tied.append(i)
             named.append(least)
             if best is not None and named > best[0][: len(named)]:
                 break
-            for i in tied:
-                if i != tied[0]:
-                    branches.append(_next(values[:], left[:], waiting, bits[i], named[:], order[:], i))
-            ...
+            for i in tied[1:]:
+                other = (values[:], left[:], order[:])
+                _name(core, i, *other)
+                branches.append((*other, waiting ^ bits[i], named[:]))
+            _name(core, tied[0], values, left, order)
+            waiting ^= bits[tied[0]]
+        else:
+            found = [*named, values[-1]], [core.operations[i] for i in order]
+            if best is None or found < best:
+                best, orders = found, [order]
+            elif found == best:
+                orders.append(order)
     assert best is not None
     return best[0], orders
+
+
+def _name(core: Core, chosen: int, values: list[int], left: list[int], order: Order) -> None:
+    """Give a vertex the next name, the highest bit that is left, in the columns of those after it and the output's."""
+    left.remove(chosen)
+    order.append(chosen)
+    bit, name, columns = core.bits[chosen], 1 << len(left), core.columns
+    for i in left:
+        if columns[i] & bit:
+            values[i] |= name
+    if core.final & bit:
+        values[-1] |= name
 
 
 def _twins(core: Core) -> list[list[int]]:
@@ -83,20 +89,19 @@ def _twins(core: Core) -> list[list[int]]:
     return [sorted(group, key=core.operations.__getitem__) for group in groups.values()]
 
 
-def _chained(core: Core, groups: list[list[int]]) -> tuple[int, ...]:
+def _chained(core: Core) -> list[int]:
     """What must be named before each vertex: what leads to it, and the twin before it."""
     needs = list(core.columns)
-    for group in groups:
+    for group in _twins(core):
         for before, after in pairwise(group):
             needs[after] |= core.bits[before]
-    return tuple(needs)
+    return needs
 
 
 def spellings(core: Core) -> int:
     """In how many ways the inner vertices can be named so that edges lead on only: orders over symmetries."""
-    groups = _twins(core)
-    symmetries = len(_all_smallest(core, groups, 1 << len(core.bits))[1])
-    for group in groups:
+    symmetries = len(smallest(core, 1 << len(core.bits))[1])
+    for group in _twins(core):
         symmetries *= prod(map(factorial, Counter(core.operations[i] for i in group).values()))
 
     @cache

@@ -146,14 +146,14 @@ class _Orders:
             return self.graphs[0].offset
         inner = len(core.bits)
         graphs = self.holder[inner]
-        columns, order = smallest(core, 1 << graphs.inner)
+        columns, orders = smallest(core, 1 << graphs.inner)
         code, target = 0, graphs.inner - inner
         for column in columns:
             target += 1
             code = code << target | column >> graphs.inner + 1 - target
         if inner < graphs.inner:
             code *= graphs.labels ** (graphs.inner - inner)
-        for i in order:
+        for i in orders[0]:
             code = code * graphs.labels + core.operations[i]
         return graphs.offset + code
 
