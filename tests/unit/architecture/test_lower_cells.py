@@ -1,8 +1,21 @@
 """What cells of blocks mean: which states they end in, how a block combines, and the stem of cells."""
 
+from random import Random
+
 import pytest
 
-from app.architecture import Graph, lower, lower_cell, node_params
+from app.architecture import (
+    Graph,
+    architecture_id,
+    canonical,
+    certain,
+    cost,
+    lower,
+    lower_cell,
+    node_params,
+    price,
+    resolve,
+)
 from app.space import CellSkeleton, Genotype, Grammar, ImageInput, SearchSpace, compile_plan
 from app.space.zoo import amoebanet, enas_micro, nasnet, pnasnet
 
@@ -91,3 +104,39 @@ def test_cells_that_nothing_reads_are_not_built() -> None:
     skeleton = CellSkeleton(channels=2, num_cells=5)
     graph = lower(space.grammar, skeleton, ImageInput(), space.plan.read({"normal": cell, "reduce": cell}))
     assert {name.partition("/")[0] for name in graph.nodes if name.startswith("cell")} == {"cell0", "cell2", "cell4"}
+
+
+WHOLE = {
+    "nasnet": nasnet(),
+    "nasnet that also concatenates": nasnet(combine=("add", "concat")),
+    "amoebanet": amoebanet(),
+    "pnasnet": pnasnet(),
+    "enas_micro": enas_micro(),
+}
+DIGITS = ImageInput(channels=1, height=8, width=8)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_spaces_are_decided_before_or_after_lowering(name: str) -> None:
+    """All five blocks and all operations: the open graph holds every member, and prices it."""
+    space = WHOLE[name]
+    skeleton = space.skeletons["small"]
+    graph = lower(space.grammar, skeleton, DIGITS)
+    for genotype in space.plan.sample(Random(name), 3):
+        decided = space.plan.read(genotype)
+        plain = lower(space.grammar, skeleton, DIGITS, decided)
+        assert resolve(graph, decided) == plain
+        total = cost(plain)
+        assert price(graph, certain(decided)) == (total.params, total.macs)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_relabelled_cells_are_one_architecture(name: str) -> None:
+    """Blocks and operands have no order: the canonical genotype is the same network."""
+    space = WHOLE[name]
+    skeleton = space.skeletons["small"]
+    genotypes = space.plan.sample(Random(name), 5)
+    others = [canonical(space, genotype) for genotype in genotypes]
+    assert others != genotypes
+    for genotype, other in zip(genotypes, others, strict=True):
+        assert architecture_id(space, skeleton, DIGITS, genotype) == architecture_id(space, skeleton, DIGITS, other)
