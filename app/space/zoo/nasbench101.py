@@ -40,6 +40,11 @@ def nasbench101(
             Constraint("edges", (("at", "/cell"), ("max", max_edges), ("pruned", True))),
         ),
         equivalences=(Equivalence("isomorphism"),),
+        notes=(
+            "Of vertices that share the output's channels the first ones have one more where the division has a rest: "
+            "isomorphic cells may differ by a channel, and so in their parameters.",
+            "A cell that leads nowhere from input to output is a member of the grammar, not valid, and computes zeros.",
+        ),
         literature="The paper counts 423,624 cells: classes under isomorphism, after pruning, with at most 9 edges. "
         "The grammar lists every labelled matrix with its operations, and so it has many members for each class.",
     )
