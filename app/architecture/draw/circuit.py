@@ -27,7 +27,7 @@ class _Circuit:
     def vertex(self, into: Pending, name: str = "") -> int:
         """A new vertex that some arrows lead to."""
         target = len(self.vertices)
-        self.vertices.append(name or f"{target}")
+        self.vertices.append(" ".join([f"{target}", name]).strip() if name != "output" else name)
         self.arrows += [Arrow(source, target, operation) for source, operation in into]
         return target
 
@@ -65,6 +65,10 @@ class _Circuit:
                     ends = [b if len(b) == 1 else [(self.vertex(b), "identity")] for b in branches]
                     return [(self.vertex([arrow for end in ends for arrow in end], "concat"), "conv_1x1")]
                 return [arrow for branch in branches for arrow in branch]
+            case "scale":
+                down = self.vertex([(source, "conv_3x3 stride 2")], "half the extents")
+                inner = self.vertex(self.term(cursor["inner"], down))
+                return [(inner, "conv_1x1 resized")]
             case "graph":
                 return self.graph(cursor, source)
             case _:

@@ -351,15 +351,30 @@ def test_terms_are_a_circuit() -> None:
     assert draw_text(terms(3), {"body": body}).splitlines() == [
         "body",
         "├─ 1",
-        "│  └─ input  ── conv_3x3",
+        "│  └─ input    ── conv_3x3",
         "├─ 2",
-        "│  ├─ input  ── identity",
-        "│  └─ input  ── conv_3x3 stride 1",
-        "├─ concat",
-        "│  ├─ 2      ── identity",
-        "│  └─ 1      ── sep_conv_3x3",
+        "│  ├─ input    ── identity",
+        "│  └─ input    ── conv_3x3 stride 1",
+        "├─ 3 concat",
+        "│  ├─ 2        ── identity",
+        "│  └─ 1        ── sep_conv_3x3",
         "└─ output",
-        "   └─ concat ── conv_1x1",
+        "   └─ 3 concat ── conv_1x1",
+    ]
+
+
+def test_a_term_at_half_the_extents_goes_down_and_back() -> None:
+    scale = record("scale", inner=record("layer", heads=one_of(2), norm=Value("pre")), width=Value(2))
+    grammar = Grammar({"net": record("free", body=scale)}, "net")
+    space = SearchSpace(name="u", version=1, title="", paper="", grammar=grammar, skeletons={})
+    assert draw_text(space, {"body": {"inner": {"heads": 2, "norm": "pre"}, "width": 2}}).splitlines() == [
+        "body",
+        "├─ 1 half the extents",
+        "│  └─ input              ── conv_3x3 stride 2",
+        "├─ 2",
+        "│  └─ 1 half the extents ── layer heads 2 norm pre",
+        "└─ output",
+        "   └─ 2                  ── conv_1x1 resized",
     ]
 
 
