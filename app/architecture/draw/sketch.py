@@ -4,6 +4,7 @@ from app.architecture.cursor import Cursor
 from app.architecture.draw.circuit import circuit
 from app.architecture.draw.panels import Arrow, CellSketch, ChainSketch
 from app.architecture.draw.stages import stages
+from app.architecture.draw.structures import STRUCTURES, path
 from app.architecture.draw.tree import TreeSketch, tree
 from app.architecture.errors import LoweringError
 from app.architecture.guard import TRUE
@@ -46,6 +47,10 @@ def _known(space: SearchSpace, root: Cursor) -> tuple[Sketch, ...]:
             return (_recurrent(root),)
         case "free" if len((sketch := circuit(root["body"])).arrows) <= ARROWS:
             return (sketch,)
+        case "trellis":
+            return (_cell("cell", root["cell"]), path(root))
+        case builds if builds in STRUCTURES:
+            return STRUCTURES[builds](root)
         case _:
             return (tree(root),)
 

@@ -22,8 +22,9 @@ def strip(space: SearchSpace, genotype: object, skeleton: Skeleton, image: Image
     """The blocks of a member on a skeleton; LoweringError where they do not fit."""
     graph = lower(space.grammar, skeleton, image, space.plan.read(genotype))
     start = Block("image", f"{image.channels}x{image.height}x{image.width}")
-    blocks = [start, *_inner(graph, skeleton), Block("classifier", f"{skeleton.num_classes} classes")]
-    return tuple(_runs(blocks))
+    maps = bool(graph.nodes[graph.outputs[0]].size)  # the last blocks are outputs themselves
+    end = [] if maps else [Block("classifier", f"{skeleton.num_classes} classes")]
+    return tuple(_runs([start, *_inner(graph, skeleton), *end]))
 
 
 def _inner(graph: Graph, skeleton: Skeleton) -> Iterator[Block]:

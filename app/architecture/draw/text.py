@@ -30,7 +30,7 @@ def _lines(sketch: Sketch) -> list[str]:
         rows = [f"{'└' if i == last else '├'}─ {i}  {label(o)}" for i, o in enumerate(sketch.operations)]
         return [sketch.title, *(rows or ["└─ no layer"])]
     names = [label(name) for name in sketch.vertices]
-    longest = max(len(names[a.source]) for a in sketch.arrows)
+    longest = max((len(names[a.source]) for a in sketch.arrows), default=0)
     lines = [sketch.title]
     for i in range(sketch.inputs, len(names)):
         final = not sketch.concat and i == len(names) - 1
