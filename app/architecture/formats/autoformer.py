@@ -17,13 +17,17 @@ _NAMES = {"layer_num": "DEPTH", "mlp_ratio": "MLP_RATIO", "num_heads": "NUM_HEAD
 
 def _suits(space: SearchSpace) -> bool:
     """Whether an embedding, heads and ratios are all that is decided."""
-    match space.grammar.follow(space.grammar.root):
-        case Record("transformer", (("embed", _), ("layers", layers))):
-            body = space.grammar.follow(layers)
-            layer = space.grammar.follow(body.body) if isinstance(body, Repeat) else body
-            return isinstance(layer, Record) and [name for name, _ in layer.fields] == ["heads", "mlp_ratio"]
-        case _:
-            return False
+    follow = space.grammar.follow
+    root = follow(space.grammar.root)
+    if (
+        not isinstance(root, Record)
+        or root.builds != "transformer"
+        or [n for n, _ in root.fields] != ["embed", "layers"]
+    ):
+        return False
+    layers = follow(root.fields[1][1])
+    layer = follow(layers.body) if isinstance(layers, Repeat) else layers
+    return isinstance(layer, Record) and [name for name, _ in layer.fields] == ["heads", "mlp_ratio"]
 
 
 def _entries(value: object, at: str, many: int) -> list[Any]:
