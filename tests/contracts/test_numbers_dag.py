@@ -61,7 +61,8 @@ def test_classes_of_unlabelled_graphs(vertices: int) -> None:
 def test_how_edges_are_counted_matters() -> None:
     """Nine edges of seven vertices: after pruning as the paper does, and before it."""
     assert wirings(7, 9) == 1_538_083
-    assert wirings(7, 9) * 3**5 == 373_754_169
+    assert space_size(nasbench101((7,))).valid.exact == wirings(7, 9) * 3**5 == 373_754_169
+    assert space_size(nasbench101()).valid.exact == sum(wirings(n, 9) * 3 ** (n - 2) for n in range(2, 8))
     assert wirings(7, 9, pruned=False) == 573_494
 
 
