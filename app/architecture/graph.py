@@ -36,6 +36,7 @@ the sum of guard times term is the mixture.
     zero         1        stride                                          zeros
     sum          any      drop_path                                       guard times term, added up
     concat       any                                                      guard times part, side by side
+    rest         1                                                        the last channels
     truncate     1                                                        a prefix of the channels, zeros beyond
 
 Extents: (height, width) of maps, (length,) of a sequence of tokens, () of a vector.

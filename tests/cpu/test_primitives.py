@@ -55,6 +55,8 @@ class Counter:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_holds_and_runs_what_is_said_of_it(name: str, stride: int, affine: bool) -> None:
     for channels, width, size in ((4, 4, (8, 8)), (3, 5, (7, 9)), (1, 1, (1, 1)), (6, 4, (2, 5))):
+        if "groups=2" in OPERATIONS[name].fields and (channels % 2 or width % 2):
+            continue  # two groups want even numbers
         graph = lower_operation(name, channels=channels, width=width, size=size, stride=stride, affine=affine)
         network = Network(graph).eval()
         counter = Counter(network)

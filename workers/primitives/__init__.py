@@ -20,6 +20,7 @@ Legend: B batch, C channels in, D channels out, H and W extents, ' after a strid
     resize       (B, C, H, W) -> (B, C, H', W')     resizing; also (B, C) -> (B, C, H', W')
     shift        (B, C, H, W) -> (B, C, H-1, W-1)   placement
     zero         (B, C, H, W) -> (B, D, H', W')     placement
+    rest         (B, C, ...) -> (B, D, ...)         placement
     truncate     (B, C, ...) -> (B, D, ...)         placement
     row          (B, C, H, W) -> (B, C W)           sequence
     tokens       (B, C, H, W) -> (B, H W, C)        sequence
@@ -59,7 +60,7 @@ from workers.primitives.grouping import group_conv, scale, shuffle
 from workers.primitives.layer_normalisation import LayerNorm, layer_norm
 from workers.primitives.linear import linear
 from workers.primitives.normalisation import BatchNorm, batch_norm
-from workers.primitives.placement import Shift, Truncate, Zero, shift, truncate, zero
+from workers.primitives.placement import Shift, Truncate, Zero, rest, shift, truncate, zero
 from workers.primitives.pooling import AvgPool, Mean, avg_pool, max_pool, mean
 from workers.primitives.resizing import resize
 from workers.primitives.sequence import class_token, embedding, first, maps, position, row, tokens
@@ -94,6 +95,7 @@ PRIMITIVES: Mapping[str, Factory] = {
     "shift": shift,
     "zero": zero,
     "truncate": truncate,
+    "rest": rest,
     "row": row,
     "tokens": tokens,
     "maps": maps,

@@ -44,6 +44,23 @@ class Truncate(nn.Module):
         return torch.cat([x, x.new_zeros(len(x), beyond, *x.shape[2:])], 1) if beyond > 0 else x[:, : self.width]
 
 
+class Rest(nn.Module):
+    """The last D channels."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) -> (B, D, ...)."""
+        return x[:, x.shape[1] - self.width :]
+
+
+def rest(graph: Graph, node: Node) -> nn.Module:
+    """A node's channels out of the last ones."""
+    return Rest(len(node.axis))
+
+
 def zero(graph: Graph, node: Node) -> nn.Module:
     """Zeros of a node's channels."""
     return Zero(len(node.axis), node["stride"])

@@ -17,6 +17,7 @@ from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
 from app.architecture.guard import TRUE, Guard, all_of
 from app.architecture.lower.layers import Layers
+from app.architecture.vocabulary.mobile import squeezed
 
 Cases = Sequence[tuple[Guard, int]]  # exclusive extents
 
@@ -71,13 +72,6 @@ def block_of(name: object, *, se: bool = False, activation: str = "relu") -> Blo
     return block if block.expansion > 0 and block.kernel % 2 and block.groups else None
 
 
-def squeezed(channels: int) -> int:
-    """Features of squeeze-and-excitation: a quarter of the channels as a multiple of 8, never a tenth less."""
-    wanted = channels // 4
-    nearest = max(8, (wanted + 4) // 8 * 8)
-    return nearest if nearest >= 0.9 * wanted else nearest + 8
-
-
 def squeeze(b: Layers, at: str, x: Node, features: Axis, gate: str = "hsigmoid") -> Node:
     """Squeeze-and-excitation (Hu et al., 2018): the mean of each channel, two linear maps, a gate on each channel."""
     y = b.unary(f"{at}/relu", "relu", b.linear(f"{at}/reduce", b.mean(f"{at}/mean", x), features))
@@ -123,7 +117,7 @@ def mbconv(
 
 
 def blocks(
-    b: Layers, at: str, x: Node, width: int, stride: int, options: Sequence[Option], widths: Cases | None = None
+    b: Layers, at: str, x: Node, width: Axis | int, stride: int, options: Sequence[Option], widths: Cases | None = None
 ) -> Node:
     """Blocks of one kind as slices of the largest, or a single one; with the residual where the shape is kept.
 
@@ -132,16 +126,61 @@ def blocks(
     kind = options[0][0].kind
     cases = [(TRUE, len(x.axis))] if widths is None else widths
     inner = [(all_of(h, g), max(1, round(block.expansion * n))) for block, _, h in options for g, n in cases]
+    kernel = Axis.rings([(g, block.kernel) for block, g, _ in options])
     features = Axis.elastic([(g, squeezed(n)) for g, n in inner])
-    y = mbconv(
-        b,
-        at,
-        x,
-        width,
-        stride,
-        kind,
-        Axis.rings([(g, block.kernel) for block, g, _ in options]),
-        Axis.elastic(inner) if kind.expands else x.axis,
-        (lambda place, y: squeeze(b, place, y, features)) if kind.se else None,
-    )
+    return _beside(b, at, x, width, stride, kind, kernel, Axis.elastic(inner), features)
+
+
+def one(b: Layers, at: str, x: Node, width: Axis | int, stride: int, block: Block) -> Node:
+    """A single block; the channels of `x` may be open, as long as what follows from them is not rounded."""
+    if x.axis.plain:
+        return blocks(b, at, x, width, stride, [(block, TRUE, TRUE)])
+    expansion = round(block.expansion)
+    if block.se or block.groups > 1 or expansion != block.expansion:
+        raise LoweringError(at, "groups, squeeze-and-excitation and fractions need a decided number of channels")
+    inner = Axis.of([(expansion * n, g) for n, g in x.axis.segments])
+    return _beside(b, at, x, width, stride, block, Axis.of(block.kernel), inner, inner)
+
+
+def _beside(
+    b: Layers,
+    at: str,
+    x: Node,
+    width: Axis | int,
+    stride: int,
+    kind: Block,
+    kernel: Axis,
+    inner: Axis,
+    features: Axis,
+) -> Node:
+    """A block of a kind, and the input beside it where the shape is kept."""
+
+    def gate(place: str, y: Node) -> Node:
+        return squeeze(b, place, y, features) if kind.se else y
+
+    y = mbconv(b, at, x, width, stride, kind, kernel, inner if kind.expands else x.axis, gate)
     return b.sum(f"{at}/add", [(TRUE, x), (TRUE, y)]) if (x.axis, x.size) == (y.axis, y.size) else y
+
+
+def shuffled(b: Layers, at: str, x: Node, width: Axis | int, stride: int, kernel: int) -> Node:
+    """ShuffleNetV2's block (Ma et al., 2018): half the channels pass by; where the shape changes all go both ways."""
+    axis = Axis.of(width) if isinstance(width, int) else width
+    if not x.axis.plain or not axis.plain or len(x.axis) % 2 or len(axis) % 2:
+        found = [len(x.axis), len(axis)]
+        raise LoweringError(at, f"{found[0]} and {found[1]} channels do not make halves", found, ("even numbers",))
+    half = Axis.of(len(axis) // 2)
+    if len(x.axis) == len(axis) and stride == 1:
+        passed, y = b.truncate(f"{at}/passed", x, half), b.add(f"{at}/rest", "rest", [x], half, x.size)
+    else:
+        passed = b.norm(f"{at}/side/depth/norm", _depth(b, f"{at}/side", x, kernel, stride))
+        passed = b.unary(f"{at}/side/relu", "relu", pointwise(b, f"{at}/side", passed, half))
+        y = x
+    y = b.unary(f"{at}/1/relu", "relu", pointwise(b, f"{at}/1", y, half))
+    y = b.norm(f"{at}/depth/norm", _depth(b, at, y, kernel, stride))
+    y = b.unary(f"{at}/2/relu", "relu", pointwise(b, f"{at}/2", y, half))
+    both = b.concat(f"{at}/concat", [(TRUE, passed), (TRUE, y)])
+    return b.add(f"{at}/shuffle", "shuffle", [both], axis, both.size, groups=2)
+
+
+def _depth(b: Layers, at: str, x: Node, kernel: int, stride: int) -> Node:
+    return b.conv(f"{at}/depth/conv", x, x.axis, kernel, stride, depthwise=True)

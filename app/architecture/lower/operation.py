@@ -15,6 +15,8 @@ from app.architecture.graph import Node
 from app.architecture.guard import TRUE
 from app.architecture.lower.attention import attend, feed_forward, layer_norm
 from app.architecture.lower.layers import Layers
+from app.architecture.lower.mbconv import block_of, one, shuffled
+from app.architecture.vocabulary.mobile import MOBILE
 from app.space.algebra import Path
 
 HEAD_DIM = 32  # features of a head of attention on maps
@@ -121,6 +123,25 @@ def _conv_mixer(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: 
     return b.norm(f"{at}/point/norm", b.unary(f"{at}/point/gelu", "gelu", b.conv(f"{at}/point/conv", y, width)))
 
 
+def _skip(b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    """The input, or a 1x1 convolution with norm and ReLU (FBNet)."""
+    axis = Axis.of(width) if isinstance(width, int) else width
+    if stride == 1 and x.axis == axis:
+        return x
+    return b.unary(f"{at}/relu", "relu", b.norm(f"{at}/norm", b.conv(f"{at}/conv", x, axis, stride=stride)))
+
+
+def _mobile(name: str, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    """An inverted residual by its name."""
+    block = block_of(name)
+    assert block is not None, name
+    return one(b, at, x, width, stride, block)
+
+
+def _shuffled(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    return shuffled(b, at, x, width, stride, kernel)
+
+
 BUILDERS: Mapping[str, Build] = {
     "none": _none,
     "skip_connect": _identity,
@@ -160,6 +181,12 @@ BUILDERS: Mapping[str, Build] = {
     "ffn_swiglu_r4": partial(_feed_forward, "swiglu", 4),
     "conv_mixer_5x5": partial(_conv_mixer, 5),
     "conv_mixer_9x9": partial(_conv_mixer, 9),
+    "zero": _none,
+    "skip": _skip,
+    "shuffle_k3": partial(_shuffled, 3),
+    "shuffle_k5": partial(_shuffled, 5),
+    "shuffle_k7": partial(_shuffled, 7),
+    **{o.name: partial(_mobile, o.name) for o in MOBILE if block_of(o.name) is not None},
 }
 
 
