@@ -9,10 +9,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from app.architecture import Axis, Builder, Graph, LoweringError, Node, cost, count, lower, node_macs, node_params
+from app.architecture import (
+    Axis,
+    Builder,
+    Graph,
+    LoweringError,
+    Node,
+    cost,
+    count,
+    lower,
+    node_macs,
+    node_params,
+    resolve,
+)
 from app.space import ImageInput, SearchSpace
 from app.space.skeleton import RecurrentSkeleton, TransformerSkeleton
 from app.space.zoo import darts_rnn, transformer
+from workers.inheritance import inherit, one_hot
 from workers.network import Network
 from workers.primitives import LayerNorm
 from workers.primitives.attention import Attention, LinearAttention
@@ -210,6 +223,25 @@ def test_a_text_is_read_by_its_numbers_and_segments() -> None:
         with pytest.raises(LoweringError) as caught:
             built(space, skeleton, image, genotype)
         assert caught.value.pointer == pointer
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_supernet_of_texts_at_a_genotype_is_its_network(training: bool) -> None:
+    """The law of tests/contracts/test_lowering_laws.py where the input is token numbers."""
+    space = transformer((4, 8), (1, 3), heads=(1, 2), ratios=(1.0, 2.0))
+    image = ImageInput(channels=2, height=1, width=5)
+    skeleton = TransformerSkeleton(stem="tokens", vocabulary=7, length=9, head_dim=2, stem_norm=True, num_classes=3)
+    graph = lower(space.grammar, skeleton, image)
+    supernet = Network(graph)
+    jittered(supernet).train(training)
+    text = torch.cat([torch.randint(7, (3, 1, 1, 5)), torch.randint(2, (3, 1, 1, 5))], 1).double()
+    for genotype in space.plan.sample(Random(0), 6):
+        decided = space.plan.read(genotype)
+        plain = lower(space.grammar, skeleton, image, decided)
+        assert resolve(graph, decided) == plain
+        network = Network(plain).train(training)
+        inherit(network, supernet, decided)
+        torch.testing.assert_close(supernet(text, one_hot(graph, decided)), network(text), rtol=1e-12, atol=1e-12)
 
 
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": lambda x: x}
