@@ -29,7 +29,7 @@ def test_autoformer(space: SearchSpace, per_layer: int, depths: tuple[int, ...],
 
 
 def test_what_the_paper_of_autoformer_counts() -> None:
-    """More than 1.7e16 is three depths of 16 layers each; shallower networks have fewer layers."""
+    """1.7e16, perhaps, as three depths of 16 layers each; shallower networks have fewer layers."""
     assert pytest.approx(1.7e16, rel=0.02) == 3 * 3 * 9**16
     assert autoformer_b().plan.size < 3 * 3 * 9**16
 
