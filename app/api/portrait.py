@@ -7,6 +7,7 @@ from app.api.answers import Network, Supernet, chosen_skeleton, network_cost, su
 from app.api.problems import Problem
 from app.api.schemas.space import Ability, FormatView, Origin, SpaceLinks, SpaceSummary, SpaceView, VisibilityName
 from app.api.sizes import one_size
+from app.api.tasks import untaught
 from app.api.variation import encodings
 from app.architecture import LoweringError
 from app.architecture.formats import formats_of
@@ -100,4 +101,8 @@ def by_networks(space: SearchSpace) -> dict[str, Ability]:
             supernet = Ability(able=True, why="the undecided space has a supernet on the space's skeletons")
         except LoweringError as error:
             supernet = Ability(able=False, why=str(error))
-    return {"cost": network, "train": network, "search": supernet}
+    why = untaught(space)
+    if why is None:
+        return {"cost": network, "supernet": supernet, "train": network, "search": supernet}
+    refused = Ability(able=False, why=why)
+    return {"cost": network, "supernet": supernet, "train": refused, "search": refused}

@@ -43,7 +43,7 @@ from app.architecture.guard import (
     questions,
     weigh,
 )
-from app.architecture.lower import lower, lower_cell, lower_operation
+from app.architecture.lower import lower, lower_cell, lower_operation, task_of
 from app.architecture.lower.layers import Layers
 from app.architecture.vocabulary import OPERATIONS, Operation
 
@@ -91,5 +91,6 @@ __all__ = [
     "questions",
     "resolve",
     "tariff",
+    "task_of",
     "weigh",
 ]

@@ -265,3 +265,23 @@ def test_a_result_that_is_to_come_is_a_404_that_says_so(api: TestClient, part: s
     assert answer.json()["type"] == "urn:cellar:problem:no-result"
     assert "queued" in answer.json()["detail"]
     assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize(("space", "needed"), [("autodeeplab", "every pixel"), ("nas_fpn", "boxes")])
+def test_what_no_data_set_here_teaches_is_priced_and_not_trained(api: TestClient, space: str, needed: str) -> None:
+    abilities = api.get(f"/v1/spaces/{space}").json()["abilities"]
+    assert abilities["cost"]["able"]
+    assert abilities["supernet"]["able"]
+    for what in ("train", "search"):
+        assert not abilities[what]["able"]
+        assert needed in abilities[what]["why"]
+    drawn = api.post(f"/v1/spaces/{space}/sample", json={"count": 1, "seed": 0}).json()
+    genotype = drawn["items"][0]["genotype"]
+    asked = {"space": space, "dataset": "digits"}
+    for path, body in (("searches", asked), ("trainings", asked | {"genotype": genotype})):
+        answer = api.post(f"/v1/{path}", json=body)
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == "/space"
+        assert needed in error["message"]
+    assert api.post(f"/v1/spaces/{space}/cost", json={"genotype": genotype}).json()["params"] > 0

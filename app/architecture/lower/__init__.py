@@ -51,7 +51,7 @@ from app.architecture.lower import (
 )
 from app.architecture.lower.layers import Layers
 from app.architecture.lower.operation import operation
-from app.space.algebra import Grammar
+from app.space.algebra import Grammar, Record
 from app.space.skeleton import (
     BranchSkeleton,
     CellSkeleton,
@@ -134,6 +134,13 @@ def lower(grammar: Grammar, skeleton: Skeleton, image: ImageInput, decided: Deci
     return layers.finish(meaning.network(layers, cursor, skeleton, image))
 
 
+def task_of(grammar: Grammar) -> Task | None:
+    """What the networks of a grammar are for; None where it has no meaning."""
+    root = grammar.follow(grammar.root)
+    meaning = MEANINGS.get(root.builds) if isinstance(root, Record) else None
+    return None if meaning is None else meaning.task
+
+
 def lower_cell(
     grammar: Grammar,
     rule: str,
@@ -171,4 +178,4 @@ def lower_operation(
     return b.finish([operation(b, "", name, name, x, channels if width is None else width, stride)])
 
 
-__all__ = ["MEANINGS", "Meaning", "Task", "lower", "lower_cell", "lower_operation"]
+__all__ = ["MEANINGS", "Meaning", "Task", "lower", "lower_cell", "lower_operation", "task_of"]
