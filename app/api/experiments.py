@@ -9,6 +9,7 @@ from app.api.problems import relocated, unprocessable
 from app.api.schemas.experiment import PlannedNetwork, SearchBody, TrainingBody
 from app.api.schemas.recipe import SearchRecipeChoice, TrainingRecipeChoice
 from app.api.schemas.skeleton import SkeletonChoice
+from app.api.tasks import teachable
 from app.experiment import (
     DATASETS,
     SEARCH_RECIPES,
@@ -80,6 +81,7 @@ def searched_skeleton(space: SearchSpace, choice: SkeletonChoice | None, dataset
 
 def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
     """A search, complete in itself. Raises where its parts do not fit together."""
+    teachable(space)
     dataset = dataset_named(body.dataset)
     request = SearchRequest(
         space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
@@ -103,6 +105,7 @@ def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
 
 def training_request(space: SearchSpace, body: TrainingBody) -> tuple[TrainingRequest, Network]:
     """A training, complete in itself, and the network it trains. Raises where its parts do not fit together."""
+    teachable(space)
     dataset = dataset_named(body.dataset)
     index = given_rank(space, body.genotype, body.format)
     request = TrainingRequest(
