@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from app.architecture.formats.format import Format, FormatError
-from app.space import Fault, Genotype, InvalidGenotype, Record, SearchSpace
+from app.space import Fault, Genotype, InvalidGenotype, Record, Scalar, SearchSpace
 from app.space.classes.isomorphism import graphs_of
+from app.space.derived import derived
 from app.space.value import is_list, is_object, shown
 
 INPUT, OUTPUT = "input", "output"
@@ -20,14 +21,16 @@ LARGEST = 64  # vertices of a matrix that is looked at
 _Matrix = list[list[int]]
 
 
-def _suits(space: SearchSpace) -> bool:
+@derived
+def _known(space: SearchSpace) -> dict[int, tuple[Scalar, ...]]:
+    """The operations of a space's graphs by their number of vertices; none where it is another kind of space."""
     root = space.grammar.follow(space.grammar.root)
     if not isinstance(root, Record) or root.builds != "dag_cells" or [name for name, _ in root.fields] != ["cell"]:
-        return False
-    graphs = graphs_of(space)
-    numbered = all("vertices" in _cell(space.plan.unrank(each.offset)) for each in graphs)
-    words = all(isinstance(operation, str) for each in graphs for operation in each.operations)
-    return bool(graphs) and numbered and words
+        return {}
+    known = {each.vertices: each.operations for each in graphs_of(space)}
+    numbered = all("vertices" in _cell(space.plan.unrank(each.offset)) for each in graphs_of(space))
+    words = all(isinstance(operation, str) for operations in known.values() for operation in operations)
+    return known if numbered and words else {}
 
 
 def _cell(genotype: Genotype) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def _cell(genotype: Genotype) -> dict[str, Any]:
 
 def _read(space: SearchSpace, value: object) -> Genotype:
     matrix, ops = _document(value)
-    known = {each.vertices: each.operations for each in graphs_of(space)}
+    known = _known(space)
     kept = list(range(len(matrix)))
     if len(matrix) not in known or not set(ops[1:-1]) <= set(known[len(matrix)]):
         kept = _through(matrix)
@@ -59,8 +62,7 @@ def _read(space: SearchSpace, value: object) -> Genotype:
 def _document(value: object) -> tuple[_Matrix, list[str]]:
     """The matrix and the operations, whatever space they may be of."""
     if not is_object(value) or set(value) != {"matrix", "ops"}:
-        found = f"an object of {_list(value)}" if is_object(value) else shown(value)
-        raise FormatError("", f"expected an object of matrix, ops; found {found}", value, ("matrix", "ops"))
+        raise FormatError("", f"expected an object of matrix, ops; found {shown(value)}", value, ("matrix", "ops"))
     rows, ops = value["matrix"], value["ops"]
     if not is_list(rows) or not 2 <= len(rows) <= LARGEST:
         raise FormatError("/matrix", f"expected a list of 2 to {LARGEST} rows, found {shown(rows)}", rows)
@@ -115,7 +117,7 @@ NASBENCH101 = Format(
     name="nasbench101",
     title="The matrix and the operations of a NAS-Bench-101 cell",
     source="google-research/nasbench, nasbench/lib/model_spec.py",
-    suits=_suits,
+    suits=lambda space: bool(_known(space)),
     read=_read,
     write=_write,
 )
