@@ -40,7 +40,7 @@ def fbnet(num_layers: int = 22, operations: tuple[str, ...] = FBNET_OPERATIONS) 
         title="FBNet: one of nine blocks in each of 22 layers",
         paper="https://arxiv.org/abs/1812.03443",
         grammar=Grammar({"fbnet": record("mobile", layers=Repeat(one_of(*operations), (num_layers,)))}, "fbnet"),
-        skeletons=SKELETONS,
+        skeletons=SKELETONS if num_layers == 22 else {},  # its skeletons hold 22 layers
         input=ImageInput(height=224, width=224),
         equivalences=(Equivalence("functional"),),
         literature="The paper says about 1e21 and means 9^22 = 9.8e20. A skip where nothing changes shape may stand "

@@ -59,7 +59,7 @@ def mobilenet_ofa(
         title="Once-for-all: depth of five units, kernel and expansion of each of their blocks",
         paper="https://arxiv.org/abs/1908.09791",
         grammar=Grammar({"mobilenet_ofa": Record("units", fields), "unit": unit}, "mobilenet_ofa"),
-        skeletons=SKELETONS,
+        skeletons=SKELETONS if num_units == 5 else {},  # its skeletons hold five units
         input=ImageInput(height=224, width=224),
         literature="The paper says about 2e19: (9^2 + 9^3 + 9^4)^5 = 2.18e19, which is exact; its 25 resolutions "
         "multiply it. The dictionaries that are exchanged name kernels and expansions of blocks that are not there.",

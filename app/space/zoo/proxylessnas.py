@@ -43,7 +43,7 @@ def proxylessnas(
         title="ProxylessNAS: an inverted residual or nothing in each of 21 layers",
         paper="https://arxiv.org/abs/1812.00332",
         grammar=Grammar({"proxylessnas": record("mobile", layers=Record("positions", layers))}, "proxylessnas"),
-        skeletons=SKELETONS,
+        skeletons=SKELETONS if depths == DEPTHS else {},  # they hold as many layers as the paper
         input=ImageInput(height=224, width=224),
         equivalences=(Equivalence("functional"),),
         literature="7^21 = 5.6e17 where every layer is taken to have all seven options. Six of the 21 have no zero, "

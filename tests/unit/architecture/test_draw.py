@@ -33,10 +33,15 @@ from app.space.zoo import (
     chain,
     darts,
     darts_rnn,
+    fbnet,
+    mnasnet,
+    mobilenet_ofa,
     nasbench201,
+    nasbench_macro,
     nasnet,
     nats_size,
     pnasnet,
+    proxylessnas,
     simple_cell,
     transformer,
 )
@@ -53,6 +58,9 @@ SPACES = {
     "nasbench201, six nodes": nasbench201(6),
     "chain": chain(),
     "chain of many": chain((14, 30)),
+    "chains, a stage each": nasbench_macro(),
+    "chains of named positions": proxylessnas(),
+    "chain of layers without a skeleton": fbnet(5),
 }
 
 
@@ -103,6 +111,8 @@ DRAWN = SPACES | {
     "terms, nested": terms(4),
     "other": OTHER,
     "chain of a transformer": transformer(),
+    "chains, a unit each": mobilenet_ofa((128, 224)),
+    "chain of MnasNet's blocks": mnasnet(),
     "chain of widths": nats_size(),
     "recurrent cell": darts_rnn(),
 }
