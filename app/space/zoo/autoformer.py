@@ -34,9 +34,9 @@ def autoformer(
             ),
         },
         input=ImageInput(height=224, width=224),
-        literature="1.7e16 is said of the paper's spaces, without a formula. Three embeddings, three depths and 16 layers "
-        "of nine options each would be 9^17 = 1.67e16; but shallower networks have fewer layers: the exact size of the "
-        "base space, the largest, is 3·(9^14 + 9^15 + 9^16) = 6.2e15.",
+        literature="1.7e16 is said of the paper's spaces, without a formula. Three embeddings, three depths and 16 "
+        "layers of nine options each would be 9^17 = 1.67e16; but shallower networks have fewer layers: the exact size "
+        "of the base space, the largest, is 3·(9^14 + 9^15 + 9^16) = 6.2e15.",
         notes=(
             "Widths, heads and ratios are slices of one tensor and depth is an exit: draw them hard in a search.",
             "The T network that was released with the paper uses an MLP ratio of 3.0, which its own space does not "
