@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import islice
-from typing import Any
 
+from app.api.draws import choice_ranks, class_ranks, valid_judge
+from app.api.membership import given_rank, judge_of, judged, repair
 from app.api.problems import fault_view, listed, located, unprocessable
 from app.api.schemas.genotype import (
     CanonicalQuestion,
@@ -30,12 +31,11 @@ from app.api.schemas.genotype import (
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import DecisionsView, DecisionView, NodeInputs, SpaceIdentity
 from app.architecture import Cost, LoweringError, cost, count, draw_svg, draw_text, lower, macs
-from app.architecture.formats import FORMATS, FormatError, formats_of, read_format
-from app.space import Decision, Fault, Genotype, ImageInput, InvalidGenotype, SearchSpace, Skeleton
+from app.architecture.formats import JSON
+from app.space import Decision, Genotype, ImageInput, SearchSpace, Skeleton
 from app.space.classes import canonical_rank, default_reading, reading_of
+from app.space.validity import valid_neighbours, valid_ranks
 
-MAX_DRAWS = 20_000  # of members, before a sampler that rejects most of them gives up
-MIN_ACCEPTANCE = 0.02  # share of draws kept, below which it does
 MAX_VALUES = 300_000  # JSON values in the genotypes of one answer: about ten megabytes
 
 
@@ -44,26 +44,10 @@ def identity(space: SearchSpace) -> SpaceIdentity:
     return SpaceIdentity(name=space.name, version=space.version, digest=space.digest)
 
 
-def given_rank(
-    space: SearchSpace, genotype: Any, format: str = "json", pointer: str = "/genotype", place: str = "/format"
-) -> int:
-    """The rank of a genotype that must be a member. Pointers of faults start at `pointer`, that of its format is
-    `place`."""
-    named_format(space, format, place)
-    with located(pointer):
-        return space.plan.rank(genotype if format == "json" else read_format(space, format, genotype))
-
-
-def named_format(space: SearchSpace, name: str, place: str = "/format") -> None:
-    """Refuses a format that the space's genotypes do not have."""
-    if name not in FORMATS or not FORMATS[name].suits(space):
-        names = [f.name for f in formats_of(space)]
-        raise unprocessable(place, f"genotypes of {space.name} are not written as {name!r}", name, names)
-
-
 def indexed(space: SearchSpace, genotypes: Iterable[Genotype], pointer: str) -> list[IndexedGenotype]:
     """Genotypes with their ranks. A space of one's own may have large ones: the answer is bounded in all it holds."""
     items: list[IndexedGenotype] = []
+    is_valid = valid_judge(space)
     held = 0
     for genotype in genotypes:
         held += values_in(genotype)
@@ -71,7 +55,8 @@ def indexed(space: SearchSpace, genotypes: Iterable[Genotype], pointer: str) -> 
             raise unprocessable(
                 pointer, f"{len(items) + 1} genotypes hold more than {MAX_VALUES} values; ask for fewer"
             )
-        items.append(IndexedGenotype(index=str(space.plan.rank(genotype)), genotype=genotype))
+        index = space.plan.rank(genotype)
+        items.append(IndexedGenotype(index=str(index), genotype=genotype, valid=is_valid(index)))
     return items
 
 
@@ -122,25 +107,14 @@ def node_inputs(found: tuple[Decision, ...]) -> Iterator[NodeInputs]:
 
 
 def validation(space: SearchSpace, question: GenotypeQuestion) -> ValidationView:
-    """Whether a genotype is a member; if not, every fault and the nearest member."""
-    genotype: Any = question.genotype
-    faults: tuple[Fault, ...] = ()
-    if question.format != "json":
-        named_format(space, question.format)
-        try:
-            genotype = read_format(space, question.format, genotype)
-        except InvalidGenotype as error:
-            faults = error.faults
-        except FormatError as error:
-            faults = (Fault(error.pointer, error.message, error.value, error.allowed),)
-    index = None if faults else space.plan.index(genotype)
-    if index is None:
-        faults = faults or space.plan.check(genotype)
+    """Whether a genotype is a valid member; if not, every fault and the nearest valid member."""
+    index, faults = judged(space, question.genotype, question.format)
+    repairable = index is None and question.format == JSON.name
     return ValidationView(
         space=identity(space),
         valid=index is not None,
         errors=[fault_view(fault) for fault in listed(faults)],
-        repair=space.plan.repair(genotype) if index is None and question.format == "json" else None,
+        repair=repair(space, question.genotype) if repairable else None,
         index=None if index is None else str(index),
         canonical_id=None if index is None else class_id(space, canonical_rank(space, index)),
     )
@@ -152,49 +126,27 @@ def class_id(space: SearchSpace, index: int) -> str:
 
 
 def sample(space: SearchSpace, question: SampleQuestion) -> SampleView:
-    """Random genotypes of a seed."""
+    """Random valid genotypes of a seed."""
     unique = question.distribution == "uniform-unique"
     if question.equivalence is not None and not unique:
         raise unprocessable("/equivalence", "only `uniform-unique` draws classes", question.equivalence)
     name = named_equivalence(space, question.equivalence) if unique else None
-    draws = Draws(space, question.distribution, name, random.Random(question.seed))
-    items = indexed(space, islice(draws, question.count), "/count")
+    rng = random.Random(question.seed)
+    match question.distribution:
+        case "uniform":
+            ranks, acceptance = valid_ranks(space, rng, question.count, judge_of(space))
+        case "uniform-unique":
+            ranks, acceptance = class_ranks(space, rng, question.count, name)
+        case "per-choice":
+            ranks, acceptance = choice_ranks(space, rng, question.count)
     return SampleView(
         space=identity(space),
         distribution=question.distribution,
         equivalence=name,
         seed=question.seed,
-        drawn=draws.drawn,
-        items=items,
+        acceptance=acceptance,
+        items=indexed(space, map(space.plan.unrank, ranks), "/count"),
     )
-
-
-@dataclass(slots=True)
-class Draws:
-    """Genotypes drawn one after another. Each class has one canonical form: keeping those that are their own, out of
-    uniform members, is uniform over the classes."""
-
-    space: SearchSpace
-    distribution: str
-    equivalence: str | None
-    rng: random.Random
-    drawn: int = 0
-
-    def __iter__(self) -> Iterator[Genotype]:
-        """Draw without end; a 422 where almost every draw is rejected."""
-        plan, kept = self.space.plan, 0
-        while True:
-            if self.drawn >= MAX_DRAWS and kept < self.drawn * MIN_ACCEPTANCE:
-                message = f"{kept} of {self.drawn} members drawn stand for their class: too few to go on"
-                raise unprocessable("/distribution", message, self.distribution)
-            self.drawn += 1
-            if self.distribution == "per-choice":
-                yield plan.sample_per_choice(self.rng)
-                continue
-            index = self.rng.randrange(plan.size)
-            if self.distribution == "uniform" or canonical_rank(self.space, index, self.equivalence) == index:
-                kept += 1
-                yield plan.unrank(index)
 
 
 def member_page(space: SearchSpace, start: int, limit: int) -> MemberPage:
@@ -211,6 +163,7 @@ def member(space: SearchSpace, index: int) -> MemberView:
         space=identity(space),
         index=str(index),
         genotype=space.plan.unrank(index),
+        valid=valid_judge(space)(index),
         links=MemberLinks(self=here, cost=f"{here}/cost", canonical=f"{here}/canonical", svg=f"{here}/svg"),
     )
 
@@ -218,7 +171,7 @@ def member(space: SearchSpace, index: int) -> MemberView:
 def neighbours(space: SearchSpace, question: NeighbourQuestion) -> NeighbourView:
     """The genotypes one decision away."""
     index = given_rank(space, question.genotype, question.format)
-    found = space.plan.neighbours(question.genotype)
+    found = valid_neighbours(space, space.plan.unrank(index), judge_of(space))
     items = indexed(space, islice(found, question.limit), "/limit")
     return NeighbourView(
         space=identity(space),

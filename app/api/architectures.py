@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from app.api.answers import Network, chosen_image, chosen_skeleton, given_rank, identity, network_cost
+from app.api.answers import Network, chosen_image, chosen_skeleton, identity, network_cost
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
 from app.api.drawings import SVG, svg_response
 from app.api.evaluations import evaluation_page
 from app.api.export import graph_view
 from app.api.library import find_space
+from app.api.membership import given_rank
 from app.api.problems import not_found
 from app.api.schemas.architecture import ArchitectureBody, ArchitectureView, ExportView
 from app.api.schemas.evaluation import EvaluationPage

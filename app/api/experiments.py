@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from app.api.answers import Network, Supernet, chosen_skeleton, given_rank, network_cost, supernet_cost
+from app.api.answers import Network, Supernet, chosen_skeleton, network_cost, supernet_cost
+from app.api.draws import some_rank
+from app.api.membership import given_rank
 from app.api.problems import relocated, unprocessable
 from app.api.schemas.experiment import PlannedNetwork, SearchBody, TrainingBody
 from app.api.schemas.recipe import SearchRecipeChoice, TrainingRecipeChoice
@@ -99,7 +101,8 @@ def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
     )
     supernet_cost(Supernet(space, space.digest, request.skeleton, dataset.input))
     with relocated("/skeleton", "/retrain_skeleton"):
-        network_cost(Network(space, space.digest, 0, request.retrain_skeleton, dataset.input))
+        index = some_rank(space) or 0
+        network_cost(Network(space, space.digest, index, request.retrain_skeleton, dataset.input))
     return request
 
 

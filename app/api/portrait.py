@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from app.api.answers import Network, Supernet, chosen_skeleton, network_cost, supernet_cost
+from app.api.draws import some_rank
 from app.api.problems import Problem
 from app.api.schemas.space import Ability, FormatView, Origin, SpaceLinks, SpaceSummary, SpaceView, VisibilityName
 from app.api.sizes import one_size
@@ -85,7 +86,11 @@ def by_classes(space: SearchSpace) -> dict[str, Ability]:
 
 
 def by_networks(space: SearchSpace) -> dict[str, Ability]:
-    """What rests on the networks of members, judged by the first one on the default skeleton, and on the supernet."""
+    """What rests on the networks of members, judged by one of them on the default skeleton, and on the supernet."""
+    index = some_rank(space)
+    if index is None:
+        none = Ability(able=False, why="no member was found that meets its constraints")
+        return {"cost": none, "train": none, "search": none}
     try:
         skeleton = chosen_skeleton(space, None)
     except Problem as problem:
@@ -93,7 +98,7 @@ def by_networks(space: SearchSpace) -> dict[str, Ability]:
     else:
         network = supernet = Ability(able=True, why="members have networks on the space's skeletons")
         try:
-            network_cost(Network(space, space.digest, 0, skeleton, space.input))
+            network_cost(Network(space, space.digest, index, skeleton, space.input))
         except LoweringError as error:
             network = Ability(able=False, why=str(error))
         try:

@@ -25,7 +25,7 @@ from app.architecture import LoweringError
 from app.architecture.formats import FormatError
 from app.jobs import IdempotencyConflict
 from app.space import Fault, GrammarError, InvalidGenotype, NoOther, OutOfRange, SpaceError
-from app.space.errors import Unreadable
+from app.space.errors import Unmet, Unreadable
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:cellar:problem:"
@@ -93,6 +93,9 @@ def problem_of(error: Exception, prefix: str = "") -> Problem | None:
         case Unreadable(equivalence=name, allowed=names):
             title = "The space does not have this equivalence"
             return Problem(422, "no-equivalence", title, str(error), (Fault(prefix, str(error), name, names),))
+        case Unmet():
+            title = "Too few genotypes are valid"
+            return Problem(422, "no-valid-genotype", title, str(error), (Fault(prefix, str(error)),))
         case NoOther():
             title = "There is no other genotype to go to"
             return Problem(422, "no-other", title, str(error), (Fault(prefix or "/genotype", str(error)),))

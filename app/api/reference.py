@@ -16,6 +16,7 @@ from app.api.schemas.reference import (
     StrategyView,
 )
 from app.architecture import OPERATIONS
+from app.architecture.vocabulary import BETWEEN_LEVELS
 from app.experiment import DATASETS, SEARCH_RECIPES, TRAINING_RECIPES, Dataset, Recipe, SearchRecipe, recipe_digest
 
 router = APIRouter(prefix="/v1", tags=["reference"])
@@ -77,7 +78,7 @@ async def list_operations(
     domain: Annotated[str | None, Query(max_length=64, description="Only operations of this domain")] = None,
 ) -> OperationList:
     """The vocabulary: what the operations in genotypes are, and what they cost."""
-    found = [o for _, o in sorted(OPERATIONS.items()) if domain in (None, o.domain)]
+    found = [o for _, o in sorted({**OPERATIONS, **BETWEEN_LEVELS}.items()) if domain in (None, o.domain)]
     return OperationList(items=[OperationView.model_validate(o, from_attributes=True) for o in found])
 
 

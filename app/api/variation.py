@@ -3,7 +3,9 @@
 import random
 from typing import Any
 
-from app.api.answers import given_rank, identity, indexed, named_format
+from app.api.answers import identity, indexed
+from app.api.draws import kept_ranks, some_rank, valid_judge
+from app.api.membership import given_rank, named_format
 from app.api.problems import unprocessable
 from app.api.schemas.variation import (
     CellEncodingView,
@@ -32,9 +34,16 @@ def mutation(space: SearchSpace, question: MutationQuestion) -> MutationView:
     """Mutants of a member."""
     index = given_rank(space, question.genotype, question.format)
     rng, genotype = random.Random(question.seed), space.plan.unrank(index)
-    mutants = (space.plan.mutate(rng, genotype)[0] for _ in range(question.count))
+    mutants, _ = kept_ranks(
+        lambda n: [space.plan.rank(mutant) for mutant in space.plan.mutate(rng, genotype, n)],
+        valid_judge(space),
+        question.count,
+    )
     return MutationView(
-        space=identity(space), index=str(index), seed=question.seed, items=indexed(space, mutants, "/count")
+        space=identity(space),
+        index=str(index),
+        seed=question.seed,
+        items=indexed(space, map(space.plan.unrank, mutants), "/count"),
     )
 
 
@@ -42,13 +51,17 @@ def crossover(space: SearchSpace, question: CrossoverQuestion) -> CrossoverView:
     """Children of two members."""
     first, second = pair(space, question)
     rng, one, other = random.Random(question.seed), space.plan.unrank(first), space.plan.unrank(second)
-    children = (space.plan.crossover(rng, one, other)[0] for _ in range(question.count))
+    children, _ = kept_ranks(
+        lambda n: [space.plan.rank(child) for child in space.plan.crossover(rng, one, other, n)],
+        valid_judge(space),
+        question.count,
+    )
     return CrossoverView(
         space=identity(space),
         first=str(first),
         second=str(second),
         seed=question.seed,
-        items=indexed(space, children, "/count"),
+        items=indexed(space, map(space.plan.unrank, children), "/count"),
     )
 
 
@@ -82,7 +95,7 @@ def edit_view(edit: Edit) -> EditView:
 
 def encodings(space: SearchSpace) -> tuple[EncodingName, ...]:
     """The encodings that suit a space."""
-    cells = bool(wirings(space.grammar, space.plan.unrank(0)))
+    cells = bool(wirings(space.grammar, space.plan.unrank(some_rank(space) or 0)))
     return ("one-hot", "adjacency", "path") if cells else ("one-hot",)
 
 

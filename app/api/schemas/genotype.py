@@ -83,12 +83,12 @@ class SampleQuestion(Input):
 
 
 class ValidationView(Output):
-    """Whether a genotype is a member; if not, everything that is wrong and the nearest member."""
+    """Whether a genotype is a valid member; if not, everything that is wrong and the nearest valid member."""
 
     space: SpaceIdentity = Field(description="The space")
-    valid: bool = Field(description="Whether it is a member")
+    valid: bool = Field(description="Whether it is a member that meets the constraints")
     errors: list[FaultView] = Field(description="Everything that is wrong, each with its place; empty for a member")
-    repair: Any = Field(description="The nearest member; null for a member")
+    repair: Any = Field(description="The nearest valid member; null for one, and for what is not given as JSON")
     index: str | None = Field(description="Rank in [0, size), as a decimal string; null unless valid")
     canonical_id: str | None = Field(description="Identity up to the space's relabelling; null unless valid")
 
@@ -98,6 +98,7 @@ class IndexedGenotype(Output):
 
     index: Index
     genotype: Genotype
+    valid: bool = Field(description="Whether it meets the space's constraints; without any, every member does")
 
 
 class SampleView(Output):
@@ -107,7 +108,7 @@ class SampleView(Output):
     distribution: str = Field(description="What they were drawn from")
     equivalence: str | None = Field(description="The equivalence whose classes were drawn; null unless asked for")
     seed: int = Field(description="The seed")
-    drawn: int = Field(description="Draws it took: more than there are items where some were rejected")
+    acceptance: float = Field(description="Share of the draws that were kept: 1 where none had to be rejected")
     items: list[IndexedGenotype] = Field(description="The genotypes, in the order they were drawn")
 
 
@@ -126,6 +127,7 @@ class MemberView(Output):
     space: SpaceIdentity = Field(description="The space")
     index: Index
     genotype: Genotype
+    valid: bool = Field(description="Whether it meets the space's constraints; without any, every member does")
     links: MemberLinks = Field(description="Where to go from here")
 
 

@@ -1,0 +1,88 @@
+"""Ranks drawn from a space one by one, each kept or rejected; the share that was kept is part of the answer."""
+
+from collections.abc import Callable
+from random import Random
+
+from app.api.membership import judge_of
+from app.api.problems import unprocessable
+from app.space import SearchSpace
+from app.space.classes import canonical_rank, reading_of
+from app.space.constraints import valid
+from app.space.derived import derived
+from app.space.errors import Unmet
+from app.space.validity import Judge, valid_ranks
+
+TRIES = 20_000  # draws, before a sampler that rejects most of them gives up
+LEAST = 0.02  # share of draws kept, below which it does
+CHUNK = 256
+
+
+def kept_ranks(draws: Callable[[int], list[int]], keep: Judge, count: int) -> tuple[list[int], float]:
+    """The first so many ranks drawn that are kept, and their share of the draws; Unmet where they are too few."""
+    kept: list[int] = []
+    tried = 0
+    while len(kept) < count:
+        if tried >= TRIES and len(kept) < LEAST * tried:
+            raise Unmet(tried, len(kept))
+        for index in draws(min(CHUNK, 2 * count)):
+            if len(kept) == count:
+                break
+            tried += 1
+            if keep(index):
+                kept.append(index)
+    return kept, len(kept) / max(tried, 1)
+
+
+def class_ranks(space: SearchSpace, rng: Random, count: int, equivalence: str | None) -> tuple[list[int], float]:
+    """Ranks uniform over classes: of each class one member is kept when it is drawn, the lowest valid one."""
+    judge = judge_of(space)
+    if equivalence is None:
+        return valid_ranks(space, rng, count, judge)
+    try:
+        return kept_ranks(
+            lambda n: valid_ranks(space, rng, n, judge)[0], stands_for_class(space, equivalence, judge), count
+        )
+    except Unmet as error:
+        message = f"{error.found} of {error.tried} members drawn stand for their class: too few to go on"
+        raise unprocessable("/distribution", message, "uniform-unique", ("uniform", "per-choice")) from error
+
+
+def stands_for_class(space: SearchSpace, equivalence: str, judge: Judge | None) -> Judge:
+    """Whether a valid member is the lowest valid one of its class."""
+    if not space.constraints:
+        return lambda index: canonical_rank(space, index, equivalence) == index
+    mates, meets = reading_of(space, equivalence).mates, valid(space)
+
+    def lowest_valid(index: int) -> bool:
+        found = None if mates is None else mates(space, index)
+        if found is None:
+            why = f"which members of a class under {equivalence!r} are valid is not cheap to tell"
+            raise unprocessable("/distribution", why, "uniform-unique", ("uniform", "per-choice"))
+        return index == min(mate for mate in found if meets(mate) and (judge is None or judge(mate)))
+
+    return lowest_valid
+
+
+@derived
+def some_rank(space: SearchSpace) -> int | None:
+    """The rank of a valid member, the first if that is one; None where none was found."""
+    if valid_judge(space)(0):
+        return 0
+    try:
+        return valid_ranks(space, Random(0), 1, judge_of(space))[0][0]
+    except Unmet:
+        return None
+
+
+def choice_ranks(space: SearchSpace, rng: Random, count: int) -> tuple[list[int], float]:
+    """Ranks of members whose decisions are drawn one by one, the valid ones."""
+    plan = space.plan
+    return kept_ranks(lambda n: [plan.rank(plan.sample_per_choice(rng)) for _ in range(n)], valid_judge(space), count)
+
+
+def valid_judge(space: SearchSpace) -> Judge:
+    """Whether the member of a rank meets everything that its space asks."""
+    if not space.constraints:
+        return lambda index: True
+    meets, judge = valid(space), judge_of(space)
+    return lambda index: meets(index) and (judge is None or judge(index))
