@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """An operation from one vertex to a later one."""
+    """An operation from one vertex to a later one; none where the vertices carry them."""
 
     source: int
     target: int
@@ -22,11 +22,18 @@ class CellSketch:
     arrows: tuple[Arrow, ...]  # by target, then in the order of the genotype
     concat: tuple[int, ...] = ()  # the vertices that the output concatenates; empty where the last one is the output
     joins: str = "concat"  # or what else the output is of them
+    labels: tuple[str, ...] = ()  # the operations of the vertices, where they carry them; empty of input and output
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """One an arrow."""
-        return tuple(arrow.operation for arrow in self.arrows)
+        """All of them, those of arrows first."""
+        return tuple(filter(None, [*(arrow.operation for arrow in self.arrows), *self.labels]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The vertices with their operations."""
+        labels = self.labels or ("",) * len(self.vertices)
+        return tuple([f"{name} {label}".strip() for name, label in zip(self.vertices, labels, strict=True)])
 
 
 @dataclass(frozen=True, slots=True)

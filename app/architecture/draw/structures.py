@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from app.architecture.cursor import Cursor
+from app.architecture.draw.dag import graph
 from app.architecture.draw.panels import Arrow, CellSketch, ChainSketch
 from app.architecture.guard import FALSE
 from app.architecture.lower.detection import NONE, read_head
@@ -102,6 +103,8 @@ def _head(root: Cursor) -> tuple[Panel, ...]:
 
 
 STRUCTURES: Mapping[str, Callable[[Cursor], tuple[Panel, ...]]] = {
+    "dag_cells": lambda root: (graph("cell", root["cell"].cases()[0][1]),),
+    "dag_network": lambda root: (graph("network", root),),
     "skips": _skips,
     "branches": _branches,
     "hierarchy": _hierarchy,

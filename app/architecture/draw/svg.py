@@ -2,6 +2,7 @@
 
 A cell is drawn like a circuit. Every vertex has a column of its own and a trunk that leads down from it; every
 operation has a row of its own, from the trunk it reads to the vertex it leads to, and stands just before that vertex.
+Where the vertices carry the operations the rows are plain arrows.
 Nothing can overlap: rows are never shared, and between two columns there is room for the longest label.
 """
 
@@ -56,12 +57,12 @@ def _heading(canvas: Canvas, y: float, text: str) -> float:
 def _cell(canvas: Canvas, y: float, sketch: CellSketch) -> float:
     """One cell from `y` on; returns where the next panel may begin."""
     y = _heading(canvas, y, sketch.title)
-    boxes = [width_of(name) + 2 * PAD for name in sketch.vertices]
+    boxes = [width_of(name) + 2 * PAD for name in sketch.names]
     columns: list[float] = []  # left edge of each vertex
     x = MARGIN
     for i, width in enumerate(boxes):
-        pills = [width_of(a.operation) + 2 * PAD for a in sketch.arrows if a.target == i]
-        x += max(pills, default=0.0) + (2 * GAP if pills else 0.0)
+        pills = [width_of(a.operation) + 2 * PAD for a in sketch.arrows if a.target == i and a.operation]
+        x += max(pills, default=0.0) + (2 * GAP if pills else GAP if i >= sketch.inputs else 0.0)
         columns.append(x)
         x += width + (GAP if i < sketch.inputs else 0.0)
     row = y
@@ -74,14 +75,15 @@ def _cell(canvas: Canvas, y: float, sketch: CellSketch) -> float:
             lanes.append((arrow.source, arrow.operation, i, row + k * ROW + PILL / 2))
         if into:
             row += len(into) * ROW
-        elif i == sketch.inputs - 1:
+        elif i >= sketch.inputs - 1:
             row += ROW
     out = row + PILL / 2 if sketch.concat else None
     _trunks(canvas, columns, boxes, place, lanes, sketch.concat, out)
     for source, operation, target, lane in lanes:
         _operation(canvas, columns, boxes, place, (source, operation, target, lane))
-    for i, name in enumerate(sketch.vertices):
-        canvas.box(columns[i], place[i], boxes[i], PILL, name, "state")
+    for i, name in enumerate(sketch.names):
+        kind = family(sketch.labels[i]) if sketch.labels and sketch.labels[i] else "state"
+        canvas.box(columns[i], place[i], boxes[i], PILL, name, kind, round=4 if kind == "state" else PILL / 2)
     if out is not None:
         left = columns[-1] + boxes[-1] + GAP
         first = min(columns[i] + boxes[i] / 2 for i in sketch.concat)
@@ -116,20 +118,20 @@ def _trunks(
 def _operation(
     canvas: Canvas, columns: list[float], boxes: list[float], place: list[float], lane: tuple[int, str, int, float]
 ) -> None:
-    """One row: from the trunk it reads, by its operation, into its vertex."""
+    """One row: from the trunk it reads, by its operation if it has one, into its vertex."""
     source, operation, target, y = lane
-    kind = family(operation)
-    width = width_of(operation) + 2 * PAD
     start, end = columns[source] + boxes[source] / 2, columns[target]
-    left = end - GAP - width
-    canvas.wire([(start, y), (left, y)], f"{kind}-wire")
+    wire = "wire"
+    if operation:
+        kind, width = family(operation), width_of(operation) + 2 * PAD
+        left, wire = end - GAP - width, f"{kind}-wire"
+        canvas.wire([(start, y), (left, y)], wire)
+        canvas.box(left, y - PILL / 2, width, PILL, operation, kind, round=PILL / 2)
+        start = left + width
     middle = place[target] + PILL / 2
     bend = end - GAP / 2
-    route = (
-        [(left + width, y), (end, y)] if y == middle else [(left + width, y), (bend, y), (bend, middle), (end, middle)]
-    )
-    canvas.wire(route, f"{kind}-wire", arrow=True)
-    canvas.box(left, y - PILL / 2, width, PILL, operation, kind, round=PILL / 2)
+    route = [(start, y), (end, y)] if y == middle else [(start, y), (bend, y), (bend, middle), (end, middle)]
+    canvas.wire(route, wire, arrow=True)
 
 
 def _chain(canvas: Canvas, y: float, sketch: ChainSketch) -> float:

@@ -29,7 +29,7 @@ def _lines(sketch: Sketch) -> list[str]:
         last = len(sketch.operations) - 1
         rows = [f"{'└' if i == last else '├'}─ {i}  {label(o)}" for i, o in enumerate(sketch.operations)]
         return [sketch.title, *(rows or ["└─ no layer"])]
-    names = [label(name) for name in sketch.vertices]
+    names = [label(name) for name in sketch.names]
     longest = max((len(names[a.source]) for a in sketch.arrows), default=0)
     lines = [sketch.title]
     for i in range(sketch.inputs, len(names)):
@@ -39,7 +39,8 @@ def _lines(sketch: Sketch) -> list[str]:
         for k, arrow in enumerate(into):
             branch = "└" if k == len(into) - 1 else "├"
             side = " " if final else "│"
-            lines.append(f"{side}  {branch}─ {names[arrow.source]:<{longest}} ── {label(arrow.operation)}")
+            way = f"{names[arrow.source]:<{longest}} ── {label(arrow.operation)}"
+            lines.append(f"{side}  {branch}─ {way if arrow.operation else names[arrow.source]}")
     if sketch.concat:
         lines.append(f"└─ output = {sketch.joins}({', '.join(names[i] for i in sketch.concat)})")
     return lines

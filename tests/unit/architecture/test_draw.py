@@ -36,6 +36,7 @@ from app.space.zoo import (
     fbnet,
     mnasnet,
     mobilenet_ofa,
+    nasbench101,
     nasbench201,
     nasbench_macro,
     nasnet,
@@ -44,6 +45,7 @@ from app.space.zoo import (
     proxylessnas,
     simple_cell,
     transformer,
+    unconstrained_dag,
 )
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -107,6 +109,8 @@ OTHER = SearchSpace(
     skeletons={},
 )
 DRAWN = SPACES | {
+    "graph of a cell": nasbench101(),
+    "graph of a network": unconstrained_dag(),
     "terms": terms(2),
     "terms, nested": terms(4),
     "other": OTHER,
@@ -209,6 +213,36 @@ def test_a_cell_shows_every_operation_once(name: str) -> None:
         assert shown == chosen
         text = draw_text(space, genotype)
         assert sorted(re.findall("|".join(rf"\b{o}\b" for o in OPERATIONS), text)) == chosen
+
+
+def test_a_graph_has_its_operations_on_its_vertices() -> None:
+    """Also on one that nothing reads and on one that nothing leads to; rows are plain arrows."""
+    space = nasbench101()
+    bits = {f"{i}->{j}": int((i, j) in {(0, 1), (2, 3), (1, 3), (0, 4)}) for j in range(1, 5) for i in range(j)}
+    operations = {"v1": "conv1x1-bn-relu", "v2": "maxpool3x3", "v3": "conv3x3-bn-relu"}
+    genotype = {"cell": {"vertices": 5, **bits, **operations}}
+    root = ET.fromstring(draw_svg(space, genotype))
+    shown = {t.text for t in root.iter(f"{SVG}text")}
+    assert shown >= {"input 0", "1 conv1x1-bn-relu", "2 maxpool3x3", "3 conv3x3-bn-relu", "output 4", "maximum pooling"}
+    kinds = [shape.attrib["class"] for shape in root.iter(f"{SVG}rect")]
+    assert (kinds.count("state"), kinds.count("convolution"), kinds.count("max")) == (
+        2,
+        3,
+        2,
+    )  # the legend has one each
+    assert (
+        draw_text(space, genotype)
+        == """cell
+├─ 1 conv1x1-bn-relu
+│  └─ input 0
+├─ 2 maxpool3x3
+├─ 3 conv3x3-bn-relu
+│  ├─ 1 conv1x1-bn-relu
+│  └─ 2 maxpool3x3
+└─ output 4
+   └─ input 0
+"""
+    )
 
 
 def test_the_legend_names_the_families_that_are_there() -> None:
