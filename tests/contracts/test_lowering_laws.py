@@ -353,7 +353,7 @@ CASES: Mapping[str, Case] = {
         genotypes=6,
     ),
     "nas-fpn": Case(
-        space=lambda: nas_fpn(5, (3, 4, 5)),
+        space=lambda: nas_fpn(5, (3, 4, 5), ("sum", "global_pool_attention", "concat")),
         skeleton=FpnSkeleton(backbone_channels=2, channels=3, head_depth=1, num_anchors=2, num_classes=3),
         image=ImageInput(channels=2, height=40, width=33),
         genotypes=8,

@@ -2,12 +2,13 @@
 
     builds    fields
     fpn       one `merge` after another; as many of the last as there are levels are the outputs
-    merge     inputs: a Subset of earlier maps; level: a Choice of levels; op: sum, global_pool_attention or a Choice
+    merge     inputs: a Subset of earlier maps; level: a Choice of levels; op: a Choice of MERGES
 
 The first maps are the pyramid's inputs, one a level, finest first; then follow the merges. A merge brings its inputs to
-its level, adds them (or the first of them, and the others scaled channel by channel by the sigmoid of its means) and
-applies ReLU, a 3x3 convolution and batch normalisation. What nothing reads is added to the output of its level. An
-output level that no merge has keeps its input map: members that break the permutation have a meaning too.
+its level, adds them (or the first of them and the others scaled channel by channel by the sigmoid of its means, or
+puts them side by side and projects them) and applies ReLU, a 3x3 convolution and batch normalisation. What nothing
+reads is added to the output of its level. An output level that no merge has keeps its input map: members that break
+the permutation have a meaning too.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from app.architecture.lower.pyramid import backbone, heads, read_levels, resampl
 from app.space.algebra import Choice
 from app.space.skeleton import FpnSkeleton, ImageInput
 
-MERGES = ("sum", "global_pool_attention")
+MERGES = ("sum", "global_pool_attention", "concat")
 
 Cases = list[tuple[Guard, int, Node]]  # a map where its level is open: (when, level, maps)
 Reads = list[tuple[Guard, int]]  # (when, number of a map)
@@ -115,14 +116,25 @@ def read_inputs(merge: Cursor, maps: int) -> Reads:
 
 def _merge(b: Layers, at: str, op: Cursor, reads: Reads, level: int, read: Callable[[int, int], Node]) -> Node:
     """A merge at one of its levels."""
+    found = [(guard, read(j, level)) for guard, j in reads]
     terms: list[tuple[Guard, Node]] = []
     for guard, how in op.values():
         if how not in MERGES:
             raise LoweringError(op.path, f"maps are merged by {' or '.join(MERGES)}, not {how!r}", how, MERGES)
-        found = [(g, read(j, level)) for g, j in reads]
-        terms.append((guard, b.sum(f"{at}/sum", found) if how == "sum" else attended(b, f"{at}/attention", found)))
+        terms.append((guard, merged(b, f"{at}/{how}", str(how), found, len(found[0][1].axis))))
     x = b.sum(f"{at}/op", terms)
     return b.relu_conv_norm(at, x, len(x.axis), 3)
+
+
+def merged(b: Layers, at: str, how: str, found: list[tuple[Guard, Node]], width: int) -> Node:
+    """Maps of one level as one of them; side by side they are projected to a width."""
+    match how:
+        case "sum":
+            return b.sum(at, found)
+        case "concat":
+            return b.relu_conv_norm(f"{at}/fit", b.concat(at, found), width)
+        case _:
+            return attended(b, at, found)
 
 
 def attended(b: Layers, at: str, found: list[tuple[Guard, Node]]) -> Node:

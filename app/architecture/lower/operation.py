@@ -80,6 +80,22 @@ def _atrous(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int)
     return b.norm(f"{at}/norm", b.conv(f"{at}/conv", x, width, kernel, stride, dilation=2))
 
 
+def atrous_pyramid(b: Layers, at: str, x: Node, width: Width, rates: tuple[int, ...], stride: int = 1) -> Node:
+    """Convolutions of several reaches and the mean over all places side by side, then 1x1 (Chen et al., 2017)."""
+    parts = [b.conv_norm_relu(f"{at}/point", x, width, 1, stride)]
+    for rate in rates:
+        here = f"{at}/atrous{rate}"
+        y = b.norm(f"{here}/norm", b.conv(f"{here}/conv", x, width, 3, stride, dilation=rate))
+        parts.append(b.unary(f"{here}/relu", "relu", y))
+    mean = b.linear(f"{at}/mean/linear", b.mean(f"{at}/mean", x), width)
+    parts.append(b.resize(f"{at}/mean/resize", b.unary(f"{at}/mean/relu", "relu", mean), parts[0].size))
+    return b.conv_norm_relu(f"{at}/project", b.concat(f"{at}/concat", [(TRUE, part) for part in parts]), width)
+
+
+def _aspp(b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    return atrous_pyramid(b, at, x, width, (6, 12, 18), stride)
+
+
 def _deformable(kernel: int, modulated: bool, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
     """ReLU, a convolution that samples where another one says, batch normalisation."""
     x = b.unary(f"{at}/relu", "relu", x)
@@ -170,6 +186,7 @@ BUILDERS: Mapping[str, Build] = {
     "separable_conv_3x3": partial(_separable, 3, 1),
     "atrous_conv_3x3": partial(_atrous, 3),
     "atrous_conv_5x5": partial(_atrous, 5),
+    "aspp": _aspp,
     "deform_conv_3x3": partial(_deformable, 3, False),
     "modulated_conv_3x3": partial(_deformable, 3, True),
     "conv_3x1_1x3": partial(_factorised, 3),

@@ -19,6 +19,7 @@ from app.architecture.graph import Node
 from app.architecture.guard import TRUE, Guard, all_of, any_of
 from app.architecture.lower.cells import Cell, build_cell, read_cell
 from app.architecture.lower.layers import Layers, positive
+from app.architecture.lower.operation import atrous_pyramid
 from app.space.algebra import Path
 from app.space.skeleton import ImageInput, TrellisSkeleton
 
@@ -80,8 +81,10 @@ def network(b: Layers, cursor: Cursor, skeleton: TrellisSkeleton, image: ImageIn
                     here = Source(state.level, y, [state.reached])
                     _arrive(onward, guard, to, here, state.last.values())
             else:
-                logits = _pyramid(b, f"head{layer}/level{state.level}", y, state.level, skeleton)
-                pixels = b.resize(f"{logits.name}/resize", logits, (image.height, image.width), "bilinear")
+                at, rate = f"head{layer}/level{state.level}", max(skeleton.rate // state.level, 1)
+                y = atrous_pyramid(b, at, y, skeleton.head_channels, (rate,))
+                logits = b.conv(f"{at}/logits", y, skeleton.num_classes, bias=True)
+                pixels = b.resize(f"{at}/logits/resize", logits, (image.height, image.width), "bilinear")
                 ends.append((state.reached, pixels))
         states, layer = onward, layer + 1
     return (b.sum("logits", ends),)
@@ -126,18 +129,3 @@ def _cell(b: Layers, at: str, cell: Cell, state: State, skeleton: TrellisSkeleto
             terms.append((any_of(*source.guards), b.relu_conv_norm(here, x, width)))
         inputs.append(b.sum(f"{at}/{name}", terms))
     return build_cell(b, at, cell, (inputs[0], inputs[1]), width)
-
-
-def _pyramid(b: Layers, at: str, x: Node, level: int, skeleton: TrellisSkeleton) -> Node:
-    """A 1x1, an atrous 3x3 convolution and the mean over all places side by side, then logits (Chen et al., 2017)."""
-    width = skeleton.head_channels
-    rate = max(skeleton.rate // level, 1)
-    mean = b.unary(f"{at}/mean/relu", "relu", b.linear(f"{at}/mean/linear", b.mean(f"{at}/mean", x), width))
-    atrous = b.norm(f"{at}/atrous/norm", b.conv(f"{at}/atrous/conv", x, width, 3, dilation=rate))
-    parts = [
-        b.conv_norm_relu(f"{at}/point", x, width),
-        b.unary(f"{at}/atrous/relu", "relu", atrous),
-        b.resize(f"{at}/mean/resize", mean, x.size),
-    ]
-    y = b.conv_norm_relu(f"{at}/project", b.concat(f"{at}/concat", [(TRUE, part) for part in parts]), width)
-    return b.conv(f"{at}/logits", y, skeleton.num_classes, bias=True)

@@ -17,8 +17,12 @@ from collections.abc import Mapping
 from app.architecture.vocabulary.convolutions import CONVOLUTIONS
 from app.architecture.vocabulary.mobile import MOBILE
 from app.architecture.vocabulary.operation import Operation, Place
+from app.architecture.vocabulary.pyramids import MERGES, PYRAMIDS, RESIZINGS
 from app.architecture.vocabulary.transformers import TRANSFORMERS
 
-OPERATIONS: Mapping[str, Operation] = {o.name: o for o in (*CONVOLUTIONS, *MOBILE, *TRANSFORMERS)}
+OPERATIONS: Mapping[str, Operation] = {o.name: o for o in (*CONVOLUTIONS, *MOBILE, *TRANSFORMERS, *PYRAMIDS)}
 
-__all__ = ["OPERATIONS", "Operation", "Place"]
+# What structures name beside the operations of edges: merges of several maps, changes of their level
+BETWEEN_LEVELS: Mapping[str, Operation] = {o.name: o for o in (*MERGES, *RESIZINGS)}
+
+__all__ = ["BETWEEN_LEVELS", "OPERATIONS", "Operation", "Place"]

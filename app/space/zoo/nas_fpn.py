@@ -15,7 +15,11 @@ SKELETONS = {
 }
 
 
-def nas_fpn(num_merges: int = 7, levels: tuple[int, ...] = (3, 4, 5, 6, 7)) -> SearchSpace:
+def nas_fpn(
+    num_merges: int = 7,
+    levels: tuple[int, ...] = (3, 4, 5, 6, 7),
+    merges: tuple[str, ...] = ("sum", "global_pool_attention"),
+) -> SearchSpace:
     """The space of the paper, merges beside the outputs' own included in `num_merges`."""
 
     def merge(i: int) -> Record:
@@ -23,17 +27,17 @@ def nas_fpn(num_merges: int = 7, levels: tuple[int, ...] = (3, 4, 5, 6, 7)) -> S
             "merge",
             inputs=Subset(tuple(map(Value, range(len(levels) + i))), 2),
             level=one_of(*levels),
-            op=one_of("sum", "global_pool_attention"),
+            op=one_of(*merges),
         )
 
-    merges = tuple((f"merge{i}", merge(i)) for i in range(num_merges))
+    fields = tuple((f"merge{i}", merge(i)) for i in range(num_merges))
     outputs = tuple(f"/merge{i}/level" for i in range(num_merges - len(levels), num_merges))
     return SearchSpace(
         name="nas_fpn",
         version=1,
         title="NAS-FPN: merging cells that make a feature pyramid",
         paper="https://arxiv.org/abs/1904.07392",
-        grammar=Grammar({"nas_fpn": Record("fpn", merges)}, "nas_fpn"),
+        grammar=Grammar({"nas_fpn": Record("fpn", fields)}, "nas_fpn"),
         skeletons=SKELETONS,
         input=ImageInput(height=640, width=640),
         constraints=(Constraint("permutation", (("at", outputs),)),),
