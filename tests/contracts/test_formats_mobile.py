@@ -90,7 +90,7 @@ def test_indices_of_published_lists() -> None:
 
 
 def test_what_a_unit_does_not_reach_says_nothing() -> None:
-    """All 3^45 spellings of a network are read as one and written as one."""
+    """Of the 3^45 dictionaries all that spell one network are read as one, and it is written in one way."""
     space = mobilenet_ofa()
     rng = Random(5)
     for genotype in space.plan.sample(rng, 50):
