@@ -244,6 +244,10 @@ CASES: Mapping[str, Case] = {
             patch=4, embed=6, heads=2, head_dim=3, ffn="swiglu", mlp_ratio=1.5, norm="post", pooler=True, num_classes=3
         ),
     ),
+    "nasbench101 of mobile blocks, whose widths are open": Case(
+        space=lambda: nasbench101((3, 4), ("mb3_k3", "k3_e3")),
+        skeleton=DagSkeleton(channels=4, num_stacks=2, num_cells=1, num_classes=3),
+    ),
     "nasbench macro": Case(space=nasbench_macro, skeleton=nasbench_macro().skeletons["small"], genotypes=4),
     "nasbench macro, slices of one tensor": Case(
         space=lambda: nasbench_macro(4),
