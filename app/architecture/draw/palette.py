@@ -23,6 +23,7 @@ _PREFIXES = (
     ("depth_conv", "separable"),
     ("dil_conv", "dilated"),
     ("atrous_conv", "dilated"),
+    ("aspp", "dilated"),
     ("conv", "convolution"),
     ("nor_conv", "convolution"),
     ("deform_conv", "convolution"),
