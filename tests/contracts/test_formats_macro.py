@@ -13,7 +13,7 @@ from app.space.zoo import autodeeplab, darts, enas_macro, hierarchical
 SPACES: dict[str, tuple[SearchSpace, str]] = {
     "enas macro": (enas_macro(), "enas-macro"),
     "enas macro, four operations": (
-        enas_macro(24, ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5")),
+        enas_macro(24, ("conv_3x3", "separable_conv_3x3", "conv_5x5", "separable_conv_5x5")),
         "enas-macro",
     ),
     "auto-deeplab": (autodeeplab(), "autodeeplab"),
@@ -55,7 +55,7 @@ def test_the_macro_network_that_enas_published() -> None:
     space = enas_macro(5)
     text = "0 3 0 0 1 0 2 0 0 1 2 0 0 0 0"
     found: Any = read_format(space, "enas-macro", text)
-    assert found["layer1"] == {"op": "sep_conv_5x5", "skip0": 0}
+    assert found["layer1"] == {"op": "separable_conv_5x5", "skip0": 0}
     assert found["layer2"] == {"op": "conv_3x3", "skip0": 1, "skip1": 0}
     assert found["layer3"] == {"op": "conv_5x5", "skip0": 0, "skip1": 0, "skip2": 1}
     assert write_format(space, "enas-macro", found) == "0\n3 0\n0 1 0\n2 0 0 1\n2 0 0 0 0"

@@ -321,11 +321,11 @@ CASES: Mapping[str, Case] = {
         genotypes=4,
     ),
     "enas macro": Case(
-        space=lambda: enas_macro(6), skeleton=SkipSkeleton(channels=3, reductions=(0, 2, 4)), genotypes=4
+        space=lambda: enas_macro(6), skeleton=SkipSkeleton(channels=4, reductions=(0, 2, 4)), genotypes=4
     ),
     "enas macro, odd extents": Case(
         space=lambda: enas_macro(4, ("conv_1x1", "max_pool_3x3", "identity", "none")),
-        skeleton=SkipSkeleton(channels=2, reductions=(2,), affine=False, num_classes=3),
+        skeleton=SkipSkeleton(channels=5, reductions=(2,), num_classes=3),
         image=ImageInput(channels=2, height=7, width=5),
         genotypes=4,
     ),

@@ -15,7 +15,7 @@ from app.architecture.formats.format import Format, FormatError
 from app.architecture.formats.reader import Reader
 from app.space import Choice, Genotype, Record, SearchSpace, Term, Value
 
-OPERATIONS = ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
+OPERATIONS = ("conv_3x3", "separable_conv_3x3", "conv_5x5", "separable_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
 
 _NUMBER = re.compile(r"\d{1,4}(?!\d)")
 _BETWEEN = re.compile(r"[\s,\[\]]*+")

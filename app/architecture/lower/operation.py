@@ -184,6 +184,7 @@ BUILDERS: Mapping[str, Build] = {
     "dil_conv_5x5": partial(_separable, 5, 2),
     "depth_conv_3x3": partial(_depthwise, 3),
     "separable_conv_3x3": partial(_separable, 3, 1),
+    "separable_conv_5x5": partial(_separable, 5, 1),
     "atrous_conv_3x3": partial(_atrous, 3),
     "atrous_conv_5x5": partial(_atrous, 5),
     "aspp": _aspp,

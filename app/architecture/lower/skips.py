@@ -4,8 +4,9 @@
     skips     one `layer` after another
     layer     op: a Choice of operations; skip0, skip1, ...: 0 or 1 each
 
-State 0 is the stem, state i + 1 layer i. Layer i applies its operation to state i; the result and the states whose bit
-is set stand side by side, and a 1x1 convolution brings them to the width. A layer without bits is its operation alone.
+State 0 is the stem, state i + 1 layer i. Layer i applies a 1x1 convolution and its operation to state i; the result and
+the states whose bit is set stand side by side, and another 1x1 convolution brings them to the width. A layer without
+bits is its operation alone.
 """
 
 from app.architecture.cursor import Cursor
@@ -13,7 +14,7 @@ from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
 from app.architecture.guard import TRUE, Guard, any_of
 from app.architecture.lower.layers import Layers, positive
-from app.architecture.lower.operation import mixed
+from app.architecture.lower.operation import operation
 from app.space.skeleton import ImageInput, SkipSkeleton
 
 _SKIP = "skip"
@@ -29,13 +30,27 @@ def network(b: Layers, cursor: Cursor, skeleton: SkipSkeleton, image: ImageInput
         if i in skeleton.reductions:
             width *= 2
             states = [b.factorised_reduction(f"reduction{i}/{j}", x, width) for j, x in enumerate(states)]
-        x = mixed(b, at, layer["op"], states[-1], width)
+        x = b.sum(
+            at,
+            [
+                (
+                    guard,
+                    operation(b, layer["op"].path, name, f"{at}/{name}", _point(b, f"{at}/{name}", states[-1]), width),
+                )
+                for guard, name in layer["op"].values()
+            ],
+        )
         skips = read_skips(layer, len(states))
         if skips:
             parts = [(TRUE, x), *((guard, states[j]) for j, guard in skips.items())]
             x = b.relu_conv_norm(f"{at}/fit", b.concat(f"{at}/concat", parts), width)
         states.append(x)
     return (b.classifier("head", states[-1], skeleton.num_classes),)
+
+
+def _point(b: Layers, at: str, x: Node) -> Node:
+    """The 1x1 convolution before every operation, of the operation's own weights."""
+    return b.relu_conv_norm(f"{at}/first", x, len(x.axis))
 
 
 def read_skips(layer: Cursor, states: int) -> dict[int, Guard]:

@@ -173,7 +173,7 @@ CONVOLUTIONS: tuple[Operation, ...] = (
     *(_separables(k, _DARTS if k < 7 else _NASNET) for k in (3, 5, 7)),
     *(_dilateds(k) for k in (3, 5)),
     _depthwises(3),
-    _separables_once(3),
+    *(_separables_once(k) for k in (3, 5)),
     *(_atrous(k) for k in (3, 5)),
     _deformables("deform_conv", 3, 2, "two offsets a weight and place", _DEFORMABLE),
     _deformables("modulated_conv", 3, 3, "two offsets and a modulation a weight and place", _MODULATED),

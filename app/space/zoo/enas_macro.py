@@ -11,9 +11,9 @@ from app.space.skeleton import SkipSkeleton
 
 ENAS_MACRO_OPERATIONS = (
     "conv_3x3",
-    "sep_conv_3x3",
+    "separable_conv_3x3",
     "conv_5x5",
-    "sep_conv_5x5",
+    "separable_conv_5x5",
     "avg_pool_3x3",
     "max_pool_3x3",
 )
