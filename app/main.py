@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api import (
     architectures,
+    comparison,
     evaluations,
     genotypes,
     health,
@@ -40,6 +41,7 @@ from app.settings import Settings, load_settings
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 ROUTERS = (
     spaces.router,
+    comparison.router,
     members.router,
     genotypes.router,
     architectures.router,

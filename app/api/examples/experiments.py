@@ -11,6 +11,7 @@ def about_experiments() -> tuple[Example, ...]:
         "skeleton": TINY,
         "input": {"channels": 1, "height": 8, "width": 8},
     }
+    beside: Json = {"spaces": ["darts", "nasbench201"], "skeletons": ["small", "small"], "count": 20, "bins": 5}
     quick: Json = {"space": "darts", "dataset": "digits"}
     custom = quick | {"seed": 3, "recipe": {"epochs": 4, "learning_rate": 0.05}, "baseline": False, "device": "cpu"}
     training = quick | {"genotype": DARTS_V2, "skeleton": TINY, "recipe": "digits-quick", "seed": 1}
@@ -19,6 +20,7 @@ def about_experiments() -> tuple[Example, ...]:
         return Example(method="post", path=path, name=name, summary=summary, status=status, body=body)
 
     return (
+        posted("/v1/compare", "cells", "DARTS and NAS-Bench-201 side by side", 200, beside),
         posted("/v1/architectures", "small", "DARTS_V2 on a small skeleton", 201, small),
         posted("/v1/searches", "digits", "DARTS on the packaged images, every default chosen", 202, quick),
         posted("/v1/searches", "custom", "With a recipe of one's own", 202, custom),

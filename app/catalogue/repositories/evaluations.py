@@ -48,6 +48,23 @@ class RecipeCount:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracySummary:
+    """Accuracies in percent of evaluations that compare: one kind, data set, split and recipe."""
+
+    kind: EvaluationKind
+    dataset: str
+    split: str
+    recipe: str
+    recipe_digest: str
+    count: int
+    minimum: float
+    p25: float
+    median: float
+    p75: float
+    maximum: float
+
+
 def record(
     session: Session,
     *,
@@ -151,6 +168,28 @@ def scopes(session: Session, wanted: EvaluationQuery) -> tuple[tuple[str, str], 
         .order_by(evaluations.c.dataset, evaluations.c.split)
     )
     return tuple((dataset, split) for dataset, split in session.execute(statement))
+
+
+def accuracies(session: Session, wanted: EvaluationQuery) -> tuple[AccuracySummary, ...]:
+    """How the accuracies among the evaluations asked for are distributed, apart by what does not compare."""
+    e = evaluations.c
+    groups = e.kind, e.dataset, e.split, e.recipe_digest
+    parts = {"p25": 0.25, "median": 0.5, "p75": 0.75}
+    columns = [
+        func.min(e.recipe_name).label("recipe"),
+        func.count().label("count"),
+        func.min(e.accuracy).label("minimum"),
+        func.max(e.accuracy).label("maximum"),
+        *(func.percentile_cont(part).within_group(e.accuracy.asc()).label(name) for name, part in parts.items()),
+    ]
+    statement = (
+        select(*groups, *columns)
+        .select_from(evaluations.join(architectures))
+        .where(_matching(wanted), e.accuracy.is_not(None))
+        .group_by(*groups)
+        .order_by(func.count().desc(), *groups)
+    )
+    return tuple(AccuracySummary(**row) for row in session.execute(statement).mappings())
 
 
 def find_measured(
