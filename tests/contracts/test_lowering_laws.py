@@ -202,6 +202,12 @@ CASES: Mapping[str, Case] = {
         image=ImageInput(channels=2, height=7, width=5),
         genotypes=6,
     ),
+    "nasbench101, all its cells": Case(
+        space=nasbench101,
+        skeleton=DagSkeleton(channels=5, num_stacks=1, num_cells=1, num_classes=3),
+        image=ImageInput(channels=1, height=4, width=4),
+        genotypes=2,
+    ),
     "unconstrained graph": Case(
         space=lambda: unconstrained_dag(6, ("none", "conv_3x3", "max_pool_3x3", "skip_connect")),
         skeleton=DagNetworkSkeleton(channels=3),
