@@ -21,6 +21,8 @@ from app.architecture.lower.attention import ATTENTIONS, NETWORKS, attend, feed_
 from app.architecture.lower.layers import Layers, positive
 from app.space.skeleton import ImageInput, TransformerSkeleton
 
+MOST = 65_536  # features, heads and ratios of a layer
+
 Cases = list[tuple[Guard, Any]]
 
 
@@ -44,8 +46,8 @@ def _cases(record: Cursor, field: str, skeleton: TransformerSkeleton, words: tup
     for _, value in cases:
         if words and value not in words:
             raise LoweringError(choice.path, f"no {value!r} is known", value, words)
-        if not words and (isinstance(value, bool | str) or value <= 0):
-            raise LoweringError(choice.path, f"{value!r} is not a positive number", value)
+        if not words and (isinstance(value, bool | str) or not 0 < value <= MOST):
+            raise LoweringError(choice.path, f"expected a positive number, at most {MOST}, found {value!r}", value)
     return cases
 
 

@@ -19,6 +19,8 @@ from app.architecture.lower.edge_cells import reduction
 from app.architecture.lower.layers import Layers, positive
 from app.space.skeleton import ImageInput, WidthSkeleton
 
+MOST = 65_536  # channels of a stage
+
 Widths = list[tuple[Guard, int]]
 
 
@@ -28,8 +30,8 @@ def read_widths(cursor: Cursor) -> list[Widths]:
     for choice in cursor.fields.values():
         cases: Widths = []
         for g, width in choice.values():
-            if not isinstance(width, int) or isinstance(width, bool) or width < 1:
-                raise LoweringError(choice.path, f"{width!r} is not a positive number of channels", width)
+            if not isinstance(width, int) or isinstance(width, bool) or not 0 < width <= MOST:
+                raise LoweringError(choice.path, f"expected 1 to {MOST} channels, found {width!r}", width)
             cases.append((g, width))
         stages.append(cases)
     if len(stages) % 2 == 0:
