@@ -56,6 +56,14 @@ def test_what_is_written_is_read(name: str) -> None:
         assert read_format(space, form, written) == genotype
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["once-for-all", "fbnet", "proxylessnas"])
+def test_a_hundred_thousand_round_trips(name: str) -> None:
+    space, form = SPACES[name]
+    for genotype in space.plan.sample(Random(100), 100_000):
+        assert read_format(space, form, write_format(space, form, genotype)) == genotype
+
+
 def test_all_of_nasbench_macro() -> None:
     """Digits in the order of the grammar: a word is the rank in base three."""
     space = nasbench_macro()

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from app.architecture.formats.format import Format, FormatError
 from app.space import Choice, Genotype, Record, Repeat, Scalar, SearchSpace, Value, pointer
+from app.space.derived import derived
 from app.space.value import is_list, is_object, shown
 
 _FIELDS = ("ks", "e", "d", "r", "wid")
@@ -28,6 +29,7 @@ class Unit:
     expand: Scalar
 
 
+@derived
 def _units(space: SearchSpace) -> list[Unit]:
     """The units of a space; none where it is another kind of space."""
     grammar = space.grammar
