@@ -15,9 +15,14 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from app.architecture.errors import LoweringError
 from app.space.algebra import Path, Symbol
 from app.space.decision import Decisions as Decided
 from app.space.decision import Kind as DecisionKind
+
+COMBINED = (
+    500_000  # pairs of guards that one lowering looks at: some seconds; the spaces of the field need under 80,000
+)
 
 Weight = Callable[[Path, tuple[Symbol, ...]], Any]  # the summed weight of some options of a decision
 
@@ -146,6 +151,9 @@ class Arena:
         key = (id(f), id(g))
         found = self._both.get(key)
         if found is None:
+            if len(self._both) >= COMBINED:
+                message = f"what is open hangs together in more than {COMBINED} ways: decide some of it"
+                raise LoweringError("", message, None, (COMBINED,))
             asked, other = f.question, g.question
             question = asked if asked.place <= other.place else other
             fs = f.then if asked.place == question.place else (f,) * len(g.then)

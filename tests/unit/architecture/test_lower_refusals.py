@@ -16,7 +16,7 @@ from app.space import (
     one_of,
     record,
 )
-from app.space.zoo import ZOO, darts, nasnet
+from app.space.zoo import ZOO, darts, nasnet, unconstrained_dag
 
 IMAGE = ImageInput()
 SMALL = CellSkeleton(channels=4, num_cells=3)
@@ -150,3 +150,11 @@ def test_a_chain_of_no_layers_is_its_stem() -> None:
     graph = lower(grammar, ChainSkeleton(channels=4), IMAGE)
     assert graph.plain
     assert [node.op for node in graph.nodes.values()] == ["input", "conv", "batch_norm", "relu", "mean", "linear"]
+
+
+def test_decisions_that_hang_together_too_much_must_be_decided_first() -> None:
+    """The guards of open edges grow fourfold a vertex; a graph of decided ones has none."""
+    space = unconstrained_dag(16)
+    error = refused(space.grammar, space.skeletons["small"])
+    assert "decide some of it" in error.message
+    assert lower(space.grammar, space.skeletons["small"], IMAGE, space.plan.read(space.plan.unrank(7**40))).plain
