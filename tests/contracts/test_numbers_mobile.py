@@ -279,6 +279,7 @@ def test_an_identity_and_a_skip_change_the_shape_where_they_must() -> None:
         (replace(STAGES, depths=(1, 1, 1)), "/skeleton/depths"),
         (replace(STAGES, strides=(1,)), "/skeleton/strides"),
         (replace(STAGES, se=(True,)), "/skeleton/se"),
+        (replace(STAGES, widths=(4, 0)), "/skeleton/widths/1"),
         (replace(STAGES, activations=("relu",) * 3), "/skeleton/activations"),
     ],
 )

@@ -75,6 +75,7 @@ SPACES: dict[str, Callable[[], SearchSpace]] = {
     "skip in the middle": lambda: space_of(Repeat(one_of("mb2_k3", "skip", "mb2_k5"), (5,))),
     "skip last": lambda: space_of(Repeat(one_of("k3_e1_g2", "k3_e3", "skip"), (5,))),
     "two names for the input": lambda: space_of(Repeat(one_of("skip", "mb2_k3", "identity"), (5,))),
+    "operations of cells": lambda: space_of(Repeat(one_of("conv_3x3", "max_pool_3x3", "skip_connect"), (5,))),
     "zero at positions": lambda: replace(
         proxylessnas((2, 3), ("mb3_k3", "mb3_k5")), skeletons={"small": replace(STAGES, widths=(5, 6))}
     ),

@@ -4,9 +4,9 @@
     mobile    layers: a Repeat of a Choice of operations, or a record `positions` of a Choice each
     units     unit0, unit1, ...: `unit`{blocks: a Repeat of `mbconv`{kernel, expand}}; perhaps resolution
 
-The first layer of a stage changes width and extents. Of what is no block of `mbconv.py`, `identity` and `skip` are the
-input where the shape is kept, else a 1x1 convolution with its norm, to which `skip` adds a ReLU; `zero` leaves the
-residual of its layer, and stands only where the layer has one; the rest is the vocabulary's.
+The first layer of a stage changes width and extents. Of what is no block of `mbconv.py`, `identity` is the input where
+the shape is kept, else a 1x1 convolution with its norm; `zero` leaves the residual of its layer, and stands only where
+the layer has one; the rest is the vocabulary's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,6 +36,7 @@ class Stage:
 def stages(skeleton: MobileSkeleton) -> tuple[Stage, ...]:
     """The stages of a skeleton, whose lists are equally long."""
     positive(stem=skeleton.stem, num_classes=skeleton.num_classes)
+    positive(**{f"widths/{i}": width for i, width in enumerate(skeleton.widths)})
     n = len(skeleton.widths)
     for name, items in (("strides", skeleton.strides), ("se", skeleton.se), ("activations", skeleton.activations)):
         if len(items) != n and (items or name == "strides"):
@@ -135,11 +136,8 @@ def _other(b: Layers, pointer: Path, name: object, at: str, x: Node, width: int,
                 return x
             shape = f"{len(x.axis)} channels to {width} with stride {stride}"
             raise LoweringError(pointer, f"zero leaves the residual of a layer, and there is none from {shape}", name)
-        case "identity" | "skip":
-            if kept:
-                return x
-            x = b.conv_norm(at, x, width, 1, stride)
-            return b.unary(f"{at}/relu", "relu", x) if name == "skip" else x
+        case "identity":
+            return x if kept else b.conv_norm(at, x, width, 1, stride)
         case _:
             return operation(b, pointer, name, at, x, width, stride)
 

@@ -1,9 +1,9 @@
 """Runs of layers of one shape: where a layer may keep its input, it moves freely among the layers of its run.
 
-A run is the layers of a stage that keep width and extents; in it `identity`, `skip` and `zero` (which leaves the
-residual of its layer) all are the input, whichever place they have. So a run of n layers is the sequence of its other
-operations, q to choose from: 1 + q + ... + q^n networks. Of j such operations and p names for the input there are
-C(n, j) p^(n - j) spellings.
+A run is the layers of a stage that keep width and extents; in it `identity`, `skip`, `skip_connect` and `zero` (which
+leaves the residual of its layer) all are the input, whichever place they have. So a run of n layers is the sequence of
+its other operations, q to choose from: 1 + q + ... + q^n networks. Of j such operations and p names for the input there
+are C(n, j) p^(n - j) spellings.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from app.space.value import is_object
 if TYPE_CHECKING:
     from app.space.document import SearchSpace
 
-KEEPS = ("identity", "skip", "zero")
+KEEPS = ("identity", "skip", "skip_connect", "zero")
 
 Menu = tuple[Scalar, ...]  # the options of a layer
 
