@@ -177,7 +177,7 @@ def test_mobilenet_v3_large() -> None:
 
 
 def test_mnasnet_a1() -> None:
-    """Tan et al., table 1: 3.9 million parameters, 312 million multiply-adds; its fourth block is 112 channels wide."""
+    """Tan et al., table 1: 3.9M parameters, 312M multiply-adds; the fourth block is 112 channels wide, off the grid."""
     a1: list[tuple[str, int, float, float, int]] = [
         ("mb6", 3, 0.0, 1.0, 0),
         ("mb3", 5, 0.25, 1.25, 0),
@@ -190,8 +190,23 @@ def test_mnasnet_a1() -> None:
         for i, (conv, k, se, width, layers) in enumerate(a1)
     }
     [(params, macs)] = prices(mnasnet(widths=(1.0, 112 / 96, 1.25)), "imagenet", blocks)
-    assert round(params / 1e6, 1) == 3.9
+    assert params == 3_887_038
     assert round(macs / 1e6) == 312
+
+
+def test_fbnet_c() -> None:
+    """Wu et al., figure 4, in the form in which its weights are exchanged: 5,572,200 parameters, 385M multiply-adds."""
+    words: Genotype = [
+        "k3_e1",
+        *("k3_e6", "skip", "k3_e1", "k3_e1"),
+        *("k5_e6", "k5_e3", "k5_e6", "k3_e6"),
+        *("k5_e6", "k5_e3", "k5_e6", "k5_e6"),
+        *("k5_e6", "k5_e6", "k5_e6", "k5_e3"),
+        *("k5_e6",) * 4,
+        "k3_e6",
+    ]
+    [(params, macs)] = prices(fbnet(), "imagenet", {"layers": words})
+    assert (params, round(macs / 1e6)) == (5_572_200, 385)
 
 
 def test_fbnet_by_hand() -> None:
