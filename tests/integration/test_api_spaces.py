@@ -6,6 +6,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.api.examples import MINE
+from app.catalogue import Database, spaces
+from app.space import space_from_json, space_to_json
 from app.space.zoo import ZOO
 
 MEMBERS_OF_MINE = 4  # two layers of two operations
@@ -173,3 +175,69 @@ def test_decisions_say_their_options_and_what_nodes_may_read(api: TestClient) ->
     assert nodes["/reduce/node5"] == [0, 1, 2, 3, 4]
     simple = api.get("/v1/spaces/simple_cell/decisions").json()
     assert {node["node"]: node["inputs"] for node in simple["nodes"]}["/node2/left"] == [0, 1, 2, 3]
+
+
+def test_a_private_space_of_somebody_else_does_not_exist(api: TestClient, api_database: Database) -> None:
+    for name, visibility in (("hers-alone", "private"), ("hers-for-all", "public")):
+        document = space_to_json(space_from_json(renamed(name)))
+        with api_database.transaction() as session:
+            digest = space_from_json(document).digest
+            spaces.register(
+                session, owner="ada", name=name, digest=digest, title="", document=document, visibility=visibility
+            )
+    for route in ("", "/size", "/decisions", "/members/0"):
+        assert api.get(f"/v1/spaces/hers-alone{route}").status_code == 404
+        assert api.get(f"/v1/spaces/hers-alone@1{route}").status_code == 404
+        assert api.get(f"/v1/spaces/hers-for-all@1{route}").status_code == 200
+    names = {item["name"] for item in api.get("/v1/spaces", params={"limit": 200}).json()["items"]}
+    assert "hers-alone" not in names
+    assert "hers-for-all" in names
+    assert api.get("/v1/spaces/hers-for-all").json()["visibility"] == "public"
+
+
+def test_a_space_is_private_unless_it_says_otherwise(api: TestClient) -> None:
+    assert api.post("/v1/spaces", json=renamed("kept")).json()["visibility"] == "private"
+    public = renamed("shown") | {"visibility": "public"}
+    assert api.post("/v1/spaces", json=public).json()["visibility"] == "public"
+    assert api.get("/v1/spaces/shown@1").json()["visibility"] == "public"
+    assert "visibility" not in api.get("/v1/spaces/shown@1").json()["document"]
+    assert api.post("/v1/spaces", json=renamed("shown")).status_code == 200
+    changed = api.post("/v1/spaces", json=renamed("shown") | {"visibility": "private"})
+    assert changed.status_code == 409
+    assert changed.json()["errors"][0]["pointer"] == "/visibility"
+    wrong = api.post("/v1/spaces", json=renamed("odd") | {"visibility": "friends"})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0] == {
+        "pointer": "/visibility",
+        "message": "expected private or public",
+        "value": "friends",
+        "allowed": ["private", "public"],
+    }
+    assert api.get("/v1/spaces/darts").json()["visibility"] == "public"
+
+
+@pytest.mark.parametrize(
+    ("grammar", "pointer"),
+    [
+        ({"record": "chain", "fields": {f"f{i}": {"choice": [0, 1]} for i in range(1_001)}}, "/fields"),
+        ({"choice": list(range(1_001))}, "/choice"),
+        ({"repeat": {"choice": ["a", "b"]}, "lengths": [1_001]}, "/lengths/0"),
+        ({"subset": [0, 1, 2], "k": 65}, "/k"),
+    ],
+)
+def test_what_is_larger_than_the_limits_is_pointed_at(api: TestClient, grammar: dict, pointer: str) -> None:
+    document = {"name": "large", "grammar": {"start": "x", "rules": {"x": grammar}}}
+    answer = api.post("/v1/spaces", json=document)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == f"/grammar/rules/x{pointer}"
+
+
+def test_a_space_says_what_can_be_asked_of_it_and_what_its_papers_say(api: TestClient) -> None:
+    found = api.get("/v1/spaces/nasbench101").json()
+    assert [c["name"] for c in found["constraints"]] == ["connected", "edges"]
+    assert found["literature"] == ZOO["nasbench101"].literature
+    assert found["encodings"] == ["one-hot", "adjacency", "path"]
+    assert found["formats"][0]["name"] == "json"
+    assert found["abilities"]["canonical"]["able"] is True
+    assert api.get("/v1/spaces/nasbench101/size").json()["literature"] == found["literature"]
+    assert api.get("/v1/spaces/chain").json()["abilities"]["canonical"]["able"] is False
