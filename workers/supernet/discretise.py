@@ -1,6 +1,6 @@
 """From weights to a genotype: every decision takes the heaviest of its options.
 
-    choice, length    the heaviest option
+    choice, length    the heaviest option; where options lead on to shared rules, that of the likeliest path
     subset            the k members with the highest score: their own weight, or, where all members are present, the
                       weight of the strongest option decided within the member
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from app.experiment import Discretisation
 from app.space import Decision, Genotype, Path, Plan, Symbol
+from workers.supernet.viterbi import onward
 from workers.supernet.weights import below
 
 NONE = "none"  # DARTS' and NAS-Bench-201's name for no connection
@@ -52,7 +53,7 @@ def decode(
     plan: Plan, weights: Mapping[Path, tuple[float, ...]], rule: Discretisation
 ) -> dict[Path, tuple[Symbol, ...]]:
     """An answer to every decision of the space, met or not. Raises ValueError for weights of another length."""
-    found = strengths(plan, weights, rule)
+    found = strengths(plan, weights, rule) | onward(plan, weights)
     return {d.path: tuple(d.options[i] for i in sorted(heaviest(found[d.path], d.k))) for d in plan.decisions()}
 
 
