@@ -1,0 +1,114 @@
+"""The questions that have a target: CPU time on one core, the median of several rounds, beside peers where installed.
+
+    python tests/benchmarks/bench_targets.py
+
+Peers (networkx, ConfigSpace) are measured in the same run where they can be imported; none is needed.
+"""
+
+import importlib
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+from app.architecture import canonical
+from app.space import space_size
+from app.space.classes import canonical_rank
+from app.space.validity import space_faults
+from app.space.zoo import ZOO, darts, nasbench101, nasbench201
+
+ROUNDS = 7
+ROUND = 0.2  # seconds
+
+
+def median(question: Callable[[], object], each: int = 1) -> float:
+    """CPU microseconds of a question, divided by `each`: the median over the rounds."""
+    question()
+    started = time.process_time()
+    question()
+    calls = max(1, int(ROUND / max(time.process_time() - started, 1e-6)))
+    found: list[float] = []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        for _ in range(calls):
+            question()
+        found.append((time.process_time() - started) / calls / each * 1e6)
+    return statistics.median(found)
+
+
+def counted(make: Callable[[], Any]) -> float:
+    """CPU seconds of the sizes of a space that nobody has asked anything yet, compiled before: the median of three."""
+    found: list[float] = []
+    for _ in range(3):
+        space = make()
+        _ = space.plan
+        started = time.process_time()
+        space_size(space)
+        found.append(time.process_time() - started)
+    return statistics.median(found)
+
+
+def validations() -> Iterator[tuple[str, float, str]]:
+    """All faults, index and canonical id of a DARTS genotype; the same for a thousand different ones."""
+    space = ZOO["darts"]
+    genotypes = space.plan.sample(Random(0), 1_000)
+
+    def answer(genotype: object) -> object:
+        index = space.plan.index(genotype)
+        return space_faults(space, genotype) if index is None else (index, canonical_rank(space, index))
+
+    one = genotypes[0]
+    yield "validate DARTS: all faults, index, canonical id", median(lambda: answer(one)), "us, target 50, aim 25"
+    each = median(lambda: [answer(genotype) for genotype in genotypes], each=1_000)
+    yield "the same, each of 1,000 different", each, "us"
+    yield "that is, a second", 1e6 / each, "target 20,000"
+
+
+def samples() -> Iterator[tuple[str, float, str]]:
+    """Uniform samples."""
+    plan, rng = ZOO["darts"].plan, Random(0)
+    yield "sample DARTS, each of 1,000", median(lambda: plan.sample(rng, 1_000), each=1_000), "us, target 15, aim 9"
+
+
+def cells() -> Iterator[tuple[str, float, str]]:
+    """Canonical forms of NAS-Bench-101's cells of seven vertices."""
+    space = ZOO["nasbench101"]
+    rng = Random(0)
+    drawn = [g for g in space.plan.sample(rng, 2_000) if isinstance(g, dict) and g["cell"]["vertices"] == 7][:500]
+    each = median(lambda: [canonical(space, genotype) for genotype in drawn], each=len(drawn))
+    yield "canonical form of a seven-vertex cell, JSON to JSON", each, "us, target 60, aim 30"
+    ranks = [space.plan.rank(genotype) for genotype in drawn]
+    each = median(lambda: [canonical_rank(space, rank) for rank in ranks], each=len(ranks))
+    yield "the same, rank to rank", each, "us"
+    try:
+        networkx = importlib.import_module("networkx")
+    except ImportError:
+        return
+    graphs = []
+    for genotype in drawn:
+        cell, graph = genotype["cell"], networkx.DiGraph()
+        graph.add_nodes_from((v, {"op": cell.get(f"v{v}", str(v))}) for v in range(7))
+        graph.add_edges_from((i, j) for j in range(1, 7) for i in range(j) if cell[f"{i}->{j}"])
+        graphs.append(graph)
+    digest = networkx.weisfeiler_lehman_graph_hash
+    each = median(lambda: [digest(graph, node_attr="op") for graph in graphs], each=len(graphs))
+    yield f"networkx {networkx.__version__}, Weisfeiler-Lehman hash of the same graphs", each, "us"
+
+
+def counts() -> Iterator[tuple[str, float, str]]:
+    """Sizes from scratch."""
+    yield "all classes of NAS-Bench-101", counted(nasbench101), "s, target 2, aim 0.3"
+    yield "NAS-Bench-201 under every equivalence", counted(nasbench201), "s, target 3"
+    yield "DARTS up to relabelling", counted(darts), "s, target 2"
+
+
+def main() -> None:
+    """Print one line a question."""
+    for group in (validations, samples, cells, counts):
+        for question, value, unit in group():
+            print(f"{question:64} {value:12,.3f} {unit}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
