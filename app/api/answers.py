@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import islice
 
 from app.api.draws import choice_ranks, class_ranks, valid_judge
-from app.api.membership import given_rank, judge_of, judged, repair
+from app.api.membership import given_rank, judged, repair
 from app.api.problems import fault_view, listed, located, unprocessable
 from app.api.schemas.genotype import (
     CanonicalQuestion,
@@ -30,7 +30,7 @@ from app.api.schemas.genotype import (
 )
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import DecisionsView, DecisionView, NodeInputs, SpaceIdentity
-from app.architecture import Cost, LoweringError, cost, count, draw_svg, draw_text, lower, macs
+from app.architecture import Cost, LoweringError, cost, count, draw_svg, draw_text, judge_of, lower, macs
 from app.architecture.formats import JSON
 from app.space import Decision, Genotype, ImageInput, SearchSpace, Skeleton
 from app.space.classes import canonical_rank, default_reading, reading_of

@@ -10,7 +10,6 @@ from fastapi import APIRouter
 
 from app.api.answers import Network, chosen_image, chosen_skeleton, network_cost
 from app.api.dependencies import ServicesHere
-from app.api.draws import judge_of
 from app.api.library import find_space
 from app.api.problems import Problem, relocated
 from app.api.schemas.comparison import (
@@ -23,7 +22,7 @@ from app.api.schemas.comparison import (
 )
 from app.api.services import LOCAL_OWNER, Services
 from app.api.sizes import size_view, stored_counts
-from app.architecture import LoweringError, certain, lower, tariff
+from app.architecture import LoweringError, certain, judge_of, lower, tariff
 from app.catalogue import EvaluationQuery, evaluations
 from app.space import ImageInput, SearchSpace, Skeleton, SpaceError
 from app.space.validity import valid_ranks

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
-from app.api.membership import judge_of
 from app.api.problems import unprocessable
+from app.architecture import judge_of
 from app.space import SearchSpace
 from app.space.classes import canonical_rank, reading_of
 from app.space.constraints import valid

@@ -3,9 +3,10 @@
 from typing import Any
 
 from app.api.problems import located, unprocessable
+from app.architecture import faults_of, judge_of
 from app.architecture.formats import FORMATS, JSON, FormatError, formats_of, read_format
 from app.space import Fault, Genotype, InvalidGenotype, SearchSpace
-from app.space.validity import Judge, space_faults, space_repair
+from app.space.validity import space_repair
 
 
 def judged(space: SearchSpace, genotype: Any, format: str) -> tuple[int | None, tuple[Fault, ...]]:
@@ -21,7 +22,7 @@ def judged(space: SearchSpace, genotype: Any, format: str) -> tuple[int | None, 
     index = space.plan.index(genotype)
     if index is not None and not space.constraints:
         return index, ()
-    faults = space_faults(space, genotype)
+    faults = faults_of(space, genotype)
     return (None if faults else index), faults
 
 
@@ -50,8 +51,3 @@ def named_format(space: SearchSpace, name: str, place: str = "/format") -> None:
 def repair(space: SearchSpace, genotype: Any) -> Genotype:
     """The nearest valid member to any JSON value."""
     return space_repair(space, genotype, judge_of(space))
-
-
-def judge_of(space: SearchSpace) -> Judge | None:
-    """What members are asked beside the conditions on their decisions; None where there is nothing."""
-    return None

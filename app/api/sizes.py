@@ -8,14 +8,15 @@ from math import log10
 from app.api.answers import identity
 from app.api.schemas.space import EstimateView, FactorView, SizeView, SpaceSizeView
 from app.api.services import Services
+from app.architecture import size_of
 from app.catalogue import Count, counts
-from app.space import SearchSpace, Size, SpaceSize, space_size
+from app.space import SearchSpace, Size, SpaceSize
 from app.space.counting import exactly
 from app.space.derived import derived
 
 LOOK_SECONDS = 1.0  # between two looks into the catalogue for what a job may have counted
 
-sizes_of = derived(space_size)
+sizes_of = derived(size_of)
 
 
 def completed(space: SearchSpace, found: SpaceSize, counted: Iterable[Count]) -> SpaceSize:

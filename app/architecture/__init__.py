@@ -4,11 +4,13 @@ lower(grammar, skeleton, image, decided) -> Graph     the meaning of a genotype,
 resolve(graph, decided) -> Graph                      make more decisions
 cost(graph) -> Cost                                   of an architecture
 tariff(graph).price(certain(decided))                 of every genotype of an open graph
+faults_of(space, value) · size_of(space)              what constraints say, bounds on costs among them
 """
 
 from app.architecture.axis import Axis
 from app.architecture.builder import Builder
 from app.architecture.canonical import architecture_id, canonical, canonical_id
+from app.architecture.constraints import faults_of, judge_of, size_of
 from app.architecture.cost import Cost, NodeCost, cost
 from app.architecture.cursor import Cursor
 from app.architecture.draw import draw_svg, draw_text
@@ -77,7 +79,9 @@ __all__ = [
     "draw_svg",
     "draw_text",
     "exactly",
+    "faults_of",
     "given",
+    "judge_of",
     "lower",
     "lower_cell",
     "lower_operation",
@@ -90,6 +94,7 @@ __all__ = [
     "price",
     "questions",
     "resolve",
+    "size_of",
     "tariff",
     "task_of",
     "weigh",

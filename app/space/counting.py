@@ -69,9 +69,9 @@ def space_size(space: SearchSpace) -> SpaceSize:
     return SpaceSize(raw=raw, valid=valid_size(space), unique=unique)
 
 
-def valid_size(space: SearchSpace, *, samples: int = SAMPLES, seed: int = SEED) -> Size:
-    """How many members meet the constraints; of bounds on costs nothing is known here."""
-    if cost_limits_of(space):
+def valid_size(space: SearchSpace, *, samples: int = SAMPLES, seed: int = SEED, costs: bool = True) -> Size:
+    """How many members meet the constraints; of bounds on costs nothing is known here: `costs=False` leaves them out."""
+    if costs and cost_limits_of(space):
         return unknown("bounded by costs, which members have only on a skeleton")
     if not space.constraints:
         return exactly(space.plan.size, "the grammar; there are no constraints beside it")

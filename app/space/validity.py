@@ -21,7 +21,8 @@ from app.space.constraints.nearest import nearest
 from app.space.document import SearchSpace
 from app.space.errors import Fault, Unmet
 
-TRIES = 20_000  # members that are drawn or looked at in vain before that is said
+TRIES = 20_000  # members that are drawn or looked at in vain, one after another, before that is said
+JUDGED = 1_000  # the same where a judge is asked about each: a price takes milliseconds
 _AROUND = 2_000  # neighbours whose own neighbours are looked at
 Judge = Callable[[int], bool]
 
@@ -69,6 +70,7 @@ def valid_ranks(space: SearchSpace, rng: Random, count: int, judge: Judge | None
             found = []
     kept: list[int] = []
     tried = vain = 0
+    most = TRIES if judge is None else JUDGED
     while len(kept) < count:
         for index in found or draws(min(count, 256)):
             if len(kept) == count:
@@ -78,7 +80,7 @@ def valid_ranks(space: SearchSpace, rng: Random, count: int, judge: Judge | None
             if judges is None or judges(index):
                 kept.append(index)
                 vain = 0
-            elif vain >= TRIES:
+            elif vain >= most:
                 raise Unmet(tried, len(kept))
         found = []
     return kept, count / max(tried, 1) if count else 1.0
@@ -105,7 +107,8 @@ def space_repair(space: SearchSpace, value: object, judge: Judge | None = None) 
     if found is not None and is_valid(found):
         return space.plan.unrank(found)
     start = index if found is None else found
-    around = next((near for near in _around(space, start) if is_valid(near)), None)
+    most = 2 * TRIES if judge is None else JUDGED
+    around = next((near for near in islice(_around(space, start), most) if is_valid(near)), None)
     if around is None:
         ((around,), _) = valid_ranks(space, Random(0), 1, judge)
     return space.plan.unrank(around)

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, permutations
 from random import Random
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.architecture import cost, faults_of, judge_of, lower, size_of
 from app.space import (
     Choice,
     Constraint,
@@ -30,12 +32,13 @@ from app.space import (
     space_size,
     space_to_json,
 )
+from app.space.classes import canonical_rank
 from app.space.constraints import conditions_of, tables_of, valid
 from app.space.constraints.drawing import draw
 from app.space.counting import accepted, unique_size, valid_size
 from app.space.errors import Unmet
 from app.space.validity import space_faults, space_repair, valid_neighbours, valid_sample
-from app.space.zoo import ZOO, darts, nas_fpn, nasbench101, nasbench201, pnasnet
+from app.space.zoo import ZOO, chain, darts, nas_fpn, nasbench101, nasbench201, pnasnet
 
 
 def space_of(
@@ -361,18 +364,12 @@ def test_classes_of_valid_members(monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to relabelling, with at most one `b`: listed where the space is small, else estimated."""
     limit = ("option_count", {"option": "b", "max": 1})
     space = space_of(pnasnet(2, ("a", "b")).grammar, limit, equivalence="relabelling")
-    forms = {space_size_form(space, i) for i in range(space.plan.size) if valid(space)(i)}
+    forms = {canonical_rank(space, i, "relabelling") for i in range(space.plan.size) if valid(space)(i)}
     assert unique_size(space, "relabelling").exact == len(forms)
     monkeypatch.setattr("app.space.counting.LARGEST_LISTED", 0)
     estimate = unique_size(space, "relabelling", samples=500).estimate
     assert estimate is not None
     assert estimate.low <= len(forms) <= estimate.high
-
-
-def space_size_form(space: SearchSpace, index: int) -> int:
-    from app.space.classes import canonical_rank
-
-    return canonical_rank(space, index, "relabelling")
 
 
 # -- documents -----------------------------------------------------------------------------------------------------
@@ -461,7 +458,7 @@ def test_what_cannot_be_met_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         valid_sample(space, Random(0), 1)
     with pytest.raises(Unmet):
         space_repair(space, {"layers": ["conv", "conv"]})
-    monkeypatch.setattr("app.space.validity.TRIES", 500)
+    monkeypatch.setattr("app.space.validity.JUDGED", 500)
     unheard = space_of(CHAIN, ("option_count", {"option": "conv", "max": 9}))
     with pytest.raises(Unmet) as raised:
         valid_sample(unheard, Random(0), 1, judge=lambda index: False)
@@ -515,3 +512,80 @@ def test_permutations_are_all_drawn() -> None:
     drawn = valid_sample(space, Random(0), 400)
     orders = {tuple(g[m]["level"] for m in ("m1", "m2", "m3")) for g in drawn.genotypes}  # type: ignore[index, call-overload]
     assert orders == set(permutations("abc"))
+
+
+# -- bounds on costs -----------------------------------------------------------------------------------------------
+
+
+def bounded(space: SearchSpace, **limits: int) -> SearchSpace:
+    named = [Constraint(name, (("value", value), ("skeleton", "small"))) for name, value in limits.items()]
+    return replace(space, constraints=(*space.constraints, *named))
+
+
+def costs_of(space: SearchSpace, index: int) -> tuple[int, int, int]:
+    made = space.plan.read(space.plan.unrank(index))
+    found = cost(lower(space.grammar, space.skeletons["small"], space.input, made))
+    return found.params, found.macs, found.depth
+
+
+def test_bounds_on_params_and_macs_are_counted_by_pricing_every_member() -> None:
+    plain = nasbench201(3)
+    known = [costs_of(plain, index) for index in range(plain.plan.size)]
+    middle = sorted(params for params, _, _ in known)[60], sorted(macs for _, macs, _ in known)[80]
+    space = bounded(plain, max_params=middle[0], max_macs=middle[1])
+    good = [i for i, (params, macs, _) in enumerate(known) if params <= middle[0] and macs <= middle[1]]
+    assert 0 < len(good) < 125
+    sizes = size_of(space)
+    assert (sizes.raw.exact, sizes.valid.exact) == (125, len(good))
+    assert space_size(space).valid.exact is None, "of costs nothing is known a floor below"
+    judge = judge_of(space)
+    assert judge is not None
+    for index in range(125):
+        faults = faults_of(space, space.plan.unrank(index))
+        assert judge(index) == (index in good) == (not faults)
+        assert all(fault.allowed[0] in middle for fault in faults)
+    assert {size.equivalence: size.exact for size in sizes.unique}["relabelling"] == len(
+        {canonical_rank(plain, i, "relabelling") for i in good}
+    )
+
+
+def test_what_is_bounded_is_drawn_and_repaired_within_its_bounds() -> None:
+    plain = darts()
+    params = sorted(costs_of(plain, plain.plan.rank(genotype))[0] for genotype in plain.plan.sample(Random(2), 30))
+    limit = Constraint("option_count", (("option", "skip_connect"), ("min", 1)))
+    space = bounded(replace(plain, constraints=(limit,)), max_params=params[len(params) // 3])
+    drawn = valid_sample(space, Random(0), 20, judge_of(space))
+    assert 0.05 < drawn.acceptance < 0.9
+    assert not any(faults_of(space, genotype) for genotype in drawn.genotypes)
+    for genotype in space.plan.sample(Random(1), 3):
+        assert not faults_of(space, space_repair(space, genotype, judge_of(space)))
+
+
+def test_bounds_of_large_spaces_are_estimated() -> None:
+    plain = ZOO["nasbench201"]
+    known = [costs_of(plain, plain.plan.rank(genotype))[0] for genotype in plain.plan.sample(Random(0), 60)]
+    space = bounded(nasbench201(5), max_params=sorted(known)[30])
+    sizes = size_of(space)
+    assert sizes.valid.exact is None
+    assert sizes.valid.estimate is not None
+    assert 0 < sizes.valid.estimate.low < sizes.valid.estimate.high < space.plan.size
+    relabelling = next(size for size in sizes.unique if size.equivalence == "relabelling")
+    assert relabelling.estimate is not None
+    assert relabelling.estimate.mean <= sizes.valid.estimate.mean
+
+
+def test_bounds_on_depth_look_at_the_lowered_graph() -> None:
+    plain = chain((1, 2, 3), ("conv_3x3", "skip_connect"))
+    known = [costs_of(plain, index)[2] for index in range(plain.plan.size)]
+    space = bounded(plain, max_depth=sorted(known)[5])
+    assert size_of(space).valid.exact == sum(depth <= sorted(known)[5] for depth in known)
+
+
+def test_a_skeleton_that_is_not_there_is_pointed_at() -> None:
+    asked = space_to_json(darts()) | {
+        "constraints": [{"name": "max_macs", "parameters": {"value": 1, "skeleton": "x"}}]
+    }
+    with pytest.raises(GrammarError) as raised:
+        space_from_json(asked)
+    assert raised.value.pointer == "/constraints/0/parameters/skeleton"
+    assert raised.value.faults[0].allowed == tuple(darts().skeletons)

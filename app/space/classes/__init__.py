@@ -34,7 +34,7 @@ READINGS: tuple[Reading, ...] = (
 )
 
 # Equivalences that keep every operation, width and parameter, the widest first: what an id may be up to.
-_STRUCTURAL = ("relabelling", "isomorphism", "motif-renaming", "branch-order", "operand-swap")
+STRUCTURAL = ("relabelling", "isomorphism", "motif-renaming", "branch-order", "operand-swap")
 
 
 @derived
@@ -70,7 +70,7 @@ def reading_of(space: "SearchSpace", equivalence: str) -> Reading:
 def default_reading(space: "SearchSpace") -> Reading | None:
     """The widest structural equivalence that is read, else the first that is; None where there is none."""
     found = readings_of(space)
-    names = [name for name in _STRUCTURAL if name in found] or list(found)
+    names = [name for name in STRUCTURAL if name in found] or list(found)
     return found[names[0]] if names else None
 
 
@@ -86,6 +86,7 @@ def canonical_rank(space: "SearchSpace", index: int, equivalence: str | None = N
 
 __all__ = [
     "READINGS",
+    "STRUCTURAL",
     "Classes",
     "Reading",
     "by_rank",
