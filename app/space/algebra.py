@@ -144,7 +144,7 @@ class Grammar:
             distinct = {(isinstance(v.value, bool), v.value) for v in values if isinstance(v, Value)}
             if len(distinct) == len(records):
                 return name
-        names = "; ".join(", ".join(fields) or "none" for fields in records[:8])
+        names = "; ".join(", ".join([*fields][:8]) or "none" for fields in records[:8])  # enough to see it
         raise GrammarError("", f"no constant field tells the options apart; their fields are {names}")
 
 

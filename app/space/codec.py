@@ -6,6 +6,7 @@
     {"subset": [term, ...], "k": 2}                 Subset
     {"repeat": term, "lengths": [4, 5]}             Repeat
     {"ref": rule} or {..., "shared": true}          Ref
+    {"pattern": name, "nodes": 4, "operations": []} the term of a connectivity pattern (`patterns.py`)
 
     {"start": rule, "depth": 1, "rules": {rule: term, ...}}     Grammar; depth may be left out
 
@@ -15,9 +16,11 @@ Reading is strict: what is not named above is refused, with a JSON pointer into 
 from typing import Any
 
 from app.space.algebra import Choice, Grammar, Record, Ref, Repeat, Scalar, Subset, Term, Value
-from app.space.errors import GrammarError
+from app.space.errors import Fault, GrammarError
 from app.space.limits import LIMITS
 from app.space.path import pointer
+from app.space.patterns import PATTERNS
+from app.space.recursion import terms
 from app.space.value import is_list, is_object, shown
 
 _FORMS = {
@@ -26,6 +29,7 @@ _FORMS = {
     "subset": ("subset", "k"),
     "repeat": ("repeat", "lengths"),
     "ref": ("ref", "shared"),
+    "pattern": ("pattern", "nodes", "operations"),
 }
 
 
@@ -104,11 +108,32 @@ class _Reader:
                 lengths = items(given["lengths"], LIMITS.lengths, f"{at}/lengths")
                 numbers = [integer(n, 0, LIMITS.length, f"{at}/lengths/{i}") for i, n in enumerate(lengths)]
                 return Repeat(body, tuple(numbers))
+            case "pattern":
+                return self.pattern(given, at)
             case _:
                 shared = given.get("shared", False)
                 if not isinstance(shared, bool):
                     raise GrammarError(f"{at}/shared", f"expected true or false, found {shown(shared)}")
                 return Ref(string(inner, LIMITS.name, f"{at}/ref"), shared)
+
+    def pattern(self, given: dict[str, Any], at: str) -> Term:
+        """The term that a pattern builds, counted like one that was written out."""
+        name = given["pattern"]
+        pattern = PATTERNS.get(name) if isinstance(name, str) else None
+        if pattern is None:
+            message = f"expected one of {', '.join(PATTERNS)}, found {shown(name)}"
+            raise GrammarError(f"{at}/pattern", message, [Fault(f"{at}/pattern", message, name, tuple(PATTERNS))])
+        nodes = integer(given["nodes"], 1, pattern.most, f"{at}/nodes")
+        listed = items(given["operations"], LIMITS.options, f"{at}/operations")
+        operations = [string(o, LIMITS.name, f"{at}/operations/{i}") for i, o in enumerate(listed)]
+        if not operations or len(set(operations)) < len(operations) or not all(o.isprintable() for o in operations):
+            raise GrammarError(f"{at}/operations", "expected different operations, at least one")
+        term = pattern.build(nodes, tuple(operations))
+        for _ in terms(term):
+            self.nodes += 1
+            if self.nodes > LIMITS.nodes:
+                raise GrammarError(at, f"a grammar has at most {LIMITS.nodes} terms")
+        return term
 
     def fields(self, value: object, at: str, level: int) -> tuple[tuple[str, Term], ...]:
         if not is_object(value):

@@ -20,8 +20,9 @@ def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
 
 def skeleton_from_json(document: object, at: str = "") -> Skeleton:
     """Read one skeleton; what is left out keeps its default."""
-    given = document if is_object(document) else {}
-    family = given.get("family")
+    if not is_object(document):
+        raise GrammarError(at, f"expected an object, found {shown(document)}")
+    family = document.get("family")
     if not isinstance(family, str) or family not in FAMILIES:
         raise _not_among(family, tuple(FAMILIES), f"{at}/family")
     kind = FAMILIES[family]
@@ -29,7 +30,7 @@ def skeleton_from_json(document: object, at: str = "") -> Skeleton:
     obj(document, ("family",), tuple(declared), at)
     types = get_type_hints(kind)
     values: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in document.items():
         bounds: Bounds = declared[name].metadata.get("bounds", Bounds(""))
         values[name] = _read(types[name], bounds, value, pointer(at, name))
     return kind(**values)

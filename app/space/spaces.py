@@ -12,7 +12,7 @@ from app.space.path import pointer
 from app.space.skeleton import ImageInput, Skeleton
 from app.space.skeletons import skeleton_from_json, skeleton_to_json
 from app.space.value import is_object, shown
-from app.space.wellformed import NAME, NAME_RULE, validate_grammar
+from app.space.wellformed import NAME, NAME_RULE
 
 _LARGEST = 65_536  # of any number in a skeleton or an input
 
@@ -57,7 +57,6 @@ def space_from_json(document: object) -> SearchSpace:
         literature=string(fields.get("literature", ""), LIMITS.text, "/literature"),
     )
     try:
-        validate_grammar(grammar)
         _ = space.plan.decisions() if space.constraints else space.plan
     except GrammarError as error:
         faults = [dataclasses.replace(fault, pointer=f"/grammar{fault.pointer}") for fault in error.faults]
