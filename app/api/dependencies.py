@@ -1,4 +1,7 @@
-"""What endpoints are given: the services of this process, the space in the path, the rank in the path."""
+"""What endpoints are given: the services of this process, the space in the path, the rank in the path.
+
+All of it is asynchronous: what is not runs in the thread pool, and the way there takes longer than the work.
+"""
 
 from collections.abc import Callable
 from typing import Annotated, ParamSpec, TypeVar, cast
@@ -19,13 +22,20 @@ Answer = TypeVar("Answer")
 MAX_INDEX_DIGITS = 4000  # Python itself refuses to read integers of more than 4300
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """The services of this process."""
     return cast("Services", request.app.state.services)
 
 
 ServicesHere = Annotated[Services, Depends(services_of)]
-RequestIdentity = Annotated[str, Depends(request_identity)]
+
+
+async def identity_of(request: Request) -> str:
+    """The identity of this request."""
+    return request_identity(request)
+
+
+RequestIdentity = Annotated[str, Depends(identity_of)]
 
 
 async def space_at(
@@ -46,7 +56,7 @@ class Answering:
     """Where a pure question is answered. A small one about a space of the zoo takes about a millisecond, on the event
     loop; any other could keep everybody waiting for seconds, and runs in the thread pool."""
 
-    def __init__(self, request: Request, space: SpaceHere) -> None:
+    def __init__(self, request: Request, space: SearchSpace) -> None:
         length = request.headers.get("content-length", "0" if request.method == "GET" else "")
         self.at_once = space.name in ZOO and length.isdecimal() and int(length) <= SMALL_BODY
 
@@ -55,10 +65,15 @@ class Answering:
         return answer(*asked, **named) if self.at_once else await run_in_threadpool(answer, *asked, **named)
 
 
-AnsweringHere = Annotated[Answering, Depends()]
+async def answering_at(request: Request, space: SpaceHere) -> Answering:
+    """Where a question about the space in the path is answered."""
+    return Answering(request, space)
 
 
-def index_at(
+AnsweringHere = Annotated[Answering, Depends(answering_at)]
+
+
+async def index_at(
     space: SpaceHere,
     index: Annotated[str, Path(description="Rank in [0, size), as a decimal number", max_length=4096, examples=["42"])],
 ) -> int:
@@ -68,7 +83,7 @@ def index_at(
     return int(index)
 
 
-def lasting(request: Request, response: Response) -> None:
+async def lasting(request: Request, response: Response) -> None:
     """Marks an answer that names a version as one that never changes."""
     if "@" in request.path_params["space"]:
         response.headers["Cache-Control"] = IMMUTABLE
