@@ -70,7 +70,7 @@ def _constraints(document: object, at: str) -> tuple[Constraint, ...]:
     read: list[Constraint] = []
     for i, inner in enumerate(items(document, LIMITS.lengths, at)):
         given = obj(inner, ("name",), ("parameters",), f"{at}/{i}")
-        parameters = read_parameters(given["name"], given.get("parameters", {}), f"{at}/{i}")
+        parameters = read_parameters(given["name"], given.get("parameters"), f"{at}/{i}")
         read.append(Constraint(given["name"], frozen(parameters)))
     return tuple(read)
 
