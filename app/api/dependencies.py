@@ -4,7 +4,7 @@ All of it is asynchronous: what is not runs in the thread pool, and the way ther
 """
 
 from collections.abc import Callable
-from typing import Annotated, ParamSpec, TypeVar, cast
+from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -38,11 +38,12 @@ async def identity_of(request: Request) -> str:
 RequestIdentity = Annotated[str, Depends(identity_of)]
 
 
-async def space_at(
-    services: ServicesHere,
-    space: Annotated[str, Path(description="`name` or `name@version` of a space", max_length=100, examples=["darts"])],
-) -> SearchSpace:
+SpaceName = Annotated[str, Path(description="`name` or `name@version` of a space", max_length=100, examples=["darts"])]
+
+
+async def space_at(request: Request, space: SpaceName) -> SearchSpace:
     """The space in the path. One that is at hand costs no I/O; a registered one is fetched in the thread pool."""
+    services = await services_of(request)
     name, version = parse_reference(space)
     found = services.shelf.find(name, version, viewer=LOCAL_OWNER)
     return found or await run_in_threadpool(find_space, services, space)
@@ -53,21 +54,28 @@ SMALL_BODY = 16_384  # bytes
 
 
 class Answering:
-    """Where a pure question is answered. A small one about a space of the zoo takes about a millisecond, on the event
-    loop; any other could keep everybody waiting for seconds, and runs in the thread pool."""
+    """The space in the path, and where a pure question about it is answered. A small one about a space of the zoo takes
+    about a millisecond, on the event loop; any other could keep everybody waiting for seconds, and runs in the thread
+    pool: so does what constraints are asked about, for a repair may look far."""
 
     def __init__(self, request: Request, space: SearchSpace) -> None:
         length = request.headers.get("content-length", "0" if request.method == "GET" else "")
-        self.at_once = space.name in ZOO and length.isdecimal() and int(length) <= SMALL_BODY
+        small = length.isdecimal() and int(length) <= SMALL_BODY
+        self.space = space
+        self.at_once = small and space.name in ZOO and not space.constraints
 
-    async def __call__(self, answer: Callable[Asked, Answer], *asked: Asked.args, **named: Asked.kwargs) -> Answer:
+    async def __call__(
+        self, answer: Callable[Concatenate[SearchSpace, Asked], Answer], *asked: Asked.args, **named: Asked.kwargs
+    ) -> Answer:
         """The answer, given here or in the thread pool."""
-        return answer(*asked, **named) if self.at_once else await run_in_threadpool(answer, *asked, **named)
+        if self.at_once:
+            return answer(self.space, *asked, **named)
+        return await run_in_threadpool(answer, self.space, *asked, **named)
 
 
-async def answering_at(request: Request, space: SpaceHere) -> Answering:
+async def answering_at(request: Request, space: SpaceName) -> Answering:
     """Where a question about the space in the path is answered."""
-    return Answering(request, space)
+    return Answering(request, await space_at(request, space))
 
 
 AnsweringHere = Annotated[Answering, Depends(answering_at)]

@@ -5,11 +5,10 @@ from random import Random
 
 from app.api.problems import unprocessable
 from app.architecture import judge_of
-from app.space import SearchSpace
-from app.space.classes import canonical_rank, reading_of
+from app.space import SearchSpace, representatives
 from app.space.constraints import valid
 from app.space.derived import derived
-from app.space.errors import Unmet
+from app.space.errors import Unmet, Unreadable
 from app.space.validity import Judge, valid_ranks
 
 TRIES = 20_000  # draws, before a sampler that rejects most of them gives up
@@ -34,33 +33,15 @@ def kept_ranks(draws: Callable[[int], list[int]], keep: Judge, count: int) -> tu
 
 
 def class_ranks(space: SearchSpace, rng: Random, count: int, equivalence: str | None) -> tuple[list[int], float]:
-    """Ranks uniform over classes: of each class one member is kept when it is drawn, the lowest valid one."""
-    judge = judge_of(space)
-    if equivalence is None:
-        return valid_ranks(space, rng, count, judge)
+    """Ranks uniform over classes, of each class the lowest valid one."""
     try:
-        return kept_ranks(
-            lambda n: valid_ranks(space, rng, n, judge)[0], stands_for_class(space, equivalence, judge), count
-        )
+        return representatives.class_ranks(space, rng, count, equivalence, judge_of(space))
     except Unmet as error:
         message = f"{error.found} of {error.tried} members drawn stand for their class: too few to go on"
         raise unprocessable("/distribution", message, "uniform-unique", ("uniform", "per-choice")) from error
-
-
-def stands_for_class(space: SearchSpace, equivalence: str, judge: Judge | None) -> Judge:
-    """Whether a valid member is the lowest valid one of its class."""
-    if not space.constraints:
-        return lambda index: canonical_rank(space, index, equivalence) == index
-    mates, meets = reading_of(space, equivalence).mates, valid(space)
-
-    def lowest_valid(index: int) -> bool:
-        found = None if mates is None else mates(space, index)
-        if found is None:
-            why = f"which members of a class under {equivalence!r} are valid is not cheap to tell"
-            raise unprocessable("/distribution", why, "uniform-unique", ("uniform", "per-choice"))
-        return index == min(mate for mate in found if meets(mate) and (judge is None or judge(mate)))
-
-    return lowest_valid
+    except Unreadable as error:
+        why = f"which members of a class under {error.equivalence!r} are valid is not cheap to tell"
+        raise unprocessable("/distribution", why, "uniform-unique", ("uniform", "per-choice")) from error
 
 
 @derived

@@ -46,13 +46,13 @@ async def list_members(
     if int(start) >= space.plan.size:
         message = f"query parameter: {space.name}@{space.version} has no rank of {len(start)} digits that large"
         raise unprocessable("/start", message, start, ("0", str(space.plan.size - 1)))
-    return await answering(member_page, space, int(start), limit)
+    return await answering(member_page, int(start), limit)
 
 
 @router.get("/members/{index}", dependencies=[Lasting])
-async def get_member(answering: AnsweringHere, space: SpaceHere, index: IndexHere) -> MemberView:
+async def get_member(answering: AnsweringHere, index: IndexHere) -> MemberView:
     """The member of a rank."""
-    return await answering(member, space, index)
+    return await answering(member, index)
 
 
 @router.get("/members/{index}/cost", dependencies=[Lasting])
@@ -64,7 +64,7 @@ def get_member_cost(space: SpaceHere, index: IndexHere, skeleton: SkeletonName =
 @router.get("/members/{index}/canonical", dependencies=[Lasting])
 async def get_member_canonical(answering: AnsweringHere, space: SpaceHere, index: IndexHere) -> CanonicalView:
     """The canonical form of the member of a rank."""
-    return await answering(canonical_form, space, CanonicalQuestion(genotype=space.plan.unrank(index)))
+    return await answering(canonical_form, CanonicalQuestion(genotype=space.plan.unrank(index)))
 
 
 @router.get("/members/{index}/svg", dependencies=[Lasting], response_class=Response, responses=SVG)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import log10
 
 from app.api.answers import identity
+from app.api.middleware import tag_of
 from app.api.schemas.space import EstimateView, FactorView, SizeView, SpaceSizeView
 from app.api.services import Services
 from app.architecture import size_of
@@ -75,6 +76,7 @@ class SizeAnswer:
     """The encoded answer about the sizes of a space: for ever once every count is exact, else for a moment."""
 
     body: bytes = b""
+    tag: str = ""
     settled: bool = False
     looked: float = 0.0
 
@@ -89,6 +91,7 @@ class SizeAnswer:
         view = size_view(space, () if known else stored_counts(services, space))
         self.looked = time.monotonic()
         self.body = view.model_dump_json().encode()
+        self.tag = tag_of(self.body)
         self.settled = all(size.exact is not None for size in view.unique)
 
 

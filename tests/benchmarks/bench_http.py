@@ -3,8 +3,8 @@
     validate    a POST that reads the same body and gives it back       at least 0.8 of it
     size        a GET that answers the same bytes, for every zoo space  at least 0.9 of it
 
-One real server (uvicorn, uvloop, httptools, one worker, no access log) on the loopback, one keep-alive connection, the
-variants interleaved request by request; medians.
+One real server (uvicorn, uvloop, httptools, one worker, no access log) in a process of its own on the loopback, one
+keep-alive connection, the variants interleaved request by request; medians.
 
 Run it alone: python tests/benchmarks/bench_http.py [--rounds 2000]
 Growth of memory over 10,000 spaces that are registered and dropped: python tests/benchmarks/bench_http.py --memory
@@ -12,21 +12,19 @@ Growth of memory over 10,000 spaces that are registered and dropped: python test
 
 import argparse
 import gc
-import http.client
 import json
+import multiprocessing
 import socket
 import tempfile
-import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Annotated
 
 import uvicorn
-from fastapi import Body, FastAPI, Response
+from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 
 from app.api.examples import DARTS_V2, MINE
@@ -44,65 +42,81 @@ SIZE = b'{"space":"of a few hundred bytes","padding":"' + b"x" * 400 + b'"}'
 
 
 @contextmanager
-def application() -> Generator[FastAPI]:
-    """The application on engines of its own, with the bare routes beside its own."""
+def engines_settings() -> Generator[Settings]:
+    """Settings on engines of their own."""
     with tempfile.TemporaryDirectory(prefix="cellar-bench-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         with Engines(Path(folder) / "data", command="bench", durable=False) as engines:
             migrate(engines.postgres.url("postgres"))
-            app = create_app(
-                Settings(
-                    database_url=engines.postgres.url("postgres"),
-                    redis_url=engines.redis_url,
-                    data_root=Path(folder) / "files",
-                    allowed_hosts=("testserver",),
-                )
+            yield Settings(
+                database_url=engines.postgres.url("postgres"),
+                redis_url=engines.redis_url,
+                data_root=Path(folder) / "files",
+                allowed_hosts=("testserver",),
             )
 
-            @app.post("/echo")
-            async def echo(question: Annotated[GenotypeQuestion, Body()]) -> GenotypeQuestion:
-                return question
 
-            @app.get("/bare")
-            async def bare() -> Response:
-                return Response(SIZE, media_type="application/json")
+def application(settings: Settings) -> FastAPI:
+    """The application with the bare routes beside its own."""
+    app = create_app(settings)
 
-            # Routes are tried in their order: the bare ones come first, so that they never wait for others.
-            routes = app.router.routes
-            routes[:] = [*routes[-2:], *routes[:-2]]
-            yield app
+    @app.post("/echo")
+    async def echo(question: GenotypeQuestion) -> GenotypeQuestion:
+        return question
+
+    @app.get("/bare")
+    async def bare() -> Response:
+        return Response(SIZE, media_type="application/json")
+
+    # Routes are tried in their order: the bare ones come first, so that they never wait for others.
+    routes = app.router.routes
+    routes[:] = [*routes[-2:], *routes[:-2]]
+    return app
+
+
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """One worker, in a process of its own."""
+    config = uvicorn.Config(
+        application(settings), loop="uvloop", http="httptools", access_log=False, log_level="error", lifespan="on"
+    )
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 @contextmanager
-def served(app: FastAPI) -> Generator[http.client.HTTPConnection]:
-    """A connection to the application on a real server in another thread."""
+def served(settings: Settings) -> Generator[socket.socket]:
+    """A keep-alive connection to the application in another process."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, loop="uvloop", http="httptools", access_log=False, log_level="error", lifespan="on")
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    connection = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1])
-    connection.connect()
-    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    process = multiprocessing.get_context("fork").Process(target=serve, args=(settings, listener), daemon=True)
+    process.start()
+    connection = socket.create_connection(listener.getsockname(), timeout=60)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         yield connection
     finally:
         connection.close()
-        server.should_exit = True
-        thread.join(10)
+        process.terminate()
+        process.join(10)
 
 
-def ask(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None) -> int:
-    """Bytes of a 200 answer."""
-    headers = {} if body is None else {"Content-Type": "application/json"}
-    connection.request(method, path, body, headers)
-    answer = connection.getresponse()
-    content = answer.read()
-    assert answer.status == 200, content[:200]
-    return len(content)
+def request(method: str, path: str, body: bytes = b"") -> bytes:
+    """A request as it goes over the wire."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: testserver"]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def ask(connection: socket.socket, sent: bytes) -> None:
+    """Send a request and read its whole answer, with as little work on this side as there is."""
+    connection.sendall(sent)
+    answer = connection.recv(1 << 20)
+    while (end := answer.find(b"\r\n\r\n")) < 0:
+        answer += connection.recv(1 << 20)
+    assert answer.startswith(b"HTTP/1.1 200"), answer[:300]
+    start = answer.lower().index(b"content-length:") + 15
+    left = end + 4 + int(answer[start : answer.index(b"\r", start)]) - len(answer)
+    while left > 0:
+        left -= len(connection.recv(1 << 20))
 
 
 def medians(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -119,11 +133,11 @@ def medians(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str,
 
 def speed(rounds: int) -> None:
     """Print the ratios."""
-    with application() as app, served(app) as connection:
+    with engines_settings() as settings, served(settings) as connection:
         posts = medians(
             {
-                "echo": lambda: ask(connection, "POST", "/echo", BODY),
-                "validate": lambda: ask(connection, "POST", "/v1/spaces/darts/validate", BODY),
+                "echo": lambda: ask(connection, request("POST", "/echo", BODY)),
+                "validate": lambda: ask(connection, request("POST", "/v1/spaces/darts/validate", BODY)),
             },
             rounds,
         )
@@ -133,8 +147,8 @@ def speed(rounds: int) -> None:
             path = f"/v1/spaces/{name}/size"
             gets = medians(
                 {
-                    "bare": lambda: ask(connection, "GET", "/bare"),
-                    "size": lambda path=path: ask(connection, "GET", path),
+                    "bare": lambda: ask(connection, request("GET", "/bare")),
+                    "size": lambda path=path: ask(connection, request("GET", path)),
                 },
                 max(rounds // 10, 20),
             )
@@ -143,7 +157,8 @@ def speed(rounds: int) -> None:
 
 def memory(spaces: int) -> None:
     """Print what is held after so many spaces have come and gone, a tenth of the way and at the end."""
-    with application() as app:
+    with engines_settings() as settings:
+        app = create_app(settings)
         services: Services = app.state.services
         object.__setattr__(services, "shelf", SpaceShelf(capacity=64))
         with TestClient(app) as client:
