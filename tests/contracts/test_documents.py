@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from fastapi.testclient import TestClient
 
 from app.architecture import architecture_id, cost, draw_svg, draw_text, lower, resolve
 from app.space import ImageInput, SearchSpace, space_from_json, space_size, space_to_json
@@ -137,6 +138,41 @@ def test_it_is_drawn_and_has_its_costs_on_every_skeleton(name: str) -> None:
         for skeleton in space.skeletons.values():
             ET.fromstring(draw_svg(space, genotype, skeleton, space.input))
             assert cost(lower(space.grammar, skeleton, space.input, space.plan.read(genotype))).params > 0
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_a_document_of_the_zoo_means_what_the_zoo_means(name: str) -> None:
+    """What is lowered is what a record builds, wherever the grammar comes from."""
+    space = ZOO[name]
+    read = space_from_json(json.loads(json.dumps(space_to_json(space))))
+    decided = space.plan.read(space.plan.sample(Random(name), 1)[0])
+    for title, skeleton in space.skeletons.items():
+        image = GREY if title == "small" else space.input
+        assert read.skeletons[title] == skeleton
+        assert lower(read.grammar, read.skeletons[title], image, decided) == lower(
+            space.grammar, skeleton, image, decided
+        )
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_over_http_it_gets_the_same_answers(api: TestClient, name: str) -> None:
+    given, space = document(name), read(name)
+    registered = api.post("/v1/spaces", json=given)
+    assert registered.status_code in (200, 201), registered.text
+    assert registered.json()["digest"] == space.digest
+    at = f"/v1/spaces/{space.name}"
+    assert api.get(f"{at}/size").json()["valid"]["exact"] == str(COUNTS[name]())
+    assert api.post("/v1/size", json={"space": given}).json()["valid"]["exact"] == str(COUNTS[name]())
+    items = api.post(f"{at}/sample", json={"count": 3, "seed": 1}).json()["items"]
+    for item in items:
+        genotype = item["genotype"]
+        assert api.post(f"{at}/validate", json={"genotype": genotype}).json()["valid"] is True
+        body = {"genotype": genotype, "skeleton": "small", "input": {"channels": 1, "height": 8, "width": 8}}
+        graph = lower(space.grammar, space.skeletons["small"], GREY, space.plan.read(genotype))
+        assert api.post(f"{at}/cost", json=body).json()["params"] == cost(graph).params
+        ET.fromstring(api.post(f"{at}/draw", json=body).text)
+    listed = api.get(f"{at}/decisions").json()["decisions"]
+    assert [decision["path"] for decision in listed] == [decision.path for decision in space.plan.decisions()]
 
 
 @pytest.mark.parametrize("name", COUNTS)
