@@ -70,7 +70,7 @@ def space_size(space: SearchSpace) -> SpaceSize:
 
 
 def valid_size(space: SearchSpace, *, samples: int = SAMPLES, seed: int = SEED, costs: bool = True) -> Size:
-    """How many members meet the constraints; of bounds on costs nothing is known here: `costs=False` leaves them out."""
+    """How many members meet the constraints. Bounds on costs are not judged here: `costs=False` leaves them out."""
     if costs and cost_limits_of(space):
         return unknown("bounded by costs, which members have only on a skeleton")
     if not space.constraints:

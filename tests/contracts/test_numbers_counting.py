@@ -9,15 +9,30 @@ from math import prod
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.space import Choice, Grammar, Record, SearchSpace, Subset, Value, one_of, record, space_size
-from app.space.classes import canonical_rank, reading_of
+from app.space.classes import canonical_rank, reading_of, readings_of
 from app.space.classes.cells import cell_of, slots_of
 from app.space.classes.symmetry import relabelling_classes
+from app.space.classes.whole import are_whole, whole_wirings
+from app.space.constraints import valid
 from app.space.counting import estimated
 from app.space.document import Equivalence
-from app.space.zoo import amoebanet, darts, enas_micro, nasbench201, nasnet, pnasnet, simple_cell
+from app.space.errors import Unmet
+from app.space.representatives import class_ranks, class_sample
+from app.space.zoo import (
+    amoebanet,
+    darts,
+    enas_micro,
+    hierarchical,
+    nasbench101,
+    nasbench201,
+    nasnet,
+    pnasnet,
+    simple_cell,
+)
 
 
 def unique(space: SearchSpace) -> dict[str | None, int]:
@@ -279,6 +294,78 @@ def test_a_sample_of_equals_has_an_interval_all_the_same() -> None:
     found = estimated(1_000, [1.0] * 100, 0, "x").estimate
     assert found is not None
     assert (found.low, found.mean, found.high) == (970, 1_000, 1_000)
+
+
+# -- drawing classes ---------------------------------------------------------------------------------------------------
+
+
+def rejecting(space: SearchSpace, equivalence: str) -> SearchSpace:
+    """The same space, whose readings know no shorter way than to draw members."""
+    fresh = replace(space)
+    reading = readings_of(fresh)[equivalence]
+    readings_of(fresh)[equivalence] = replace(reading, labelled=None)
+    return fresh
+
+
+DRAWN: list[tuple[str, SearchSpace, str]] = [
+    ("nodes", simple_cell(2, ("a", "b")), "relabelling"),
+    ("two cells", nasnet(1, ("a", "b")), "relabelling"),
+    ("operands", simple_cell(2, ("a", "b")), "operand-swap"),
+    ("an edge cell", nasbench201(3, ("none", "a", "b")), "relabelling"),
+    ("edges", nasbench201(4, ("none", "a")), "relabelling"),
+    ("functions", nasbench201(3, ("none", "skip_connect", "a")), "functional"),
+    ("beside", space_of(beside(), "relabelling"), "relabelling"),
+    ("graphs", nasbench101((2, 3, 4), ("a", "b")), "isomorphism"),
+    ("graphs of one size", nasbench101((4,), ("a", "b")), "isomorphism"),
+]
+
+
+@pytest.mark.parametrize("short", [True, False], ids=["short", "rejecting"])
+@pytest.mark.parametrize(("space", "equivalence"), [d[1:] for d in DRAWN], ids=[d[0] for d in DRAWN])
+def test_classes_are_drawn_uniformly(space: SearchSpace, equivalence: str, short: bool) -> None:
+    """Every class, by its canonical member; Pearson's statistic is below twice its degrees of freedom, plus some."""
+    space = space if short else rejecting(space, equivalence)
+    members = [index for index in range(space.plan.size) if valid(space)(index)]
+    classes = {canonical_rank(space, index, equivalence) for index in members}
+    draws = 12 * len(classes)
+    ranks, acceptance = class_ranks(space, Random(11), draws, equivalence)
+    found = Counter(ranks)
+    assert set(found) <= classes
+    assert 0 < acceptance <= 1
+    assert len(ranks) == draws
+    statistic = sum((found[c] - 12) ** 2 / 12 for c in classes)
+    assert statistic < len(classes) + 5 * (2 * len(classes)) ** 0.5 + 10
+    if len(classes) < 0.7 * len(members):  # members drawn without rejection favour large classes: the test can tell
+        biased = Counter(canonical_rank(space, Random(i).choice(members), equivalence) for i in range(draws))
+        assert sum((biased[c] - 12) ** 2 / 12 for c in classes) > statistic
+
+
+def test_classes_of_large_spaces_are_drawn() -> None:
+    """One of 35,000 members of NASNet's cells is canonical, one of 900 of NAS-Bench-101's: neither is waited for."""
+    for space in (nasnet(), nasbench101(), darts()):
+        started = time.process_time()
+        drawn = class_sample(space, Random(0), 20)
+        assert time.process_time() - started < 3
+        for genotype in drawn.genotypes:
+            index = space.plan.rank(genotype)
+            assert canonical_rank(space, index) == index
+            assert valid(space)(index)
+
+
+def test_classes_that_are_too_rare_are_given_up() -> None:
+    """720 names for six motifs: twenty members are found, a thousand are not waited for."""
+    space = hierarchical()
+    assert len(class_sample(space, Random(0), 5).genotypes) == 5
+    with pytest.raises(Unmet) as raised:
+        class_sample(space, Random(0), 1_000)
+    assert raised.value.tried < 25_000
+
+
+def test_whole_graphs_of_nasbench101() -> None:
+    """1,293,208 labelled cells of 2 to 7 vertices have every vertex on a way from input to output."""
+    assert sum(whole_wirings(n, 0, 9) * 3 ** (n - 2) for n in range(2, 8)) == 1_293_208
+    codes = np.arange(2**10)
+    assert int(are_whole(codes, 5, 4, 7).sum()) == whole_wirings(5, 4, 7)
 
 
 def test_wirings_of_nasnet() -> None:

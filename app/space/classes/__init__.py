@@ -55,7 +55,7 @@ def _of_any(reading: Reading) -> Reading:
     def uncounted(_: "SearchSpace") -> None:
         return None
 
-    return replace(reading, count=uncounted, count_long=None)
+    return replace(reading, count=uncounted, count_long=None, labelled=None)
 
 
 def reading_of(space: "SearchSpace", equivalence: str) -> Reading:

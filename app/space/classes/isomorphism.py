@@ -11,13 +11,16 @@ allows, those that are left in their smallest order (`core.py`), and before them
 """
 
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING
 
 from app.space.algebra import Genotype, Record, Scalar
 from app.space.classes.core import Core, smallest, spellings
 from app.space.classes.reading import Classes, Reading, by_rank
 from app.space.classes.unlabelled import graph_classes
+from app.space.classes.whole import can_draw, draw_whole, whole_wirings
 from app.space.constraints.wirings import around, edges_among, wirings
 from app.space.derived import derived
 from app.space.part import Alternatives, Part, Point, Product, bare
@@ -187,9 +190,12 @@ def _orbit(space: "SearchSpace", genotype: Genotype) -> int:
     return _orders(space).orbit(space.plan.rank(genotype))
 
 
-def _count(space: "SearchSpace") -> Classes | None:
-    """None where a constraint tells members of one class apart, or is not known here."""
-    graphs = graphs_of(space)
+@derived
+def _bounds(space: "SearchSpace") -> tuple[bool, int, int] | None:
+    """Whether graphs must be connected, the fewest and the most edges of a pruned one.
+
+    None where a constraint tells members of one class apart, or is not known here.
+    """
     connected, least, most = False, 0, MOST_VERTICES**2
     for constraint in space.constraints:
         given = dict(constraint.parameters)
@@ -205,11 +211,46 @@ def _count(space: "SearchSpace") -> Classes | None:
             least, most = max(least, low), min(most, high)
         else:
             return None
+    return connected, least, most
+
+
+def _count(space: "SearchSpace") -> Classes | None:
+    """None where a constraint tells members of one class apart, or is not known here."""
+    graphs, bounds = graphs_of(space), _bounds(space)
+    if bounds is None:
+        return None
+    connected, least, most = bounds
     labels = max(each.labels for each in graphs)
     largest = max(each.vertices for each in graphs)
     found = sum(graph_classes(n, labels, most, least) for n in range(2, largest + 1))
     lost = not connected and least <= 0  # all that is not connected is one class
     return Classes(exact=found + lost, method="Burnside's lemma over the permutations of the inner vertices")
+
+
+def _labelled(space: "SearchSpace", rng: Random, count: int) -> list[int] | None:
+    """Whole graphs and, where it is valid, the lowest one that is not connected; every class has its lowest rank there.
+
+    None where the space lacks some number of vertices, for then the lowest rank of a class need not be a whole graph.
+    """
+    graphs, bounds = graphs_of(space), _bounds(space)
+    if bounds is None or [each.inner for each in graphs] != list(range(len(graphs))):
+        return None
+    connected, least, most = bounds
+    if not all(can_draw(each.vertices, least, most) for each in graphs):
+        return None
+    sizes = [whole_wirings(each.vertices, least, most) * each.labels**each.inner for each in graphs]
+    lost = int(not connected and least <= 0)
+    if not sum(sizes) + lost:
+        return None
+    taken = Counter(rng.choices(range(len(graphs) + 1), [*sizes, lost], k=count))
+    found = [graphs[0].offset] * taken[len(graphs)]
+    for n, each in enumerate(graphs):
+        if taken[n]:
+            for code in draw_whole(rng, taken[n], each.vertices, least, most):
+                labelled = each.labels**each.inner
+                found.append(each.offset + code * labelled + rng.randrange(labelled))
+    rng.shuffle(found)
+    return found
 
 
 ISOMORPHISM = Reading(
@@ -220,4 +261,5 @@ ISOMORPHISM = Reading(
     orbit=_orbit,
     lowest=_lowest,
     constrained=True,
+    labelled=_labelled,
 )

@@ -9,6 +9,7 @@ A digit that cannot be written where it goes adds more than any rank.
 from collections.abc import Callable, Iterator, Mapping
 from itertools import permutations, product
 from math import prod
+from random import Random
 from typing import Any, Generic, TypeVar
 
 from app.space.algebra import Record, Scalar
@@ -66,6 +67,13 @@ class CellNode:
         node: Any = self._unrank(digit)
         written = (_renamed(order, names) for order in _operand_orders(node))
         return {index for node in written if (index := to.index(node)) is not None}
+
+    def draw(self, rng: Random) -> int:
+        """A digit with its operands in the best order, uniform among those."""
+        while True:
+            digit = rng.randrange(self.size)
+            if min(self.alike[digit]) == digit:
+                return digit
 
     def index(self, node: Any) -> int | None:
         """The digit of a node."""
@@ -126,6 +134,14 @@ class NodeOrders:
             for spelled in self._spelled(rank)
             for found in product(*spelled)
         ]
+
+    def draw(self, rng: Random) -> int:
+        """The rank of a canonical member, uniform over the classes: first the operands are in order, then the nodes."""
+        while True:
+            digits = [node.draw(rng) for node in self.nodes]
+            rank = sum(digit * stride for digit, stride in zip(digits, self.strides, strict=True))
+            if self.lowest(rank) == rank:
+                return rank
 
     def _spelled(self, rank: int) -> Iterator[list[set[int]]]:
         """Of each order of the nodes that gives another member: the digits that say the same, field by field."""
@@ -209,6 +225,13 @@ class EdgeOrders:
     def mates(self, rank: int) -> list[int]:
         """The ranks of the class."""
         return list({moved for moved in self._ranks(rank) if moved < self.size})
+
+    def draw(self, rng: Random) -> int:
+        """The rank of a canonical member, uniform over the classes."""
+        while True:
+            rank = rng.randrange(self.size)
+            if self.lowest(rank) == rank:
+                return rank
 
     def _ranks(self, rank: int) -> list[int]:
         digits: list[int] = []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING
 
 from app.space.algebra import Genotype
@@ -29,6 +30,8 @@ class Reading:
     orbit       a member -> how many members are in its class; None where that is not cheap
     lowest      the rank of a member -> the rank of its canonical form; None where it is found by way of the JSON
     mates       the rank of a member -> the ranks of its class; None where they are too many or not cheap
+    labelled    that many ranks, uniform over some of the valid members, among them the canonical one of each class:
+                what to draw from where one member a class is wanted; None where no such set is known
     constrained whether the counts are of classes with a valid member; where not, they are asked of all members only
     """
 
@@ -40,6 +43,7 @@ class Reading:
     orbit: Callable[["SearchSpace", Genotype], int] | None = None
     lowest: Callable[["SearchSpace", int], int] | None = None
     mates: Callable[["SearchSpace", int], Collection[int] | None] | None = None
+    labelled: Callable[["SearchSpace", Random, int], list[int] | None] | None = None
     constrained: bool = False
 
 

@@ -5,6 +5,7 @@ A space is one cell, or has cells for fields beside other things; every cell is 
 
 from collections.abc import Callable
 from math import prod
+from random import Random
 from typing import TYPE_CHECKING
 
 from app.space.algebra import Genotype
@@ -30,6 +31,7 @@ class _Orders:
     def __init__(self, space: "SearchSpace", *, reorder: bool) -> None:
         made: dict[Product, Orders] = {}  # equal cells are one part
         self.slots: list[tuple[int, Orders | None]] = []
+        self.sizes = [slot.size for slot in slots_of(space)]
         for slot in slots_of(space):
             cell: Orders | None = None
             if slot.record is not None and slot.part is not None and (reorder or slot.record.builds in INPUTS):
@@ -62,6 +64,13 @@ class _Orders:
             own = cell.mates(digit) if isinstance(cell, NodeOrders | EdgeOrders) else [digit]
             found = [lower + stride * other for lower in found for other in own]
         return found
+
+    def draw(self, rng: Random) -> int:
+        """The rank of a canonical member, uniform over the classes: cells are drawn each for itself."""
+        return sum(
+            stride * (cell.draw(rng) if isinstance(cell, NodeOrders | EdgeOrders) else rng.randrange(size))
+            for (stride, cell), size in zip(self.slots, self.sizes, strict=True)
+        )
 
 
 def _orders(space: "SearchSpace", slot: Slot, reorder: bool) -> Orders | None:
@@ -129,6 +138,9 @@ def _reading(equivalence: str, *, regular: bool, large: bool) -> Reading:
     def mates(space: "SearchSpace", index: int) -> list[int] | None:
         return orders(space).mates(index)
 
+    def labelled(space: "SearchSpace", rng: Random, count: int) -> list[int]:
+        return [orders(space).draw(rng) for _ in range(count)]
+
     swaps = equivalence == "operand-swap"
     return Reading(
         equivalence=equivalence,
@@ -139,6 +151,7 @@ def _reading(equivalence: str, *, regular: bool, large: bool) -> Reading:
         orbit=None if large and not swaps else orbit,
         lowest=lowest,
         mates=None if large and not swaps else mates,
+        labelled=None if large and not swaps else labelled,
     )
 
 

@@ -11,7 +11,7 @@ number, its bits are the edges in the order 0->1, 0->2, 1->2, 0->3, ..., the fir
 Counting needs no list. Vertices on a way from input to output are `through`; of the others some are `ahead` (reached
 from the input), some `back` (they reach the output), some `aside`. Given the kinds in their order, edges are free
 except for this: nothing leaves what is reached for what is not, nor enters what reaches from what does not, and every
-vertex has the edge that makes it what it is. So each vertex contributes a factor, and `_core` counts what is through.
+vertex has the edge that makes it what it is. So each vertex contributes a factor, and `core` counts what is through.
 """
 
 from functools import cache
@@ -53,7 +53,7 @@ def wirings(
     return sum(found >> digit * n & x - 1 for n in range(max(min_edges, 0), most + 1))
 
 
-def _core(inner: int, edge: int) -> int:
+def core(inner: int, edge: int) -> int:
     """Wirings of `inner` vertices beside input and output, each with an edge in and an edge out; `edge` is 1 + x.
 
     Inclusion and exclusion over the vertices that lack one of the two: `ways[k]` has k earlier ones with edges out.
@@ -67,7 +67,7 @@ def _core(inner: int, edge: int) -> int:
 
 def _connected(inner: int, edge: int, other: int) -> int:
     """Connected wirings: `edge` stands for an edge that is through, there or not, `other` for any other edge."""
-    return sum(_core(through, edge) * around(inner, through, other) for through in range(inner + 1))
+    return sum(core(through, edge) * around(inner, through, other) for through in range(inner + 1))
 
 
 @cache
