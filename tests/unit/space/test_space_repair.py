@@ -117,6 +117,9 @@ def test_one_broken_scalar_costs_one_decision() -> None:
                     assert broken == repaired
                 else:
                     read = space.plan.read(repaired)
+                    if any(path.startswith("@") for path in made):  # another step of a path leads to another rule
+                        assert sum(at(repaired, p) != at(genotype, p) for p in leaves(genotype)) <= 1
+                        continue
                     assert read.keys() == made.keys()
                     assert sum(read[path] != made[path] for path in made) <= 1
 
