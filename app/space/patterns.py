@@ -109,3 +109,8 @@ PATTERNS: Mapping[str, Pattern] = MappingProxyType(
         ),
     }
 )
+
+
+def cell_saving(operations: int, layers: int, blocks: int) -> tuple[int, int]:
+    """(|C|^L, |C|^B): networks whose L layers are each decided; cells of B blocks, decided once and repeated."""
+    return PATTERNS["chain"].count(layers, operations), PATTERNS["chain"].count(blocks, operations)

@@ -17,7 +17,7 @@ from app.space import (
     grammar_to_json,
     record,
 )
-from app.space.patterns import PATTERNS
+from app.space.patterns import PATTERNS, cell_saving
 
 OPERATIONS = ("conv_1x1", "max_pool_3x3", "identity")
 IMAGE = ImageInput(channels=1, height=8, width=8)
@@ -82,3 +82,11 @@ def test_a_pattern_that_cannot_be_built_is_refused(
     with pytest.raises(GrammarError) as raised:
         grammar_from_json(document(name, nodes, operations))
     assert raised.value.pointer == f"/rules/net/fields/body{pointer}"
+
+
+def test_the_case_for_cells() -> None:
+    """Eight operations: 8^20 networks of twenty layers, 8^5 cells of five blocks."""
+    assert cell_saving(8, 20, 5) == (8**20, 8**5)
+    layers, blocks = cell_saving(7, 6, 2)
+    assert layers == compile_plan(grammar("chain", 6, tuple("abcdefg"))).size
+    assert blocks == compile_plan(grammar("chain", 2, tuple("abcdefg"))).size
