@@ -30,7 +30,7 @@ from app.api.schemas.genotype import (
 )
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import DecisionsView, DecisionView, NodeInputs, SpaceIdentity
-from app.architecture import Cost, LoweringError, cost, count, draw_svg, draw_text, judge_of, lower, macs
+from app.architecture import Cost, LoweringError, cost, count, draw_svg, draw_text, judge_of, lower, macs, price_of
 from app.architecture.formats import JSON
 from app.space import Decision, Genotype, ImageInput, SearchSpace, Skeleton
 from app.space.classes import canonical_rank, default_reading, reading_of
@@ -208,8 +208,12 @@ def costs(space: SearchSpace, question: CostQuestion) -> CostView:
     """What a genotype costs on a skeleton."""
     index = given_rank(space, question.genotype, question.format)
     skeleton, image = chosen_skeleton(space, question.skeleton), chosen_image(space, question.input)
-    total = network_cost(Network(space, space.digest, index, skeleton, image))
-    nodes = total.by_node if question.by_node else ()
+    if question.by_node:
+        total = network_cost(Network(space, space.digest, index, skeleton, image))
+        nodes = total.by_node
+    else:
+        total, nodes = price_of(space, skeleton, image, index), ()
+        refuse_giants(total.params, total.macs)
     return CostView(
         space=identity(space),
         index=str(index),

@@ -7,6 +7,20 @@ from app.api.schemas.space import CountView
 from app.api.sizes import size_view
 from app.space import space_from_json
 
+# A graph of four nodes, an operation on every way.
+DENSE: Json = {
+    "name": "dense",
+    "grammar": {
+        "start": "net",
+        "rules": {
+            "net": {
+                "record": "free",
+                "fields": {"body": {"pattern": "dense", "nodes": 4, "operations": ["conv_3x3", "skip_connect"]}},
+            }
+        },
+    },
+}
+
 
 def about_spaces() -> tuple[Example, ...]:
     """Examples of the routes of spaces."""
@@ -27,6 +41,21 @@ def about_spaces() -> tuple[Example, ...]:
             summary="How large a space of one's own is",
             body=mine,
             reply=lambda: size_view(space_from_json(MINE)),
+        ),
+        Example(
+            method="post",
+            path="/v1/size",
+            name="pattern",
+            summary="How large a connectivity pattern is",
+            body={"space": DENSE},
+            reply=lambda: size_view(space_from_json(DENSE)),
+        ),
+        Example(
+            method="get",
+            path="/v1/patterns",
+            name="cells",
+            summary="The patterns, and 20 layers against a cell of 4",
+            parameters={"operations": 7, "nodes": 4, "layers": 20, "blocks": 4},
         ),
         Example(
             method="get",
