@@ -20,9 +20,7 @@ from app.space.algebra import Path, Symbol
 from app.space.decision import Decisions as Decided
 from app.space.decision import Kind as DecisionKind
 
-COMBINED = (
-    500_000  # pairs of guards that one lowering looks at: some seconds; the spaces of the field need under 80,000
-)
+COMBINED = 200_000  # pairs of guards that one lowering combines: a few seconds; published spaces need under 80,000
 
 Weight = Callable[[Path, tuple[Symbol, ...]], Any]  # the summed weight of some options of a decision
 

@@ -152,8 +152,9 @@ def test_a_chain_of_no_layers_is_its_stem() -> None:
     assert [node.op for node in graph.nodes.values()] == ["input", "conv", "batch_norm", "relu", "mean", "linear"]
 
 
-def test_decisions_that_hang_together_too_much_must_be_decided_first() -> None:
+def test_decisions_that_hang_together_too_much_must_be_decided_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """The guards of open edges grow fourfold a vertex; a graph of decided ones has none."""
+    monkeypatch.setattr("app.architecture.guard.COMBINED", 5_000)
     space = unconstrained_dag(16)
     error = refused(space.grammar, space.skeletons["small"])
     assert "decide some of it" in error.message
