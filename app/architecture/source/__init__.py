@@ -27,11 +27,14 @@ def python_source(
         raise ValueError(f"only an architecture has a source; still open: {list(graph.open)}")
     folding = Folding(graph)
     writer = Writer(graph, folding)
-    names = {*PIECES, "Network"}
+    names: dict[int, str] = {}
+    for signature in dict.fromkeys(folding.chosen[at] for at in folding.scopes if at in folding.chosen):
+        instances = folding.instances[signature]
+        content = _content(graph, folding, instances[0])
+        names[signature] = class_name(instances, content, {*PIECES, *names.values()})
     blocks: list[str] = []
     for signature, instances in classes(folding).items():
-        name = class_name(instances, _content(graph, folding, instances[0]), names)
-        names.add(name)
+        name = names[signature]
         lines = writer.write(name, instances, folding.slots(signature), signature)
         blocks.append("\n".join([f"class {name}(nn.Module):", *_described(graph, folding, instances), "", *lines]))
     body = writer.write("Network", [""], [])

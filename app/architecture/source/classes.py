@@ -14,6 +14,7 @@ INLINE = 88  # characters of an expression that still has others inside
 
 Vector = tuple[int, ...]  # a number at every instance
 Slot = tuple[tuple[int, int], ...]
+Key = str | int  # of a value: the node that gives it, or the number of an input of the class
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ class Body:
         self.first = cls.instances[0]
         self.whole = not self.first
         self.kept: dict[str, None] = {}  # parameters that `forward` reads
-        self.values: dict[str, Code] = {}  # of a node: its variable, or an expression that is read once
+        self.outside: dict[tuple[str, int], int] = {}  # reads of a node that are inputs of the class
+        self.values: dict[Key, Code] = {}  # of a node: its variable, or an expression that is read once
         self.pending: dict[str, Code] = {}
         self.places: dict[str, str] = {}  # of an output: the step that gives it
         self.variables: set[str] = set()
@@ -197,19 +199,20 @@ class Body:
         else:
             nodes = self.writer.folding.scopes[self.first].nodes
             names = ["x"] if len(self.cls.slots) == 1 else [f"x{i}" for i in range(len(self.cls.slots))]
-            for name, slot in zip(names, self.cls.slots, strict=True):
-                for i, k in slot:
-                    self.values[self.graph.nodes[nodes[i]].inputs[k]] = Code(name)
+            self.outside = {(nodes[i], k): number for number, slot in enumerate(self.cls.slots) for i, k in slot}
+            self.values |= {number: Code(name) for number, name in enumerate(names)}
         self.variables.update(names)
         return names
 
-    def _reads(self, step: Step) -> list[str]:
-        """The nodes that a step takes, in order."""
+    def _reads(self, step: Step) -> list[Key]:
+        """What a step takes, in order."""
         if step.block is not None:
             nodes = self.writer.folding.scopes[step.at].nodes
-            return [self.graph.nodes[nodes[i]].inputs[k] for ((i, k), *_) in self.writer.classes[step.block].slots]
-        node = self.graph.nodes[step.at]
-        return list(node.inputs[:1] if node.op == "tied_linear" else node.inputs)
+            places = [(nodes[i], k) for ((i, k), *_) in self.writer.classes[step.block].slots]
+        else:
+            node = self.graph.nodes[step.at]
+            places = [(node.name, k) for k in range(1 if node.op == "tied_linear" else len(node.inputs))]
+        return [self.outside.get(place, self.graph.nodes[place[0]].inputs[place[1]]) for place in places]
 
     def _forward(self, numbers: Sequence[Mapping[str, tuple[int, str]]]) -> None:
         outputs = self.graph.outputs if self.whole else (self.writer.folding.scopes[self.first].output,)
@@ -234,7 +237,7 @@ class Body:
         while True:
             reads = self._reads(step)
             code = self._called(step, n, [self.values[name] for name in reads])
-            inside = [name for name in reads if name in self.pending]
+            inside = [name for name in reads if isinstance(name, str) and name in self.pending]
             if len(code.text) <= INLINE or not inside:
                 for name in inside:
                     del self.pending[name]
@@ -269,7 +272,8 @@ class Body:
 
     def _assign(self, name: str) -> None:
         code = self.pending.pop(name)
-        variable = identifier(below(self.places[name], self.first), self.variables)
+        place = self.places[name].removesuffix("/pool")
+        variable = identifier(below(place, self.first), self.variables)
         self.variables.add(variable)
         self.values[name] = Code(variable)
         self.text += statement(code, 8, f"{variable} = ", comment=self._shape(name))

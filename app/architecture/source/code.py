@@ -37,12 +37,14 @@ def statement(code: Code, indent: int, before: str = "", after: str = "", commen
     """The lines of `before`, the expression, `after` and a comment; none longer than COLUMNS where that can be."""
     margin, tail = " " * indent, after + (f"  # {comment}" if comment else "")
     line = f"{margin}{before}{code.text}{tail}"
-    if len(line) <= COLUMNS or not code.items:
+    if len(line) <= COLUMNS:
         return [line]
-    if code.binds == SUM:
-        first, *rest = code.items
-        terms = [f"{margin}    {first.text}", *(f"{margin}    + {t.text}" for t in rest)]
-        return [f"{margin}{before}(", *terms, f"{margin}){tail}"]
+    if code.binds != ATOM or not code.items:
+        lines = [f"{margin}    {code.text}"]
+        if len(lines[0]) > COLUMNS and code.binds == SUM:
+            first, *rest = code.items
+            lines = [f"{margin}    {first.text}", *(f"{margin}    + {t.text}" for t in rest)]
+        return [f"{margin}{before}(", *lines, f"{margin}){tail}"]
     inner = f"{margin}    {', '.join(i.text for i in code.items)}"
     lines = [inner]
     if len(inner) > COLUMNS:

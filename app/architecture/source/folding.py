@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.architecture.graph import Graph
-from app.architecture.source.operations import form, stateful
+from app.architecture.source.operations import form, numbers, stateful
 
+MANY = 6  # numbers in which small scopes of one class may differ
 LARGE = 8  # steps of a scope that is a class even where it stands alone
 
 Signature = int
@@ -140,11 +141,17 @@ class Folding:
         """The lines that the body of a scope would have: nodes, and chosen scopes as one each."""
         return len({next(iter(self.chain(name, at)), name) for name in self.scopes[at].nodes})
 
+    def _differences(self, instances: list[str]) -> int:
+        """The numbers that are not the same at all instances, those that always agree counted once."""
+        nodes = [[self.graph.nodes[n] for n in self.scopes[at].nodes] for at in instances]
+        rows = [[v for n in members for v in numbers(self.graph, n).values()] for members in nodes]
+        return len({column for column in zip(*rows, strict=True) if len(set(column)) > 1})
+
     def _choose(self) -> None:
         for signature, instances in sorted(self.instances.items(), key=lambda item: len(self.scopes[item[1][0]].nodes)):
             first = self.scopes[instances[0]]
             places = {(self.signatures.get(self._above(at)), below(at, self._above(at))) for at in instances}
-            alike = len(places) > 1 and len(self.slots(signature)) == 1
+            alike = len(places) > 1 and len(self.slots(signature)) == 1 and self._differences(instances) <= MANY
             holds = any(stateful(self.graph, self.graph.nodes[n]) for n in first.nodes)
             if (alike and holds) or self.steps(first.at) >= LARGE:
                 self.chosen |= dict.fromkeys(instances, signature)
