@@ -32,6 +32,8 @@ def test_autodeeplab() -> None:
     assert cell == 556_627_761_561_600
     assert autodeeplab().plan.size == 28_657 * cell == 15_951_281_763_070_771_200
     assert autodeeplab(fixed=False).plan.size == 75_025 * cell
+    # the cell is that of PNAS: its 3,147,356,952,080 classes were counted there
+    assert sizes(autodeeplab())[1]["relabelling"] == 28_657 * 3_147_356_952_080
 
 
 @pytest.mark.parametrize("fixed", [True, False])

@@ -6,7 +6,7 @@ What a step may do belongs to its layer and level, not to the way that led there
 """
 
 from app.space.algebra import Choice, Grammar, Record, Ref, Term, Value, one_of, record
-from app.space.document import SearchSpace
+from app.space.document import Equivalence, SearchSpace
 from app.space.skeleton import ImageInput, TrellisSkeleton
 
 AUTODEEPLAB_OPERATIONS = (
@@ -63,6 +63,7 @@ def autodeeplab(
         grammar=Grammar(rules, "autodeeplab"),
         skeletons=SKELETONS,
         input=ImageInput(height=321, width=321),
+        equivalences=(Equivalence("operand-swap"), Equivalence("relabelling")),
         notes=(
             "Its networks answer with logits at every pixel; none of the data sets here has a label at every pixel, "
             "so they are priced, drawn and built but not trained.",
