@@ -32,6 +32,7 @@ from app.api import (
 from app.api.documentation import install_documentation
 from app.api.metering import Metering
 from app.api.middleware import ConditionalGet, Gate, HeadAsGet
+from app.api.offload import Offload
 from app.api.openapi import DESCRIPTION, TAGS, install_openapi
 from app.api.problems import install_problem_handlers
 from app.api.services import Services, installation_secret
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         shelf=SpaceShelf(),
         metrics=metrics,
         secret=installation_secret(chosen.data_root),
+        offload=Offload(),
     )
     for router in ROUTERS:
         # Not `include_router`: routes of a flat list are found in half the time.
@@ -127,6 +129,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     try:
         yield
     finally:
+        services.offload.close()
         await run_in_threadpool(services.feed.stop)
         await run_in_threadpool(background.stop)
         services.database.dispose()

@@ -3,8 +3,8 @@
 All of it is asynchronous: what is not runs in the thread pool, and the way there takes longer than the work.
 """
 
-from collections.abc import Callable
-from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from app.api.headers import IMMUTABLE
 from app.api.library import find_space, parse_reference
 from app.api.problems import not_found, request_identity
+from app.api.schemas.model import Input, Output
 from app.api.services import LOCAL_OWNER, Services
 from app.space import SearchSpace
 from app.space.zoo import ZOO
@@ -28,14 +29,6 @@ async def services_of(request: Request) -> Services:
 
 
 ServicesHere = Annotated[Services, Depends(services_of)]
-
-
-async def identity_of(request: Request) -> str:
-    """The identity of this request."""
-    return request_identity(request)
-
-
-RequestIdentity = Annotated[str, Depends(identity_of)]
 
 
 SpaceName = Annotated[str, Path(description="`name` or `name@version` of a space", max_length=100, examples=["darts"])]
@@ -79,6 +72,29 @@ async def answering_at(request: Request, space: SpaceName) -> Answering:
 
 
 AnsweringHere = Annotated[Answering, Depends(answering_at)]
+
+
+class Batching:
+    """The space in the path, and where batches about it are answered: in a thread, or where they are large, in another
+    process."""
+
+    def __init__(self, request: Request, space: SearchSpace, services: Services) -> None:
+        self.space = space
+        self._request_id = request_identity(request)
+        self._services = services
+
+    async def __call__(self, items: Sequence[Input], answer: Callable[[SearchSpace, Any], Output]) -> Response:
+        """The answers in the order of the items."""
+        body = await self._services.offload(self.space, items, answer, self._request_id)
+        return Response(body, media_type="application/json")
+
+
+async def batching_at(request: Request, space: SpaceName) -> Batching:
+    """Where batches about the space in the path are answered."""
+    return Batching(request, await space_at(request, space), await services_of(request))
+
+
+BatchingHere = Annotated[Batching, Depends(batching_at)]
 
 
 async def index_at(

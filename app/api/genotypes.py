@@ -3,8 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from app.api.answers import canonical_form, costs, drawing, neighbours, validation
-from app.api.batches import in_order
-from app.api.dependencies import AnsweringHere, RequestIdentity, SpaceHere, SpaceName, answering_at
+from app.api.dependencies import AnsweringHere, BatchingHere, SpaceHere, SpaceName, answering_at
 from app.api.drawings import DRAWINGS, drawing_response
 from app.api.schemas.batch import (
     BatchView,
@@ -47,8 +46,8 @@ from app.api.variation import conversion, crossover, difference, encoding, mutat
 
 router = APIRouter(prefix="/v1/spaces/{space}", tags=["genotypes"])
 
-# What builds a graph, and every batch, runs in the thread pool, so that one caller's work does not stand before
-# everybody's; what takes a millisecond is answered on the event loop.
+# What builds a graph, and every batch, leaves the event loop, so that one caller's work does not stand before
+# everybody's; what takes a millisecond is answered there.
 
 
 @router.post("/validate", response_model=ValidationView)
@@ -60,10 +59,10 @@ async def validate(request: Request, space: SpaceName, question: GenotypeQuestio
     return Response(view.model_dump_json(), media_type="application/json")
 
 
-@router.post("/validate/batch")
-def validate_batch(space: SpaceHere, batch: ValidationBatch, request_id: RequestIdentity) -> BatchView[ValidationView]:
+@router.post("/validate/batch", response_model=BatchView[ValidationView])
+async def validate_batch(asked: BatchingHere, batch: ValidationBatch) -> Response:
     """Up to 1000 genotypes, validated in order."""
-    return in_order(space, batch.items, validation, request_id)
+    return await asked(batch.items, validation)
 
 
 @router.post("/neighbours")
@@ -72,10 +71,10 @@ def list_neighbours(space: SpaceHere, question: NeighbourQuestion) -> NeighbourV
     return neighbours(space, question)
 
 
-@router.post("/neighbours/batch")
-def neighbours_batch(space: SpaceHere, batch: NeighbourBatch, request_id: RequestIdentity) -> BatchView[NeighbourView]:
+@router.post("/neighbours/batch", response_model=BatchView[NeighbourView])
+async def neighbours_batch(asked: BatchingHere, batch: NeighbourBatch) -> Response:
     """Neighbours of up to 20 members, in order."""
-    return in_order(space, batch.items, neighbours, request_id)
+    return await asked(batch.items, neighbours)
 
 
 @router.post("/mutate")
@@ -84,10 +83,10 @@ async def mutate(answering: AnsweringHere, question: MutationQuestion) -> Mutati
     return await answering(mutation, question)
 
 
-@router.post("/mutate/batch")
-def mutate_batch(space: SpaceHere, batch: MutationBatch, request_id: RequestIdentity) -> BatchView[MutationView]:
+@router.post("/mutate/batch", response_model=BatchView[MutationView])
+async def mutate_batch(asked: BatchingHere, batch: MutationBatch) -> Response:
     """Mutants of up to 100 members, in order."""
-    return in_order(space, batch.items, mutation, request_id)
+    return await asked(batch.items, mutation)
 
 
 @router.post("/crossover")
@@ -96,10 +95,10 @@ async def cross(answering: AnsweringHere, question: CrossoverQuestion) -> Crosso
     return await answering(crossover, question)
 
 
-@router.post("/crossover/batch")
-def crossover_batch(space: SpaceHere, batch: CrossoverBatch, request_id: RequestIdentity) -> BatchView[CrossoverView]:
+@router.post("/crossover/batch", response_model=BatchView[CrossoverView])
+async def crossover_batch(asked: BatchingHere, batch: CrossoverBatch) -> Response:
     """Children of up to 100 pairs, in order."""
-    return in_order(space, batch.items, crossover, request_id)
+    return await asked(batch.items, crossover)
 
 
 @router.post("/diff")
@@ -108,10 +107,10 @@ async def find_difference(answering: AnsweringHere, question: DifferenceQuestion
     return await answering(difference, question)
 
 
-@router.post("/diff/batch")
-def diff_batch(space: SpaceHere, batch: DifferenceBatch, request_id: RequestIdentity) -> BatchView[DifferenceView]:
+@router.post("/diff/batch", response_model=BatchView[DifferenceView])
+async def diff_batch(asked: BatchingHere, batch: DifferenceBatch) -> Response:
     """Differences of up to 500 pairs, in order."""
-    return in_order(space, batch.items, difference, request_id)
+    return await asked(batch.items, difference)
 
 
 @router.post("/canonical")
@@ -120,10 +119,10 @@ async def find_canonical(answering: AnsweringHere, question: CanonicalQuestion) 
     return await answering(canonical_form, question)
 
 
-@router.post("/canonical/batch")
-def canonical_batch(space: SpaceHere, batch: CanonicalBatch, request_id: RequestIdentity) -> BatchView[CanonicalView]:
+@router.post("/canonical/batch", response_model=BatchView[CanonicalView])
+async def canonical_batch(asked: BatchingHere, batch: CanonicalBatch) -> Response:
     """Canonical forms of up to 200 members, in order."""
-    return in_order(space, batch.items, canonical_form, request_id)
+    return await asked(batch.items, canonical_form)
 
 
 @router.post("/cost")
@@ -132,10 +131,10 @@ def find_cost(space: SpaceHere, question: CostQuestion) -> CostView:
     return costs(space, question)
 
 
-@router.post("/cost/batch")
-def cost_batch(space: SpaceHere, batch: CostBatch, request_id: RequestIdentity) -> BatchView[CostView]:
+@router.post("/cost/batch", response_model=BatchView[CostView])
+async def cost_batch(asked: BatchingHere, batch: CostBatch) -> Response:
     """Costs of up to 50 members, in order."""
-    return in_order(space, batch.items, costs, request_id)
+    return await asked(batch.items, costs)
 
 
 @router.post("/draw", response_class=Response, responses=DRAWINGS)
@@ -144,10 +143,10 @@ def draw(space: SpaceHere, question: DrawQuestion) -> Response:
     return drawing_response(drawing(space, question))
 
 
-@router.post("/draw/batch")
-def draw_batch(space: SpaceHere, batch: DrawBatch, request_id: RequestIdentity) -> BatchView[DrawingView]:
+@router.post("/draw/batch", response_model=BatchView[DrawingView])
+async def draw_batch(asked: BatchingHere, batch: DrawBatch) -> Response:
     """Drawings of up to 20 members, in order."""
-    return in_order(space, batch.items, drawing, request_id)
+    return await asked(batch.items, drawing)
 
 
 @router.post("/encode")
@@ -156,10 +155,10 @@ async def encode(answering: AnsweringHere, question: EncodingQuestion) -> Encodi
     return await answering(encoding, question)
 
 
-@router.post("/encode/batch")
-def encode_batch(space: SpaceHere, batch: EncodingBatch, request_id: RequestIdentity) -> BatchView[EncodingView]:
+@router.post("/encode/batch", response_model=BatchView[EncodingView])
+async def encode_batch(asked: BatchingHere, batch: EncodingBatch) -> Response:
     """Encodings of up to 200 members, in order."""
-    return in_order(space, batch.items, encoding, request_id)
+    return await asked(batch.items, encoding)
 
 
 @router.post("/convert")
@@ -168,7 +167,7 @@ async def convert(answering: AnsweringHere, question: ConversionQuestion) -> Con
     return await answering(conversion, question)
 
 
-@router.post("/convert/batch")
-def convert_batch(space: SpaceHere, batch: ConversionBatch, request_id: RequestIdentity) -> BatchView[ConversionView]:
+@router.post("/convert/batch", response_model=BatchView[ConversionView])
+async def convert_batch(asked: BatchingHere, batch: ConversionBatch) -> Response:
     """Up to 1000 members, converted in order."""
-    return in_order(space, batch.items, conversion, request_id)
+    return await asked(batch.items, conversion)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from app.api.offload import Offload
 from app.api.shelf import SpaceShelf
 from app.catalogue import Database
 from app.jobs import EventFeed
@@ -25,6 +26,7 @@ class Services:
     shelf: SpaceShelf
     metrics: CollectorRegistry  # what this process counts of its requests
     secret: bytes  # signs page cursors
+    offload: Offload  # answers large batches
 
 
 def installation_secret(data_root: Path) -> bytes:
