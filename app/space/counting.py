@@ -18,13 +18,15 @@ from random import Random
 from statistics import NormalDist, fmean, variance
 
 from app.space.classes import Reading, canonical_rank, readings_of
-from app.space.constraints import cost_limits_of, tables_of, valid
+from app.space.constraints import conditions_of, cost_limits_of, tables_of, valid
 from app.space.document import SearchSpace
 from app.space.errors import Unmet
 from app.space.validity import valid_ranks
 
 LARGEST_LISTED = 20_000  # members that are put in canonical form one by one; about a second
 SAMPLES = 2_000
+_FEWEST = 100  # samples of a space whose members take long to judge
+_JUDGED = 2_000_000  # decisions that are judged for one estimate, times conditions; about two seconds
 SEED = 0
 CONFIDENCE = 0.95
 _RARE = 3.0  # what n draws never met has, with 95 % confidence, a share below 3/n (Hanley and Lippman-Hand, 1983)
@@ -82,6 +84,7 @@ def valid_size(space: SearchSpace, *, samples: int = SAMPLES, seed: int = SEED, 
     if space.plan.size <= LARGEST_LISTED:
         found = sum(map(is_valid, range(space.plan.size)))
         return exactly(found, f"all {space.plan.size} members judged")
+    samples = max(_FEWEST, min(samples, _JUDGED // (len(conditions_of(space)) * len(space.plan.decisions()))))
     met = sum(is_valid(rng.randrange(space.plan.size)) for _ in range(samples))
     return accepted(space.plan.size, met, samples, seed)
 

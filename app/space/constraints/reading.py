@@ -108,10 +108,11 @@ class _Reader:
 
     def offered(self, under: Path, option: Any, at: str, here: str | None = None) -> None:
         """An option is one of some decision under a place."""
-        beneath = [d for path, d in self.decisions.items() if covers(under, path) and d.kind != "length"]
+        found = (d for path, d in self.decisions.items() if covers(under, path) and d.kind != "length")
+        beneath = {id(d.options): d.options for d in found}  # places of one part share theirs
         if not beneath:
             raise refused(f"{at}/at", "nothing is decided there", under, tuple(self.decisions)[:_LISTED])
-        options = {key_of(o): o for decision in beneath for o in decision.options}
+        options = {key_of(o): o for offered in beneath.values() for o in offered}
         if key_of(option) not in options:
             where = here or f"{at}/option"
             raise refused(where, "no decision there has this option", option, tuple(options.values())[:_LISTED])

@@ -11,6 +11,7 @@ after pruning, for which there is no small automaton.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from app.space.algebra import Path, Symbol
 from app.space.constraints import wirings
@@ -41,15 +42,15 @@ class Graph:
 
 
 class Tables:
-    """The members of a part that meet conditions. TooLarge beyond `cap` entries."""
+    """The members of a part that meet conditions. TooLarge beyond `cap` steps of one condition each."""
 
     def __init__(self, part: Part, conditions: tuple[Condition, ...], cap: int) -> None:
         self.part = part
-        self.graphs = _graphs(part, conditions)
+        self._left: float = cap
+        self.graphs = _graphs(part, conditions, cap)
         self.conditions = tuple(c for c in conditions if not _within(c, self.graphs))
         if not all(c.by_automaton for c in self.conditions):
             raise TooLarge
-        self._left = cap
         self._known: dict[tuple[object, ...], Ends] = {}
         self.start: States = tuple(c.start for c in self.conditions)
         ends = self.ends(part, "", self.start)
@@ -59,6 +60,7 @@ class Tables:
             if all(c.accepts(s) for c, s in zip(self.conditions, state, strict=True))
         }
         self.size = sum(self.accepted.values())
+        self._left = inf  # what draws look up later is within these tables
 
     def ends(self, part: Part, path: Path, state: States) -> Ends:
         """Where the members of a part lead from a state, and how many of them."""
@@ -67,6 +69,7 @@ class Tables:
         views = self.views(path)
         if views is None:
             return {state: part.size}
+        self._spend(len(views))
         key = (part, views, state)
         if key not in self._known:
             self._known[key] = self._ends(part, path, state)
@@ -100,6 +103,7 @@ class Tables:
 
     def after(self, state: States, path: Path, symbol: Symbol) -> States | None:
         """The state after an answer; None where a condition is broken for good."""
+        self._spend(len(state))
         found = [c.step(s, path, symbol) for c, s in zip(self.conditions, state, strict=True)]
         return None if None in found else tuple(found)
 
@@ -154,11 +158,14 @@ class Tables:
             yield here
 
     def _add(self, found: dict[States, int], ends: Ends, times: int) -> None:
-        self._left -= len(ends)
-        if self._left < 0:
-            raise TooLarge
+        self._spend(len(ends))
         for state, n in ends.items():
             found[state] = found.get(state, 0) + n * times
+
+    def _spend(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise TooLarge
 
     def views(self, path: Path) -> tuple[object, ...] | None:
         """What of a path matters below it; None where nothing does."""
@@ -182,7 +189,7 @@ def graph_rank(part: Product, graph: Graph, path: Path, code: int) -> int:
     return rank
 
 
-def _graphs(part: Part, conditions: tuple[Condition, ...]) -> dict[Path, Graph]:
+def _graphs(part: Part, conditions: tuple[Condition, ...], cap: int) -> dict[Path, Graph]:
     """The graphs of bits that are taken whole, by their paths: those that nothing else looks into."""
     found: dict[Path, Graph] = {}
     for place in {c.place.path: c.place for c in conditions if isinstance(c, Connected | Edges)}.values():
@@ -199,6 +206,9 @@ def _graphs(part: Part, conditions: tuple[Condition, ...]) -> dict[Path, Graph]:
         others = [c for c in conditions if c not in mine]
         if any(c.step(c.start, path, bit) != c.start for c in others for path in place.edges for bit in (0, 1)):
             continue
+        cap -= 2**vertices // 4  # what their closed form takes, about
+        if cap < 0:
+            raise TooLarge
         least, most = max((c.least for c in edges), default=0), [c.most for c in edges if c.most is not None]
         connected, pruned = len(mine) > len(edges), edges[0].pruned if edges else True
         size = wirings.wirings(vertices, min(most, default=None), least, pruned=pruned, connected=connected)
