@@ -200,9 +200,33 @@ def test_digests_of_the_zoo_never_change_unnoticed() -> None:
     """Indices and ids are stored with these; another digest is another version of the space."""
     assert {name: space.digest[:16] for name, space in ZOO.items()} == {
         "simple_cell": "e51cb654ae109080",
+        "nasbench101": "88ce29f89ef8c4d3",
         "nasbench201": "e112f3f086c896e6",
         "darts": "43d0dfcd4014a08f",
         "chain": "cbf4140628bb404c",
+        "unconstrained_dag": "03dd317418e71b66",
+        "nasnet": "478e4ef94b4da3e8",
+        "amoebanet": "c15c24c7eb9d9ba9",
+        "pnasnet": "53036c2d5538e945",
+        "enas_micro": "593007504569d429",
+        "nasbench301": "8e9ef5b37c8ec1fe",
+        "nats_size": "0199b7fed360d320",
+        "nasbench_macro": "0bc365b56cfb9a44",
+        "mobilenet_ofa": "60e694acc596be47",
+        "proxylessnas": "4523eb7787323e16",
+        "fbnet": "3f35ccd3141b817f",
+        "mnasnet": "4fb190e955fdf462",
+        "autoformer_t": "6d06ff2f231c517f",
+        "autoformer_s": "f4a2d7ba9ac5e6d9",
+        "autoformer_b": "d7038ae819c542e7",
+        "transformer": "28183127b7382705",
+        "darts_rnn": "535a2d718a97bd90",
+        "enas_macro": "3749c8102327d735",
+        "multibranch": "407a402b94e9b786",
+        "hierarchical": "3b898baa5ad52cbf",
+        "autodeeplab": "554bb4b117a22e16",
+        "nas_fpn": "296aed9e3a71e25e",
+        "detection_head": "44c3e15b42a3fe74",
     }
 
 
