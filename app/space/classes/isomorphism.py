@@ -200,6 +200,8 @@ def _bounds(space: "SearchSpace") -> tuple[bool, int, int] | None:
     for constraint in space.constraints:
         given = dict(constraint.parameters)
         low, high = given.get("min", least), given.get("max", most)
+        if given.get("at", "") not in ("", "/cell"):  # a condition on the graphs of some number of vertices
+            return None
         if constraint.name == "connected":
             connected = True
         elif (
