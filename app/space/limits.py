@@ -22,7 +22,7 @@ class Limits:
     faults: int = 100  # that are told of one document
     members: int = 100_000  # JSON values in the largest genotype
     bits: int = 13_000  # of the size: below the 4,300 decimal digits that Python writes
-    places: int = 20_000  # decisions that are listed
+    places: int = 10_000  # decisions that are listed
     text: int = 4_000  # characters of a title, a paper, a note
     name: int = 64  # characters of a field, a symbol
     integer: int = 2**53 - 1  # the largest integer that every JSON reader holds exactly

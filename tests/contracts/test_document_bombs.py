@@ -157,6 +157,12 @@ BOMBS: dict[str, Callable[[], Json]] = {
     "contradictory counts": lambda: chain([counted(o, max=3) for o in "abcd"]),
     "a bound beyond any length": lambda: chain([counted("a", min=65)]),
     "many constraints": lambda: chain([counted(o, min=i, max=i + 20) for o in "abcd" for i in range(8)]),
+    "many contradictory constraints": lambda: chain([*[counted("a", min=20)] * 59, counted("a", max=19)], 30),
+    "many constraints that leave much": lambda: chain([counted(o, max=40 + i) for i in range(15) for o in "abcd"]),
+    "constraints on many places": lambda: (
+        named({"g": {"repeat": {"repeat": row(x=AB, y=AB, z=AB), "lengths": [60]}, "lengths": [60]}})
+        | {"constraints": [counted("a", max=5), counted("b", max=5)]}
+    ),
     "a permutation of too few": lambda: (
         named({"g": row(**{f"f{i}": {"choice": ["a", "b", "c"]} for i in range(2)})})
         | {"constraints": [{"name": "permutation", "parameters": {"at": ["/f0", "/f1"]}}]}
@@ -188,15 +194,18 @@ ACCEPTED = {
     "shared rules",
     "a trellis",
     "many constraints",
+    "many constraints that leave much",
     "edges of a large graph",
 }
+
+EITHER = {"many contradictory constraints"}  # contradictions are looked for as far as a moment tells
 
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_what_is_made_to_hurt_does_not(name: str, judged: Judge) -> None:
     document = BOMBS[name]()
     space = judged(document)
-    assert (space is not None) == (name in ACCEPTED)
+    assert name in EITHER or (space is not None) == (name in ACCEPTED)
 
 
 @pytest.mark.parametrize("name", BOMBS)

@@ -60,7 +60,7 @@ def refuse_contradictions(space: "SearchSpace") -> None:
 def _contradictory(space: "SearchSpace", read: list[tuple[int, tuple[Condition, ...]]]) -> bool:
     """Whether it can be told in a moment that no member meets these constraints."""
     conditions = tuple(condition for _, more in read for condition in more)
-    tables = _tables(space, conditions, _CAP_AT_ONCE // (1 + len(conditions) // 8))  # an entry asks every condition
+    tables = _tables(space, conditions, _CAP_AT_ONCE)
     return tables is not None and not tables.size
 
 

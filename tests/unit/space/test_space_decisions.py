@@ -160,5 +160,5 @@ def test_too_many_places_are_refused_with_the_cap() -> None:
     assert len(plan.decisions()) == 1 + 2 + 4 + 8 + 16 + 15
     wide = [record("r", kind=Value(i), a=Ref("t"), b=Ref("t"), c=Ref("t")) for i in range(6)]
     plan = compile_plan(Grammar({"t": Choice((Value("leaf"), *wide))}, "t", depth=6))
-    with pytest.raises(GrammarError, match="more than 20000 places"):
+    with pytest.raises(GrammarError, match="more than 10000 places"):
         plan.decisions()
