@@ -4,8 +4,8 @@
     with database.transaction() as session:         # the only commit there is
         job = jobs.get(session, id, viewer=owner)   # a repository is a module of functions on a session
 
-Repositories: `architectures artefacts counts evaluations events jobs leases metrics outbox spaces workers`. They
-return the frozen values of `rows`. Documents come back in the order in which they were written.
+Repositories: `architectures artefacts counts evaluations events jobs leases metrics outbox profiles spaces
+workers`. They return the frozen values of `rows`. Documents come back in the order in which they were written.
 """
 
 from app.catalogue.database import Database
@@ -21,11 +21,13 @@ from app.catalogue.repositories import (
     leases,
     metrics,
     outbox,
+    profiles,
     spaces,
     workers,
 )
 from app.catalogue.repositories.evaluations import EvaluationQuery, RecipeCount
 from app.catalogue.repositories.jobs import JobQuery
+from app.catalogue.repositories.profiles import LookupTable, ProfileQuery
 from app.catalogue.rows import (
     Architecture,
     Artefact,
@@ -35,6 +37,7 @@ from app.catalogue.rows import (
     Job,
     JobEvent,
     Metric,
+    Profile,
     RegisteredSpace,
     Visibility,
     Worker,
@@ -53,8 +56,11 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobQuery",
+    "LookupTable",
     "Metric",
     "MigrationBusy",
+    "Profile",
+    "ProfileQuery",
     "RecipeCount",
     "RegisteredSpace",
     "Visibility",
@@ -69,6 +75,7 @@ __all__ = [
     "metrics",
     "migrate",
     "outbox",
+    "profiles",
     "spaces",
     "workers",
 ]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from app.experiment import FINAL_STATES, Device, JobState, Queue
+from app.experiment import FINAL_STATES, Device, Direction, JobState, Precision, Queue, Target
 
 Visibility = Literal["private", "public"]
 EventKind = Literal["state", "progress", "note", "checkpoint"]
@@ -87,6 +87,41 @@ class Count:
     exact: int
     method: str
     job_id: UUID
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One measurement of latency and memory; times are milliseconds of one pass over a batch."""
+
+    id: UUID
+    job_id: UUID
+    target: Target
+    key: str  # equal keys of a target are the same computation
+    operation: str | None
+    architecture_id: str | None
+    description: Document
+    entries: Mapping[str, int]  # how often it computes what
+    params: int
+    macs: int
+    batch_size: int
+    precision: Precision
+    direction: Direction
+    device: str
+    device_type: Literal["cpu", "cuda"]
+    threads: int
+    torch_version: str
+    code_version: str
+    n: int  # samples
+    runs: int  # in a sample
+    median_ms: float
+    q1_ms: float
+    q3_ms: float
+    minimum_ms: float
+    peak_memory_bytes: int | None
+    memory_method: str
+    owner: str
+    visibility: Visibility
     created_at: datetime
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.experiment.recipe import SearchRecipe, TrainingRecipe
-from app.space.skeleton import Skeleton
+from app.experiment.profile import Direction, MeasuredProfile, ProfiledOperation
+from app.experiment.recipe import Precision, SearchRecipe, TrainingRecipe
+from app.space.skeleton import ImageInput, Skeleton
 
-JobKind = Literal["search", "training", "count"]
+JobKind = Literal["search", "training", "count", "profile"]
 JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 Queue = Literal["gpu", "cpu"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -71,19 +72,41 @@ class CountRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRequest:
+    """Measure operations and members of a space on one device, whole, by entries of the lookup table, or both."""
+
+    operations: tuple[ProfiledOperation, ...] = ()
+    space: SpaceVersion | None = None
+    document: Mapping[str, object] | None = None
+    genotypes: tuple[object, ...] = ()
+    skeleton: Skeleton | None = None
+    input: ImageInput | None = None
+    batch_size: int = 1
+    precision: Precision = "float32"
+    direction: Direction = "forward"
+    whole: bool = True  # measure each of them as it is
+    entries: bool = True  # measure every distinct computation in them, for the device's lookup table
+    rounds: int = 15
+    threads: int | None = None  # of a CPU; None: as many as jobs take
+    device: Device = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
     """What a handler returns when it is done: it becomes visible in one transaction or not at all.
 
     `result` is JSON. A search's: "genotype", "report" (a DiscretisationReport), "trajectory" (one entry an epoch:
     "epoch", "mean_entropy", "skip_share", "weights" by decision path), "weights" (artefact name), "device",
     "torch_version", "code_version", "seconds". A training's: "genotype", "metrics" by split, "weights" and the
-    same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A cancelled job's
-    result holds what there is of these, and "stopped_in", the phase.
+    same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A profile's:
+    "measurements", how many, and the same provenance. A cancelled job's result holds what there is of these, and
+    "stopped_in", the phase.
     """
 
     result: Mapping[str, object]
     evaluations: tuple["MeasuredEvaluation", ...] = ()
     counted: tuple["MeasuredCount", ...] = ()
+    profiles: tuple[MeasuredProfile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
