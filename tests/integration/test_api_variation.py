@@ -219,3 +219,41 @@ def test_what_is_drawn_and_made_is_valid(api: TestClient, name: str, distributio
         assert all(item["valid"] for item in items)
         faults = ask(api, "validate/batch", {"items": [{"genotype": i["genotype"]} for i in items]}, name).json()
         assert all(entry["answer"]["valid"] for entry in faults["items"])
+
+
+# -- questions about texts ---------------------------------------------------------------------------------------------
+
+TEXT = write_format(DARTS, "darts", DARTS.plan.normalise(DARTS_V2))
+
+
+def test_every_question_takes_a_genotype_in_its_format(api: TestClient) -> None:
+    text, tree = {"genotype": TEXT, "format": "darts"}, {"genotype": DARTS_V2}
+    questions = {"canonical": {}, "neighbours": {"limit": 3}, "mutate": {}, "encode": {}, "cost": {"by_node": False}}
+    for question, more in questions.items():
+        answer = ask(api, question, text | more)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == ask(api, question, tree | more).json()
+    pair = {"first": TEXT, "second": TEXT, "format": "darts"}
+    assert ask(api, "diff", pair).json()["distance"] == 0
+    body = {"space": "darts", "skeleton": "small", "input": {"channels": 1, "height": 8, "width": 8}}
+    first, second = (api.post("/v1/architectures", json=body | genotype) for genotype in (text, tree))
+    assert first.json()["id"] == second.json()["id"]
+
+
+def test_what_is_wrong_with_a_text_is_pointed_at(api: TestClient) -> None:
+    misspelt = str(TEXT).replace("sep_conv_3x3", "sep_conv_9x9", 1)
+    place = misspelt.index("sep_conv_9x9")
+    found = ask(api, "validate", {"genotype": misspelt, "format": "darts"})
+    assert found.status_code == 200
+    answer = found.json()
+    assert (answer["valid"], answer["index"], answer["repair"]) == (False, None, None)
+    (fault,) = answer["errors"]
+    assert (fault["pointer"], fault["value"]) == (f"/{place}", "sep_conv_9x9")
+    assert "sep_conv_3x3" in fault["allowed"]
+    for question in ("cost", "canonical", "encode"):
+        refused = ask(api, question, {"genotype": misspelt, "format": "darts"})
+        assert refused.status_code == 422
+        assert refused.json()["type"] == "urn:cellar:problem:unreadable-genotype"
+        assert refused.json()["errors"][0]["pointer"] == f"/genotype/{place}"
+    for odd in (None, 7, [], {}, "", "Genotype(", "Genotype(normal=__import__('os'))"):
+        assert ask(api, "validate", {"genotype": odd, "format": "darts"}).json()["valid"] is False
