@@ -27,7 +27,7 @@ from app.space.zoo import ZOO
 
 Json = Any
 Judge = Callable[[Json], SearchSpace | None]
-EXAMPLES = int(os.environ.get("CELLAR_FUZZ_EXAMPLES", "600"))
+EXAMPLES = int(os.environ.get("CELLAR_FUZZ_EXAMPLES", "400"))
 ALONE = 40  # seeds of one test
 DOCUMENTS = Path(__file__).parents[2] / "docs" / "spaces"
 
