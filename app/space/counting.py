@@ -25,6 +25,9 @@ from app.space.validity import valid_ranks
 
 LARGEST_LISTED = 20_000  # members that are put in canonical form one by one; about a second
 SAMPLES = 2_000
+_PILOT = 10
+_MATES = 6_000  # members that are judged for one estimate of classes
+_LARGEST_CLASS = 300  # members that a class has on average
 _FEWEST = 100  # samples of a space whose members take long to judge
 _JUDGED = 2_000_000  # decisions that are judged for one estimate, times conditions; about two seconds
 SEED = 0
@@ -129,7 +132,14 @@ def _valid_classes(space: SearchSpace, reading: Reading, samples: int, seed: int
     if not whole.exact:
         return exactly(0, whole.method, reading.equivalence)
     try:
-        ranks, _ = valid_ranks(space, Random(seed), samples)
+        pilot, _ = valid_ranks(
+            space, Random(seed + 1), _PILOT
+        )  # how large classes are, for a sample that takes seconds
+        classes = [reading.mates(space, index) for index in pilot]
+        held = sum(len(mates) for mates in classes if mates is not None) // _PILOT + 1
+        if None in classes or held > _LARGEST_CLASS:
+            return unknown("classes are too large to tell which of their members are valid", reading.equivalence)
+        ranks, _ = valid_ranks(space, Random(seed), max(_FEWEST, min(samples, _MATES // held)))
     except Unmet as error:
         return unknown(str(error), reading.equivalence)
     for index in ranks:

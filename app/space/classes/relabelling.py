@@ -20,7 +20,7 @@ from app.space.part import Product
 if TYPE_CHECKING:
     from app.space.document import SearchSpace
 
-_MATES = 10_000  # members of a class that are listed
+_MATES = 2_000  # members of a class that are listed
 
 Orders = NodeOrders | EdgeOrders | LargeCell | LargeEdgeCell
 

@@ -43,7 +43,8 @@ class OptionCount:
     def faults(self, made: Decisions) -> Iterator[Refusal]:
         """What is wrong with the decisions of a member."""
         key = key_of(self.option)
-        paths = [p for p, symbols in made.items() if self._counts(p) for s in symbols if key_of(s) == key]
+        paths = [p for p, symbols in made.items() for s in symbols if s == self.option and key_of(s) == key]
+        paths = [p for p in paths if self._counts(p)]
         bounds = _bounds(self.least, self.most)
         if len(paths) < self.least:
             message = f"{shown(self.option)} is to be chosen {bounds}, and is {_times(len(paths))}"
