@@ -160,7 +160,7 @@ def test_poison_and_errors_end_as_what_they_are_and_the_worker_goes_on(workplace
     assert (failed.state, failed.attempt) == ("failed", 1)
     assert failed.error == {
         "type": "handler-error",
-        "title": "The count failed",
+        "title": "The tally failed",
         "detail": "ValueError: cannot count beyond 4",
         "exception": "ValueError",
     }
