@@ -3,6 +3,7 @@
 lower(grammar, skeleton, image, decided) -> Graph     the meaning of a genotype, a space, or anything between
 resolve(graph, decided) -> Graph                      make more decisions
 cost(graph) -> Cost                                   of an architecture
+price_of(space, skeleton, image, index) -> Price      of a member by its rank, quick where many are asked about
 tariff(graph).price(certain(decided))                 of every genotype of an open graph
 faults_of(space, value) · size_of(space)              what constraints say, bounds on costs among them
 """
@@ -47,6 +48,7 @@ from app.architecture.guard import (
 )
 from app.architecture.lower import lower, lower_cell, lower_operation, task_of
 from app.architecture.lower.layers import Layers
+from app.architecture.prices import Price, Prices, price_of
 from app.architecture.vocabulary import OPERATIONS, Operation
 
 __all__ = [
@@ -65,6 +67,8 @@ __all__ = [
     "Node",
     "NodeCost",
     "Operation",
+    "Price",
+    "Prices",
     "Question",
     "Tariff",
     "Weight",
@@ -92,6 +96,7 @@ __all__ = [
     "parameters",
     "presence",
     "price",
+    "price_of",
     "questions",
     "resolve",
     "size_of",

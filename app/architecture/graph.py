@@ -249,14 +249,14 @@ def certain(decided: Decided) -> Weight:
 class Tariff:
     """What an open graph costs under each guard: one lowering prices every genotype of its space."""
 
-    entries: tuple[tuple[Guard, int, int], ...]  # (when, params, macs)
+    entries: tuple[tuple[Guard, int, int, int], ...]  # (when, params, macs, activations)
 
     def price(self, weight: Weight) -> tuple[Any, Any]:
         """(params, MACs): exact at `certain(decided)`, else the expectation over independent draws."""
         memo: dict[int, Any] = {}
         total: Any = 0
         work: Any = 0
-        for guard, n, m in self.entries:
+        for guard, n, m, _ in self.entries:
             p = weigh(guard, weight, memo)
             total, work = total + n * p, work + m * p
         return total, work
@@ -264,17 +264,19 @@ class Tariff:
 
 def tariff(graph: Graph) -> Tariff:
     """The costs of all nodes, those under one guard added up."""
-    bill: dict[Guard, tuple[int, int]] = {}
+    bill: dict[Guard, list[int]] = {}
     for name, there in presence(graph).items():
         node = graph.nodes[name]
-        own = node.op != "tied_linear"
+        own, places = node.op != "tied_linear", prod(node.size) if node.op in MAPS else 0
         for key, axes in tensors(graph, node).items():
-            places = prod(node.size) if node.op in MAPS and key == "weight" else 0
             for block in product(*(axis.segments for axis in axes)):
-                guard = all_of(there, *(g for _, g in block))
-                n, m = prod(extent for extent, _ in block), bill.get(guard, (0, 0))
-                bill[guard] = (m[0] + n * own, m[1] + n * places)
-    return Tariff(tuple((g, n, m) for g, (n, m) in bill.items() if g is not FALSE))
+                total = bill.setdefault(all_of(there, *(g for _, g in block)), [0, 0, 0])
+                n = prod(extent for extent, _ in block)
+                total[0] += n * own
+                total[1] += n * places * (key == "weight")
+        for extent, g in node.axis.segments if places else ():
+            bill.setdefault(all_of(there, g), [0, 0, 0])[2] += extent * places
+    return Tariff(tuple((g, n, m, a) for g, (n, m, a) in bill.items() if g is not FALSE))
 
 
 def price(graph: Graph, weight: Weight) -> tuple[Any, Any]:

@@ -13,10 +13,10 @@ from app.space.path import length_path, shared_path, step
 from app.space.value import scalar_key, shown
 
 
-def read(part: Part, index: int) -> dict[Path, tuple[Symbol, ...]]:
-    """The decisions that the member of rank `index` makes, in the order of the grammar."""
+def read(part: Part, index: int, path: Path = "") -> dict[Path, tuple[Symbol, ...]]:
+    """The decisions that the member of rank `index` of a part at `path` makes, in the order of the grammar."""
     made: dict[Path, tuple[Symbol, ...]] = {}
-    _read(part, index, "", made)
+    _read(part, index, path, made)
     return made
 
 
@@ -120,11 +120,11 @@ def position_of(options: tuple[Symbol, ...], symbol: object) -> int | None:
     return next((p for p, option in enumerate(options) if scalar_key(option) == key), None)
 
 
-def decisions(part: Part) -> tuple[Decision, ...]:
+def decisions(part: Part, path: Path = "") -> tuple[Decision, ...]:
     """Every place where something is chosen, in the order of the grammar, also where only one answer is left."""
     found: dict[Path, Decision] = {}
     met: set[Shared] = set()
-    waiting: list[tuple[Part, Path]] = [(part, "")]
+    waiting: list[tuple[Part, Path]] = [(part, path)]
     while waiting:
         part, path = waiting.pop()
         inner: list[tuple[Part, Path]] = []

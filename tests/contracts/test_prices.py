@@ -1,0 +1,74 @@
+"""A price list gives every member of every space of the zoo what `cost` counts on its own graph."""
+
+from random import Random
+
+import pytest
+
+from app.architecture import LoweringError, Price, Prices, cost, lower, price_of
+from app.space import CellSkeleton, ImageInput, SearchSpace, Skeleton
+from app.space.units import SMALL, units_of
+from app.space.zoo import ZOO, autodeeplab, darts, nasnet, unconstrained_dag
+
+SPACES = dict(ZOO) | {  # in smaller versions where the whole one takes seconds
+    "autodeeplab": autodeeplab(4, (4, 8, 16), num_blocks=2),
+    "unconstrained_dag": unconstrained_dag(5),
+}
+LATE = 25  # questions after which a list is sure to answer
+
+
+def lowered(space: SearchSpace, skeleton: Skeleton, image: ImageInput, index: int) -> Price:
+    decided = space.plan.read(space.plan.unrank(index))
+    total = cost(lower(space.grammar, skeleton, image, decided))
+    return Price(total.params, total.macs, total.activations, total.depth)
+
+
+def drawn(space: SearchSpace, name: str, count: int) -> list[int]:
+    """Ranks of members: half uniform, half uniform per decision; the first and the last among them."""
+    rng, plan = Random(name), space.plan
+    ranks = [plan.rank(plan.sample_per_choice(rng)) if i % 2 else rng.randrange(plan.size) for i in range(count)]
+    return [0, plan.size - 1, *ranks]
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_list_of_every_space_agrees_with_its_networks(name: str) -> None:
+    space = SPACES[name]
+    skeleton = space.skeletons["small"]
+    prices = Prices(space.plan.part, lower(space.grammar, skeleton, space.input))
+    for index in drawn(space, name, 6):
+        expected = lowered(space, skeleton, space.input, index)
+        assert prices.of(index) == expected, index
+        assert prices.of(index) == expected, "what is remembered"
+
+
+def test_the_full_size_of_darts_is_priced_by_arithmetic() -> None:
+    space = darts()
+    prices = Prices(space.plan.part, lower(space.grammar, CellSkeleton(), ImageInput()))
+    for index in drawn(space, "full", 6):
+        assert prices.of(index) == lowered(space, CellSkeleton(), ImageInput(), index)
+
+
+def test_questions_in_a_row_are_answered_alike_with_and_without_a_list() -> None:
+    space, skeleton = nasnet(num_blocks=2), CellSkeleton(channels=4, num_cells=3)
+    ranks = [i % 3 for i in range(LATE)]
+    found = [price_of(space, skeleton, ImageInput(), index) for index in ranks]
+    assert found == [lowered(space, skeleton, ImageInput(), index) for index in ranks]
+
+
+def test_an_image_that_does_not_fit_is_refused_early_and_late() -> None:
+    space, image = darts(), ImageInput(height=1, width=1)
+    skeleton = CellSkeleton(channels=4, num_cells=6, auxiliary=True)
+    for _ in range(LATE):
+        with pytest.raises(LoweringError, match="too small"):
+            price_of(space, skeleton, image, 5)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_units_are_digits_of_the_rank(name: str) -> None:
+    part = ZOO[name].plan.part
+    units = list(units_of(part))
+    size = 1
+    for unit in units:
+        size *= unit.part.size
+    assert size == part.size
+    assert len({unit.path for unit in units}) == len(units)
+    assert len(units) > 1 or part.size <= SMALL or name in ("nasbench101", "chain")
