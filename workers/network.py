@@ -16,7 +16,7 @@ Invariant: a channel whose segment is switched off is zero on every wire. Only n
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -28,9 +28,7 @@ from app.architecture.graph import axes_of
 from app.architecture.guard import position
 from app.space.algebra import Path, Symbol
 from workers.primitives import PRIMITIVES, LayerNorm, drop_path, weighted_sum
-
-Entry = Tensor | float
-Weights = Mapping[Path, Tensor | Sequence[Entry]]
+from workers.scales import Entry, Scales, Weights, simple
 
 MASKED = (
     "batch_norm",
@@ -47,14 +45,6 @@ MASKED = (
     "hsigmoid",
 )
 PROGRAMS = 8  # sets of skipped guards whose programs are kept
-
-
-@dataclass(slots=True)
-class Scales:
-    """What the guards weigh in one forward pass."""
-
-    values: list[Entry]  # one a guard
-    vectors: dict[Path, Tensor] = field(default_factory=dict)  # weights that want a gradient, as given
 
 
 Values = list[Any]  # a tensor a slot, None where it was not computed or is no longer needed
@@ -93,7 +83,7 @@ class Network(nn.Module):
         self._steps, slots = self._flatten(graph)
         self._inputs = {s.node.name: s.slot for s in self._steps if s.node.op == "input"}
         self._outputs = tuple(slots[name] for name in graph.outputs)
-        self._simple = [_simple(g) for g in self._guards]
+        self._simple = [simple(g) for g in self._guards]
         self._programs: dict[tuple[object, ...], list[tuple[int, int, Call, tuple[int, ...]]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -398,16 +388,3 @@ def _joined(slots: tuple[int, ...], module: nn.Module) -> Call:
 def key(name: str) -> str:
     """A node's name as the name of a submodule, which may hold no dot."""
     return name.replace("%", "%25").replace(".", "%2E")
-
-
-def _simple(guard: Guard) -> tuple[Path, int] | None:
-    """(path, option) of a guard that holds exactly where that option is taken."""
-    q = guard.question
-    if q is None:
-        return None
-    taken = [i for i, t in enumerate(guard.then) if t is TRUE]
-    if len(taken) != 1 or any(t.question is not None for t in guard.then):
-        return None
-    if q.member is None:
-        return q.path, taken[0]
-    return (q.path, q.member) if taken == [0] else None

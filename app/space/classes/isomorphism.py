@@ -17,7 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from app.space.algebra import Genotype, Record, Scalar
-from app.space.classes.core import Core, smallest, spellings
+from app.space.classes.pruned import Core, smallest, spellings
 from app.space.classes.reading import Classes, Reading, by_rank
 from app.space.classes.unlabelled import graph_classes
 from app.space.classes.whole import can_draw, draw_whole, whole_wirings
