@@ -406,8 +406,8 @@ def test_neighbours_of_the_zoo(plan: Plan) -> None:
     found = list(islice(plan.neighbour_indices(index), 2_000))
     assert found
     assert len(set(found)) == len(found)
-    for other in rng.sample(found, min(20, len(found))):
-        assert index in set(plan.neighbour_indices(other))
+    for other in rng.sample(found, min(6, len(found))):
+        assert index in plan.neighbour_indices(other)
 
 
 # -- decisions -------------------------------------------------------------------------------------------------------
