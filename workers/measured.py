@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.architecture import architecture_id
-from app.catalogue import Job, architectures, counts, evaluations
-from app.experiment import DATASETS, JobResult, MeasuredCount, MeasuredEvaluation, recipe_digest
+from app.catalogue import Job, architectures, counts, evaluations, profiles
+from app.experiment import DATASETS, JobResult, MeasuredCount, MeasuredEvaluation, MeasuredProfile, recipe_digest
 from app.space import SearchSpace, space_from_json
 from workers.fenced import finite
 
@@ -80,3 +80,28 @@ def record_counts(session: Session, job: Job, counted: tuple[MeasuredCount, ...]
     """Write what was counted, in the transaction that ends the job."""
     for count in counted:
         counts.record(session, **asdict(count), job_id=job.id)
+
+
+def record_profiles(session: Session, job: Job, measured: tuple[MeasuredProfile, ...]) -> None:
+    """Write latencies and memories with the architectures they are of, in the transaction that ends the job."""
+    known = {p.architecture.id: p for p in measured if p.architecture is not None}
+    for id, found in sorted(known.items()):
+        what = found.architecture
+        assert what is not None, "only those were chosen"
+        architectures.ensure(
+            session,
+            id=id,
+            space=job.request["space"],
+            index=what.index,
+            genotype=what.genotype,
+            skeleton=asdict(what.skeleton),
+            input=asdict(what.input),
+            params=found.params,
+            macs=found.macs,
+        )
+    rows = [
+        {name: value for name, value in asdict(p).items() if name != "architecture"}
+        | {"architecture_id": None if p.architecture is None else p.architecture.id}
+        for p in measured
+    ]
+    profiles.record(session, job_id=job.id, owner=job.owner, visibility=job.visibility, rows=rows)

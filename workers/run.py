@@ -29,7 +29,7 @@ from app.settings import Settings, load_settings
 from workers import log as logs
 from workers.fenced import FencedProgress, Stop, patiently
 from workers.files import JobFiles
-from workers.measured import MeasuredArchitecture, measure, record, record_counts
+from workers.measured import MeasuredArchitecture, measure, record, record_counts, record_profiles
 from workers.progress import Stopped
 from workers.tasks import KINDS, TORCH_KINDS, handler_of
 
@@ -104,6 +104,7 @@ def _finish(
     finish(session, lease, plain(outcome.result))
     record(session, job, measured)
     record_counts(session, job, outcome.counted)
+    record_profiles(session, job, outcome.profiles)
 
 
 def _cancel(
@@ -111,6 +112,8 @@ def _cancel(
 ) -> None:
     cancelled(session, lease, None if best is None else plain(best.result))
     record(session, job, measured)
+    if best is not None:
+        record_profiles(session, job, best.profiles)
 
 
 def _ended_by(database: Database, lease: Lease) -> bool:

@@ -14,10 +14,11 @@ KINDS: Mapping[str, str] = {
     "search": "workers.search:run",
     "training": "workers.train:run",
     "count": "workers.count:run",
+    "profile": "workers.profile:run",
 }
 """A kind's handler, `def run(request: ARequest, progress: Progress) -> JobResult`, by name: nothing is imported yet."""
 
-TORCH_KINDS = frozenset({"search", "training"})
+TORCH_KINDS = frozenset({"search", "training", "profile"})
 """Kinds whose child is taken from those that have torch imported already; any other never imports it."""
 
 Handler = Callable[[Any, Progress], JobResult]
