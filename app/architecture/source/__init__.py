@@ -1,18 +1,18 @@
 """Python source: an architecture as one file that a reader of PyTorch can read, and that needs torch alone."""
 
 import json
-import textwrap
 from collections.abc import Mapping
 
 from app.architecture.cost import cost
 from app.architecture.graph import Graph
 from app.architecture.source.classes import Writer, shape
+from app.architecture.source.code import prose, sentence, table
 from app.architecture.source.folding import Folding, classes
 from app.architecture.source.naming import class_name, plain
 from app.architecture.source.operations import stateful
 from app.architecture.source.pieces import LOADING, PIECES, READING, pieces_in
 
-WRAP = 112  # columns of prose
+NOTE = "# places of the catalogue whose name here does not follow from theirs"
 
 
 def python_source(
@@ -39,23 +39,21 @@ def python_source(
         blocks.append("\n".join([f"class {name}(nn.Module):", *_described(graph, folding, instances), "", *lines]))
     body = writer.write("Network", [""], [])
     network = "\n".join(["class Network(nn.Module):", '    """The whole network."""', "", *body])
-    renamed = _renamed(graph, writer)
     text = "\n\n\n".join([*blocks, network])
-    entries = "".join(f"    {json.dumps(place)}: {json.dumps(path)},\n" for place, path in renamed.items())
-    table = "# places of the catalogue whose name here does not follow from theirs\nRENAMED = "
-    table += f"{{\n{entries}}}" if renamed else "{}"
+    renamed = table("RENAMED", _renamed(graph, writer))
+    lines = "\n".join(renamed)
     imports = "import json\nimport re\n\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn"
     parts = [*(piece.strip("\n") for piece in (*pieces_in(text), READING)), f"{text}\n{LOADING}".rstrip("\n")]
-    head = f'"""{_docstring(graph, title, facts or {})}\n"""\n\n{imports}\n\n{table}'
+    head = f'"""{_docstring(graph, title, facts or {})}\n"""\n\n{imports}\n\n{NOTE}\n{lines}'
     return "\n\n\n".join([head, *parts]) + "\n"
 
 
 def _docstring(graph: Graph, title: str, facts: Mapping[str, object]) -> str:
     total = cost(graph)
-    lines = textwrap.wrap(_quoted(title), WRAP) or ["A neural architecture."]
+    lines = prose(title) or ["A neural architecture."]
     for name, fact in facts.items():
         text = fact if isinstance(fact, str) else json.dumps(fact)
-        lines += ["", *textwrap.wrap(_quoted(f"{name}: {text}"), WRAP, subsequent_indent="    ")]
+        lines += ["", *prose(f"{name}: {text}", "    ")]
     lines += ["", f"params: {total.params:,}", f"MACs: {total.macs:,} for one input, of convolutions and linear maps"]
     lines += [
         "",
@@ -67,12 +65,6 @@ def _docstring(graph: Graph, title: str, facts: Mapping[str, object]) -> str:
     answers = ", ".join(shape(graph.nodes[name]) for name in graph.outputs[:1])
     call = ", ".join(f"{plain(n.name)}" for n in inputs)
     return "\n".join([*lines, f"    network({call})  # {', '.join(map(shape, inputs))} -> {answers}"])
-
-
-def _quoted(text: str) -> str:
-    """Text inside a docstring."""
-    shown = "".join(c if c.isprintable() else " " for c in text)
-    return shown.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
 
 def _content(graph: Graph, folding: Folding, at: str) -> str:
@@ -90,7 +82,7 @@ def _described(graph: Graph, folding: Folding, instances: list[str]) -> list[str
     shapes = f"{', '.join(inputs)} -> {shape(graph.nodes[first.output])}"
     places = [at for at in instances if folding.scopes[at].source is None]
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-    return ['    """' + textwrap.shorten(_quoted(f"{first.at}{more}: {shapes}"), WRAP) + '"""']
+    return [sentence(f"{first.at}{more}: {shapes}")]
 
 
 def _renamed(graph: Graph, writer: Writer) -> dict[str, str]:

@@ -1,9 +1,13 @@
 """Code: expressions of Python as text that knows where it may be broken."""
 
-from collections.abc import Sequence
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 COLUMNS = 120
+PROSE = 112  # columns of a docstring, half as many where all of them may double
+CHUNK = 50  # characters of a part of a string that is too long for one line
 ATOM, PRODUCT, SUM = 2, 1, 0  # how tightly an expression binds
 
 
@@ -50,3 +54,42 @@ def statement(code: Code, indent: int, before: str = "", after: str = "", commen
     if len(inner) > COLUMNS:
         lines = [line for item in code.items for line in statement(item, indent + 4, after=",")]
     return [f"{margin}{before}{code.open}", *lines, f"{margin}{code.close}{tail}"]
+
+
+def prose(text: str, indent: str = "") -> list[str]:
+    """The lines of a text in a docstring, which nothing in it can end; every line but the first is indented."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    for width in (PROSE, PROSE // 2):
+        lines = [_quoted(line) for line in textwrap.wrap(shown, width, subsequent_indent=indent)]
+        if max(map(len, lines), default=0) <= PROSE:
+            break
+    return lines
+
+
+def sentence(text: str) -> str:
+    """A docstring of one line, with what there is room for."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    quoted = [_quoted(textwrap.shorten(shown, width)) for width in (PROSE - 8, PROSE // 2 - 4)]
+    return f'    """{quoted[0] if len(quoted[0]) <= PROSE - 8 else quoted[1]}"""'
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+
+
+def table(name: str, entries: Mapping[str, str]) -> list[str]:
+    """A dictionary of strings, an entry a line or several."""
+    lines: list[str] = []
+    for key, value in entries.items():
+        line = f"    {_string(key)}: {_string(value)},"
+        if len(line) <= COLUMNS:
+            lines.append(line)
+            continue
+        first, second = ([_string(t[i : i + CHUNK]) for i in range(0, len(t), CHUNK)] for t in (key, value))
+        lines += ["    (", *(f"        {part}" for part in first), "    ): ("]
+        lines += [*(f"        {part}" for part in second), "    ),"]
+    return [f"{name} = {{", *lines, "}"] if lines else [f"{name} = {{}}"]
+
+
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

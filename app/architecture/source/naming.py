@@ -4,13 +4,13 @@ import keyword
 import re
 from collections.abc import Collection, Iterable
 
-LONGEST = 60  # characters of a name
+LONGEST = 48  # characters of a name
 
 # what a module is, has or can do already, and what the file defines; a name too many does no harm
 RESERVED = re.compile(
-    "(add|call|dump|extra|get|load|named|register|requires|set|share|state|to|zero|T)_.*|apply|bfloat16|buffers|children"
+    "(add|call|dump|extra|get|load|named|register|set|share|state|to|zero|T)_.*|apply|bfloat16|buffers|children"
     "|compile|cpu|cuda|double|eval|float|forward|half|ipu|modules|mtia|parameters|to|train|training|type|xpu"
-    "|F|json|len|nn|re|self|super|torch|(linear_)?attention|shift|zeros"
+    "|F|json|len|nn|re|self|super|torch|(linear_)?attention|shift|widened|zeros"
 )
 
 

@@ -170,7 +170,9 @@ def _around(n: Numbers) -> str:
         if not kernel.isdigit():
             return f"{kernel} // 2" if dilation == "1" else f"{dilation} * ({kernel} // 2)"
         reach = int(kernel) // 2
-        return str(reach * int(dilation)) if dilation.isdigit() else f"{reach} * {dilation}" if reach else "0"
+        if reach == 0 or dilation.isdigit():
+            return str(reach and reach * int(dilation))
+        return dilation if reach == 1 else f"{reach} * {dilation}"
 
     if "kernel" in n:
         return half(n["kernel"])
@@ -224,7 +226,7 @@ def called(graph: Graph, node: Node, n: Numbers, own: str, args: Sequence[Code])
         case "rest":
             return Code(f"{x.atom}[:, -{n['width']} :]")
         case "truncate" if "beyond" in n:
-            return call("torch.cat(", [call("[", [x, call("zeros(", [x, Code(n["beyond"])])], "]"), Code("1")])
+            return call("widened(", [x, Code(n["beyond"])])
         case "truncate":
             return Code(f"{x.atom}[:, : {n['width']}]")
         case "shuffle":

@@ -9,6 +9,11 @@ def zeros(x, width, stride=1):
     """(B, C, ...) -> zeros (B, width, ...), the extents over the stride."""
     return x.new_zeros(len(x), width, *[(n - 1) // stride + 1 for n in x.shape[2:]])
 ''',
+    "widened": '''
+def widened(x, beyond):
+    """(B, C, ...) -> (B, C + beyond, ...), zeros after the channels."""
+    return torch.cat([x, x.new_zeros(len(x), beyond, *x.shape[2:])], 1)
+''',
     "shift": '''
 def shift(x):
     """Maps without their first row and column; odd extents are padded at the far end."""
