@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from app.catalogue.rows import Profile, Visibility
@@ -126,10 +126,10 @@ def entry_latencies(session: Session, table: LookupTable, *, viewer: str) -> Map
     statement = (
         select(p.key, p.median_ms)
         .where(_of(table), p.target == "entry", _visible(viewer))
-        .distinct(p.key)
+        .ext(distinct_on(p.key))
         .order_by(p.key, p.created_at.desc(), p.id)
     )
-    return dict(session.execute(statement).tuples().all())
+    return {row.key: row.median_ms for row in session.execute(statement)}
 
 
 def whole_latencies(
@@ -147,10 +147,10 @@ def whole_latencies(
         select(p.entries, p.median_ms)
         .select_from(profiles.join(architectures))
         .where(*clauses)
-        .distinct(p.key)
+        .ext(distinct_on(p.key))
         .order_by(p.key, p.created_at.desc(), p.id)
     )
-    return tuple(session.execute(statement).tuples().all())
+    return tuple([(row.entries, row.median_ms) for row in session.execute(statement)])
 
 
 def _of(table: LookupTable) -> ColumnElement[bool]:
