@@ -10,7 +10,7 @@ from app.api.answers import Network, chosen_image, chosen_skeleton, identity, ne
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
 from app.api.drawings import SVG, svg_response
 from app.api.evaluations import evaluation_page
-from app.api.export import graph_view
+from app.api.export import EXPORTS, graph_view, source_response
 from app.api.library import find_space
 from app.api.membership import given_rank
 from app.api.problems import not_found
@@ -95,14 +95,16 @@ def list_architecture_evaluations(
     return evaluation_page(services, EvaluationQuery(viewer=LOCAL_OWNER, architecture_id=row.id), limit, cursor)
 
 
-@router.get("/{architecture_id}/export")
+@router.get("/{architecture_id}/export", response_model=ExportView, responses=EXPORTS)
 def export_architecture(
     services: ServicesHere,
     row: ArchitectureHere,
-    format: Annotated[Literal["json"], Query(description="Format of the export")] = "json",
-) -> ExportView:
-    """An architecture as a document of its own: enough to build it elsewhere."""
+    format: Annotated[Literal["json", "python"], Query(description="Format of the export")] = "json",
+) -> ExportView | Response:
+    """An architecture as a document of its own, enough to build it elsewhere: its graph, or a file of PyTorch."""
     space = find_space(services, f"{row.space_name}@{row.space_version}")
     skeleton, image = skeleton_from_json(row.skeleton), ImageInput(**row.input)
     graph = lower(space.grammar, skeleton, image, space.plan.read(row.genotype))
+    if format == "python":
+        return source_response(row, space.title, graph)
     return ExportView(format=format, architecture=architecture_view(row), graph=graph_view(graph))

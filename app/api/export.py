@@ -1,10 +1,19 @@
-"""Graphs as JSON."""
+"""Graphs as JSON, and as Python."""
 
 from math import prod
 from typing import Any, cast
 
+from fastapi import Response
+
 from app.api.schemas.architecture import GraphNodeView, GraphView
 from app.architecture import Axis, Graph, parameters
+from app.architecture.source import python_source
+from app.catalogue import Architecture
+
+PYTHON_MEDIA_TYPE = "text/x-python"
+
+# What the OpenAPI says of a route that answers a document or a file.
+EXPORTS: dict[int | str, dict[str, Any]] = {200: {"content": {PYTHON_MEDIA_TYPE: {"schema": {"type": "string"}}}}}
 
 
 def graph_view(graph: Graph) -> GraphView:
@@ -33,3 +42,16 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in cast("tuple[Any, ...]", value)]
         case _:
             return value
+
+
+def source_response(row: Architecture, title: str, graph: Graph) -> Response:
+    """An architecture as one file that needs torch alone."""
+    facts = {
+        "space": f"{row.space_name}@{row.space_version}, digest {row.space_digest}",
+        "architecture": row.id,
+        "genotype": row.genotype,
+        "skeleton": dict(row.skeleton),
+        "input": dict(row.input),
+    }
+    headers = {"Content-Disposition": f'attachment; filename="{row.id}.py"'}
+    return Response(python_source(graph, title, facts), media_type=PYTHON_MEDIA_TYPE, headers=headers)

@@ -1,5 +1,6 @@
 """Architectures of the catalogue over HTTP."""
 
+import ast
 import copy
 
 import pytest
@@ -66,6 +67,19 @@ def test_it_can_be_drawn_and_exported(api: TestClient) -> None:
     logits = next(node for node in nodes if node["name"] == export["graph"]["outputs"][0])
     assert logits["channels"] == 10
     assert api.get(links["evaluations"]).json() == {"items": [], "next": None}
+
+
+def test_it_can_be_exported_as_a_file_of_python(api: TestClient) -> None:
+    view = api.post("/v1/architectures", json=SMALL).json()
+    answer = api.get(view["links"]["self"] + "/export", params={"format": "python"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/x-python")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{view["id"]}.py"'
+    tree = ast.parse(answer.text)
+    assert "Network" in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    text = ast.get_docstring(tree) or ""
+    for said in (view["id"], view["space"]["digest"], f"params: {view['params']:,}", f"MACs: {view['macs']:,}"):
+        assert said in text
 
 
 @pytest.mark.parametrize("part", ["", ".svg", "/evaluations", "/export"])
