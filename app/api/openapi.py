@@ -25,6 +25,7 @@ TAGS = [
     {"name": "genotypes", "description": "Questions about one genotype, each with its batch"},
     {"name": "architectures", "description": "Genotypes on skeletons, catalogued"},
     {"name": "experiments", "description": "Searches and trainings"},
+    {"name": "profiles", "description": "Measured latency and memory, and the lookup tables they make"},
     {"name": "jobs", "description": "What runs, what it reports, who runs it"},
     {"name": "evaluations", "description": "What was measured"},
     {"name": "reference", "description": "Operations, strategies, recipes, data sets"},

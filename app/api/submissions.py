@@ -13,7 +13,7 @@ from app.api.schemas.model import Output
 from app.api.services import LOCAL_OWNER, Services
 from app.api.views import job_view, shown_request
 from app.catalogue import Worker, workers
-from app.experiment import CountRequest, Device, JobKind, Queue, SearchRequest, TrainingRequest
+from app.experiment import CountRequest, Device, JobKind, ProfileRequest, Queue, SearchRequest, TrainingRequest
 from app.jobs import submit
 from app.space import SearchSpace
 
@@ -23,7 +23,7 @@ DryRun = Annotated[bool, Query(description="Answer what would be started, and wh
 Force = Annotated[bool, Query(description="Measure again although there is an evaluation already")]
 
 
-Request = SearchRequest | TrainingRequest | CountRequest
+Request = SearchRequest | TrainingRequest | CountRequest | ProfileRequest
 
 
 def kind_of(request: Request) -> JobKind:
@@ -35,6 +35,8 @@ def kind_of(request: Request) -> JobKind:
             return "training"
         case CountRequest():
             return "count"
+        case ProfileRequest():
+            return "profile"
 
 
 def queue_for(services: Services, session: Session, device: Device) -> tuple[Queue, int]:

@@ -25,7 +25,7 @@ class JobView(Output):
     """A job as it stands."""
 
     id: str = Field(description="UUID of the job")
-    kind: str = Field(description="What it does: `search`, `training` or `count`")
+    kind: str = Field(description="What it does: `search`, `training`, `count` or `profile`")
     state: JobStateName = Field(description="`succeeded`, `failed` and `cancelled` are final")
     queue: Literal["gpu", "cpu"] = Field(description="The queue it waits in or was taken from")
     device: DeviceName = Field(description="The device that was asked for")

@@ -1,0 +1,111 @@
+"""Latency predicted from the lookup table of a device: the sum over all that an architecture computes."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+
+from app.api.answers import chosen_image, chosen_skeleton, identity
+from app.api.dependencies import ServicesHere, SpaceHere
+from app.api.membership import given_rank
+from app.api.problems import Problem, unprocessable
+from app.api.profiles import table_view
+from app.api.schemas.profile import LatencyErrorView, LatencyQuestion, LatencyView
+from app.api.services import LOCAL_OWNER, Services
+from app.architecture import lower
+from app.architecture.entries import entries
+from app.catalogue import LookupTable, profiles
+from app.experiment.latency import Unmeasured, WholeLatency, covers, predict
+from app.space import Fault, ImageInput, SearchSpace, Skeleton
+
+router = APIRouter(prefix="/v1/spaces/{space}", tags=["genotypes"])
+
+OWN = 3  # measured architectures of the same space from which on only these are compared with
+
+
+@router.post("/latency")
+def predict_latency(services: ServicesHere, space: SpaceHere, question: LatencyQuestion) -> LatencyView:
+    """How long a genotype takes on a device, with the error of such predictions.
+
+    The table's key is a node of the lowered graph: its operation, attributes and shapes. 409 names what was never
+    measured on the device, and the body that POST /v1/profiles measures it by.
+    """
+    index = given_rank(space, question.genotype, question.format)
+    skeleton, image = chosen_skeleton(space, question.skeleton), chosen_image(space, question.input)
+    graph = lower(space.grammar, skeleton, image, space.plan.read(space.plan.unrank(index)))
+    counted = {entry.key: n for entry, n in entries(graph).items()}
+    table = table_of(services, question)
+    with services.database.transaction() as session:
+        known = profiles.entry_latencies(session, table, viewer=LOCAL_OWNER)
+        every = profiles.whole_latencies(session, table, viewer=LOCAL_OWNER)
+        own = profiles.whole_latencies(session, table, viewer=LOCAL_OWNER, space=space.digest)
+    enough = sum(covers(known, computed) for computed, _ in own) >= OWN
+    measured = [WholeLatency(computed, ms) for computed, ms in (own if enough else every)]
+    try:
+        found = predict(counted, known, measured)
+    except Unmeasured as missing:
+        body = filling(space, index, skeleton, image, question, table)
+        raise not_measured(missing, table.device, body) from missing
+    error = found.error
+    return LatencyView(
+        space=identity(space),
+        index=str(index),
+        latency_ms=found.ms,
+        sum_ms=found.sum_ms,
+        factor=found.factor,
+        error=None if error is None else LatencyErrorView(**asdict(error), scope="space" if enough else "table"),
+        computations=sum(counted.values()),
+        entries=len(counted),
+        table=table_view(table),
+    )
+
+
+def table_of(services: Services, question: LatencyQuestion) -> LookupTable:
+    """The newest lookup table of a device under the conditions asked for. A 422 says which there are."""
+    with services.database.transaction() as session:
+        tables = profiles.lookup_tables(session, viewer=LOCAL_OWNER)
+    here = [table for table in tables if table.device == question.device]
+    if not here:
+        devices = tuple(dict.fromkeys(table.device for table in tables))
+        message = "nothing was measured on this device; POST /v1/profiles measures on the workers' devices"
+        raise unprocessable("/device", message, question.device, devices)
+    wanted = {"batch_size": question.batch_size, "precision": question.precision, "direction": question.direction}
+    if question.threads is not None:
+        wanted["threads"] = question.threads
+    for table in here:
+        if table.entries and all(getattr(table, name) == value for name, value in wanted.items()):
+            return table
+    there = tuple(dict.fromkeys(json.dumps({name: getattr(table, name) for name in wanted}) for table in here))
+    message = f"{question.device} has no lookup table for {json.dumps(wanted)}; POST /v1/profiles makes one"
+    raise unprocessable("/device", message, question.device, there)
+
+
+def filling(
+    space: SearchSpace,
+    index: int,
+    skeleton: Skeleton,
+    image: ImageInput,
+    question: LatencyQuestion,
+    table: LookupTable,
+) -> dict[str, Any]:
+    """The body of the profile that measures all that a prediction needs."""
+    return {
+        "space": f"{space.name}@{space.version}",
+        "members": [str(index)],
+        "skeleton": asdict(skeleton),
+        "input": asdict(image),
+        "batch_size": question.batch_size,
+        "precision": question.precision,
+        "direction": question.direction,
+        "device": table.device_type,
+        "threads": table.threads,
+    }
+
+
+def not_measured(missing: Unmeasured, device: str, body: dict[str, Any]) -> Problem:
+    """409: the table lacks something."""
+    faults = tuple(Fault("/genotype", f"its computation was never measured on {device}", key) for key in missing.keys)
+    detail = f"{len(faults)} entries are missing; measure them on {device} by POST /v1/profiles {json.dumps(body)}"
+    headers = {"Link": '</v1/profiles>; rel="related"'}
+    return Problem(409, "not-measured", "The lookup table lacks what this genotype computes", detail, faults, headers)

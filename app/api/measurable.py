@@ -1,0 +1,132 @@
+"""Profiles as they are asked for, made complete: every default chosen, everything checked to have a network."""
+
+from dataclasses import asdict, dataclass
+
+from app.api.answers import chosen_image, chosen_skeleton, refuse_giants
+from app.api.library import find_space
+from app.api.membership import given_rank
+from app.api.problems import relocated, unprocessable
+from app.api.schemas.profile import OperationBody, ProfileBody
+from app.api.services import Services
+from app.architecture import Graph, LoweringError, count, lower, lower_operation, macs
+from app.architecture.entries import entries
+from app.experiment import ProfiledOperation, ProfileRequest, SpaceVersion
+from app.space import ImageInput, SearchSpace, Skeleton, space_to_json
+
+MAX_MACS = 10**13  # of one pass over a batch: minutes on a processor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurable:
+    """A request that a worker can serve, and what it will measure."""
+
+    request: ProfileRequest
+    space: SearchSpace | None
+    operations: int  # distinct ones
+    architectures: int
+    entries: tuple[str, ...]
+
+    @property
+    def measurements(self) -> int:
+        """How many there will be."""
+        return (self.operations + self.architectures) * self.request.whole + len(self.entries)
+
+
+def measurable(services: Services, body: ProfileBody) -> Measurable:
+    """A profile, complete in itself. Raises where a part of it cannot be measured."""
+    if not (body.operations or body.genotypes or body.members):
+        raise unprocessable("", "nothing is to be measured: give operations, or genotypes or members of a space")
+    if not (body.whole or body.entries):
+        raise unprocessable("/whole", "nothing is to be measured: neither as a whole nor by entries", False, (True,))
+    graphs: list[tuple[Graph, bool]] = []
+    operations = tuple(dict.fromkeys(asked_operation(asked) for asked in body.operations))
+    for i, asked in enumerate(body.operations):
+        graphs.append((operation_graph(i, asked, body.batch_size), False))
+    space, skeleton, image, ranks = members_of(services, body)
+    if space is not None and skeleton is not None and image is not None:
+        for rank, place in ranks.items():
+            with relocated("/genotype", place):
+                graph = lower(space.grammar, skeleton, image, space.plan.read(space.plan.unrank(rank)))
+            affordable(graph, body.batch_size, place)
+            graphs.append((graph, True))
+    request = ProfileRequest(
+        operations=operations,
+        space=None if space is None else SpaceVersion(name=space.name, version=space.version, digest=space.digest),
+        document=None if space is None else space_to_json(space),
+        genotypes=() if space is None else tuple(space.plan.unrank(rank) for rank in ranks),
+        skeleton=skeleton,
+        input=image,
+        batch_size=body.batch_size,
+        precision=body.precision,
+        direction=body.direction,
+        whole=body.whole,
+        entries=body.entries,
+        rounds=body.rounds,
+        threads=body.threads,
+        device=body.device,
+    )
+    keys = dict.fromkeys(entry.key for graph, image in graphs for entry in entries(graph, image=image))
+    return Measurable(
+        request=request,
+        space=space,
+        operations=len(operations),
+        architectures=len(ranks),
+        entries=tuple(keys) if body.entries else (),
+    )
+
+
+def asked_operation(asked: OperationBody) -> ProfiledOperation:
+    """The domain's value."""
+    height, width = asked.size
+    return ProfiledOperation(
+        operation=asked.operation,
+        channels=asked.channels,
+        width=asked.width or asked.channels,
+        size=(height, width),
+        stride=asked.stride,
+        affine=asked.affine,
+    )
+
+
+def operation_graph(i: int, asked: OperationBody, batch_size: int) -> Graph:
+    """What an operation computes. Raises where nothing is known of it, or where it does not fit its place."""
+    place = f"/operations/{i}"
+    known = asked_operation(asked)
+    fields = {name: value for name, value in asdict(known).items() if name != "operation"}
+    try:
+        graph = lower_operation(known.operation, **fields)
+    except LoweringError as error:
+        raise unprocessable(f"{place}/operation", error.message, asked.operation, tuple(error.allowed)) from error
+    affordable(graph, batch_size, place)
+    return graph
+
+
+def members_of(
+    services: Services, body: ProfileBody
+) -> tuple[SearchSpace | None, Skeleton | None, ImageInput | None, dict[int, str]]:
+    """Space, skeleton, image and the places in the request by rank of what is asked of a space."""
+    if body.space is None:
+        if body.genotypes or body.members:
+            raise unprocessable("/space", "genotypes and members are of a space: name it")
+        return None, None, None, {}
+    space = find_space(services, body.space)
+    ranks: dict[int, str] = {}
+    for i, genotype in enumerate(body.genotypes):
+        ranks.setdefault(given_rank(space, genotype, body.format, f"/genotypes/{i}"), f"/genotypes/{i}")
+    for i, text in enumerate(body.members):
+        place, index = f"/members/{i}", int(text)
+        if index >= space.plan.size:
+            raise unprocessable(place, "no member has this rank", text, ("0", str(space.plan.size - 1)))
+        ranks.setdefault(given_rank(space, space.plan.unrank(index), pointer=place), place)
+    if not ranks:
+        raise unprocessable("/genotypes", f"give genotypes or members of {space.name}, or no space", [])
+    return space, chosen_skeleton(space, body.skeleton), chosen_image(space, body.input), ranks
+
+
+def affordable(graph: Graph, batch_size: int, place: str) -> None:
+    """Refuse what a worker would sit on for hours."""
+    work = macs(graph)
+    refuse_giants(count(graph), work)
+    if work * batch_size > MAX_MACS:
+        message = f"one pass over a batch of {batch_size} is {work * batch_size} MACs; at most {MAX_MACS} are measured"
+        raise unprocessable(place, message, work * batch_size, (MAX_MACS,))

@@ -1,0 +1,184 @@
+"""Profiles: what a worker measures of latency and memory, and the tables that this makes."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from app.api.answers import identity
+from app.api.cursors import read_cursor, write_cursor
+from app.api.dependencies import Cursor, IdempotencyKey, PageLimit, ServicesHere
+from app.api.measurable import measurable
+from app.api.problems import not_found
+from app.api.schemas.job import JobView
+from app.api.schemas.profile import (
+    DirectionName,
+    PrecisionName,
+    ProfileBody,
+    ProfileLinks,
+    ProfilePage,
+    ProfilePlanView,
+    ProfileView,
+    TableList,
+    TableView,
+    TargetName,
+)
+from app.api.services import LOCAL_OWNER, Services
+from app.api.submissions import DryRun, queue_for, submitted, written
+from app.api.views import shown_request
+from app.catalogue import LookupTable, Profile, ProfileQuery, profiles
+
+router = APIRouter(prefix="/v1", tags=["profiles"])
+
+CHUNK = 500  # rows of an export in memory at a time
+Text = Annotated[str | None, Query(max_length=200)]
+CSV: dict[int | str, dict[str, Any]] = {
+    200: {"description": "One line a measurement", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+
+
+@router.post(
+    "/profiles",
+    status_code=202,
+    response_model=JobView,
+    responses={200: {"model": ProfilePlanView, "description": "A dry run"}},
+)
+def start_profile(
+    services: ServicesHere, body: ProfileBody, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+) -> JSONResponse:
+    """Measure latency and peak memory of operations and architectures on a worker, and fill its lookup table."""
+    asked = measurable(services, body)
+    request = asked.request
+    if not dry_run:
+        return submitted(services, request, idempotency_key)
+    with services.database.transaction() as session:
+        queue, serving = queue_for(services, session, request.device)
+    view = ProfilePlanView(
+        kind="profile",
+        space=None if asked.space is None else identity(asked.space),
+        queue=queue,
+        workers=serving,
+        operations=asked.operations if request.whole else 0,
+        architectures=asked.architectures if request.whole else 0,
+        entries=list(asked.entries),
+        samples=asked.measurements * request.rounds,
+        request=shown_request(asdict(request)),
+    )
+    return written(view)
+
+
+def filters(
+    device: Annotated[Text, Query(description="Name of a device")] = None,
+    target: Annotated[TargetName | None, Query(description="What was measured")] = None,
+    operation: Annotated[Text, Query(description="Name of an operation, or of what an entry computes")] = None,
+    architecture: Annotated[Text, Query(description="Id of an architecture")] = None,
+    job: Annotated[UUID | None, Query(description="UUID of the job that measured")] = None,
+    direction: Annotated[DirectionName | None, Query(description="What a pass was")] = None,
+    precision: Annotated[PrecisionName | None, Query(description="Arithmetic")] = None,
+    batch_size: Annotated[int | None, Query(ge=1, le=1024, description="Samples in a batch")] = None,
+) -> ProfileQuery:
+    """The filters of the query string."""
+    return ProfileQuery(
+        viewer=LOCAL_OWNER,
+        device=device,
+        target=target,
+        operation=operation,
+        architecture_id=architecture,
+        job_id=job,
+        direction=direction,
+        precision=precision,
+        batch_size=batch_size,
+    )
+
+
+Filters = Annotated[ProfileQuery, Depends(filters)]
+
+
+@router.get("/profiles")
+def list_profiles(services: ServicesHere, wanted: Filters, limit: PageLimit = 50, cursor: Cursor = None) -> ProfilePage:
+    """Measurements, the newest first."""
+    scope = f"profiles {replace(wanted, limit=0)}"
+    after = None
+    if cursor is not None:
+        position = read_cursor(services.secret, scope, cursor)
+        after = datetime.fromisoformat(position["created_at"]), UUID(position["id"])
+    with services.database.transaction() as session:
+        found = profiles.query(session, replace(wanted, limit=limit + 1, after=after))
+    last = found[limit - 1] if len(found) > limit else None
+    place = None if last is None else {"created_at": last.created_at.isoformat(), "id": str(last.id)}
+    return ProfilePage(
+        items=[profile_view(row) for row in found[:limit]],
+        next=None if place is None else write_cursor(services.secret, scope, place),
+    )
+
+
+@router.get("/profiles.csv", response_class=StreamingResponse, responses=CSV)
+def export_profiles(services: ServicesHere, wanted: Filters) -> StreamingResponse:
+    """Every measurement that the filters leave as comma-separated values, the newest first; documents are JSON."""
+    headers = {"Content-Disposition": 'attachment; filename="profiles.csv"'}
+    return StreamingResponse(lines(services, wanted), media_type="text/csv", headers=headers)
+
+
+@router.get("/profiles/devices")
+def list_devices(
+    services: ServicesHere, device: Annotated[Text, Query(description="Only this device")] = None
+) -> TableList:
+    """The lookup tables there are: one a device, number of threads, version of torch and kind of pass."""
+    with services.database.transaction() as session:
+        found = profiles.lookup_tables(session, viewer=LOCAL_OWNER, device=device)
+    return TableList(items=[table_view(table) for table in found])
+
+
+@router.get("/profiles/{profile_id}")
+def get_profile(
+    services: ServicesHere, profile_id: Annotated[UUID, Path(description="UUID of the measurement")]
+) -> ProfileView:
+    """One measurement."""
+    with services.database.transaction() as session:
+        found = profiles.get(session, profile_id, viewer=LOCAL_OWNER)
+    if found is None:
+        raise not_found("measurement", profile_id)
+    return profile_view(found)
+
+
+def profile_view(row: Profile) -> ProfileView:
+    """A measurement as it travels."""
+    fields = {name: getattr(row, name) for name in ProfileView.model_fields if hasattr(row, name)}
+    architecture = None if row.architecture_id is None else f"/v1/architectures/{row.architecture_id}"
+    links = ProfileLinks(self=f"/v1/profiles/{row.id}", job=f"/v1/jobs/{row.job_id}", architecture=architecture)
+    return ProfileView.model_validate(fields | {"id": str(row.id), "unit": "ms", "links": links})
+
+
+def table_view(table: LookupTable) -> TableView:
+    """A lookup table as it travels."""
+    return TableView.model_validate(asdict(table))
+
+
+def lines(services: Services, wanted: ProfileQuery) -> Iterator[str]:
+    """The lines of an export, read in pages so that it may be long."""
+    names = [name for name in ProfileView.model_fields if name != "links"]
+    yield line(names)
+    after: tuple[datetime, UUID] | None = None
+    while True:
+        with services.database.transaction() as session:
+            found = profiles.query(session, replace(wanted, limit=CHUNK, after=after))
+        for row in found:
+            fields = profile_view(row).model_dump(mode="json")
+            yield line([json.dumps(v) if isinstance(v := fields[name], dict) else v for name in names])
+        if len(found) < CHUNK:
+            return
+        after = found[-1].created_at, found[-1].id
+
+
+def line(values: list[object] | list[str]) -> str:
+    """One line of comma-separated values. Text that a spreadsheet would take for a formula is marked as text."""
+    written = io.StringIO()
+    csv.writer(written).writerow([f"'{v}" if isinstance(v, str) and v[:1] in "=+-@" and v else v for v in values])
+    return written.getvalue()
