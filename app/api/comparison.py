@@ -8,7 +8,7 @@ from random import Random
 
 from fastapi import APIRouter
 
-from app.api.answers import Network, chosen_image, chosen_skeleton, network_cost
+from app.api.answers import chosen_image, chosen_skeleton, refuse_giants
 from app.api.dependencies import ServicesHere
 from app.api.library import find_space
 from app.api.problems import Problem, relocated
@@ -22,7 +22,7 @@ from app.api.schemas.comparison import (
 )
 from app.api.services import LOCAL_OWNER, Services
 from app.api.sizes import size_view, stored_counts
-from app.architecture import LoweringError, certain, judge_of, lower, tariff
+from app.architecture import LoweringError, judge_of, price_of
 from app.catalogue import EvaluationQuery, evaluations
 from app.space import ImageInput, SearchSpace, Skeleton, SpaceError
 from app.space.validity import valid_ranks
@@ -86,26 +86,24 @@ def priced_sample(
     """The costs of uniform valid members, as many as time allows."""
     if skeleton is None:
         return Priced((), "the space has no skeleton, and none was given")
-    started, costs = time.monotonic(), list[tuple[int, int]]()
+    started, costs, how = time.monotonic(), list[tuple[int, int]](), "each exactly"
     try:
         ranks, _ = valid_ranks(space, Random(question.seed), question.count, judge_of(space))
-        try:
-            prices = tariff(lower(space.grammar, skeleton, image))
-            how = "each by the tariff of the whole space"
-        except LoweringError:
-            prices, how = None, "each by its own network"
         for index in ranks:
             if costs and time.monotonic() - started > SECONDS:
                 how += f"; {len(costs)} of {question.count} in the {SECONDS:g} s that there are"
                 break
-            if prices is None:
-                total = network_cost(Network(space, space.digest, index, skeleton, image))
-                costs.append((total.params, total.macs))
-            else:
-                costs.append(prices.price(certain(space.plan.read(space.plan.unrank(index)))))
+            costs.append(told_price(space, skeleton, image, index))
     except (LoweringError, SpaceError, Problem) as error:
         return Priced((), str(error))
     return Priced(tuple(costs), how)
+
+
+def told_price(space: SearchSpace, skeleton: Skeleton, image: ImageInput, index: int) -> tuple[int, int]:
+    """(params, MACs) of a member, where numbers so large can be told."""
+    price = price_of(space, skeleton, image, index)
+    refuse_giants(price.params, price.macs)
+    return price.params, price.macs
 
 
 def column(priced: Priced, place: int) -> list[int]:

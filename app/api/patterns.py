@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.api.schemas.pattern import CaseForCells, CountedView, PatternList, PatternView
-from app.space.patterns import PATTERNS
+from app.space.patterns import PATTERNS, cell_saving
 
 router = APIRouter(prefix="/v1/patterns", tags=["reference"])
 
@@ -32,7 +32,7 @@ async def list_patterns(
         )
         for name, pattern in PATTERNS.items()
     ]
-    network, cell = operations**layers, operations**blocks
+    network, cell = cell_saving(operations, layers, blocks)
     case = CaseForCells(
         operations=operations,
         layers=layers,

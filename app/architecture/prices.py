@@ -91,15 +91,15 @@ class _Member:
 class _Table(Generic[T]):
     """What depends on some units alone."""
 
-    __slots__ = ("_few", "_known", "_make", "_units")
+    __slots__ = ("_known", "_make", "_units", "few")
 
     def __init__(self, units: tuple[int, ...], size: int, make: Callable[[list[int]], T]) -> None:
-        self._units, self._few, self._make = units, size <= _KEPT, make
+        self._units, self.few, self._make = units, size <= _KEPT, make
         self._known: dict[Any, T] = {}
 
     def at(self, member: _Member) -> T:
         """The entry of a member."""
-        if not self._few:
+        if not self.few:
             return self._make(member.answers)
         units = self._units
         key = member.digits[units[0]] if len(units) == 1 else tuple([member.digits[u] for u in units])
@@ -135,6 +135,11 @@ class Prices:
         self._tables: list[_Table[Ways]] = []
         self._joins: list[tuple[int, tuple[int, ...]]] = []  # (its table, its sources)
         self._last = self._longest(graph)
+
+    @property
+    def small(self) -> bool:
+        """Whether every table remembers its entries."""
+        return all(table.few for table in (*self._bills, *self._tables))
 
     def of(self, index: int) -> Price:
         """The price of the member of a rank."""
@@ -291,14 +296,21 @@ class _Pricing:
         """The price of a member; LoweringError where it has no network."""
         self._asked = asked = self._asked + 1  # compared as counted here, whatever another thread counts
         if asked == _MANY:
-            try:
-                self._list = Prices(space.plan.part, lower(space.grammar, skeleton, image))
-            except (LoweringError, GrammarError):
-                self._list = None  # too large as a whole, or some members have no network
+            self.make(space, skeleton, image)
         if self._list is not None:
             return self._list.of(index)
         total = cost(lower(space.grammar, skeleton, image, read(space.plan.part, index)))
         return Price(total.params, total.macs, total.activations, total.depth)
+
+    def make(self, space: SearchSpace, skeleton: Skeleton, image: ImageInput) -> Prices | None:
+        """The list, made now if it was not yet; None where there is none."""
+        if self._list is None and self._asked <= _MANY:
+            self._asked = _MANY + 1  # once: what cannot be made today cannot be made tomorrow
+            try:
+                self._list = Prices(space.plan.part, lower(space.grammar, skeleton, image))
+            except (LoweringError, GrammarError):
+                return None  # too large as a whole, or some members have no network
+        return self._list
 
 
 @lru_cache(maxsize=8)
@@ -309,3 +321,9 @@ def _pricing(digest: str, skeleton: Skeleton, image: ImageInput) -> _Pricing:
 def price_of(space: SearchSpace, skeleton: Skeleton, image: ImageInput, index: int) -> Price:
     """What the member of a rank costs; LoweringError where it has no network on this skeleton and image."""
     return _pricing(space.digest, skeleton, image).of(space, skeleton, image, index)
+
+
+def priced_quickly(space: SearchSpace, skeleton: Skeleton, image: ImageInput) -> bool:
+    """Whether prices are looked up in small tables, so that thousands of members can be asked about."""
+    found = _pricing(space.digest, skeleton, image).make(space, skeleton, image)
+    return found is not None and found.small

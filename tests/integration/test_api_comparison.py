@@ -42,7 +42,7 @@ def test_sizes_and_costs_of_uniform_samples(api: TestClient) -> None:
             assert sum(side[name]["histogram"]) == side[name]["count"] == 60
         lowest = sum(number < edges[1] for number in numbers)
         assert view["histogram"][0] == lowest
-    assert first["priced"] == second["priced"] == "each by the tariff of the whole space"
+    assert first["priced"] == second["priced"] == "each exactly"
     assert compare(api, **body, bins=6) == found
     assert compare(api, **body | {"seed": 6}, bins=6) != found
 
