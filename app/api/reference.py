@@ -7,6 +7,8 @@ from fastapi import APIRouter, Query
 
 from app.api.schemas.recipe import RecipeList, RecipeView
 from app.api.schemas.reference import (
+    CombinatorList,
+    CombinatorView,
     DatasetList,
     DatasetView,
     OperationList,
@@ -16,6 +18,7 @@ from app.api.schemas.reference import (
     StrategyView,
 )
 from app.architecture import OPERATIONS
+from app.architecture.lower.combinators import COMBINATORS
 from app.architecture.vocabulary import BETWEEN_LEVELS
 from app.experiment import DATASETS, SEARCH_RECIPES, TRAINING_RECIPES, Dataset, Recipe, SearchRecipe, recipe_digest
 
@@ -80,6 +83,15 @@ async def list_operations(
     """The vocabulary: what the operations in genotypes are, and what they cost."""
     found = [o for _, o in sorted({**OPERATIONS, **BETWEEN_LEVELS}.items()) if domain in (None, o.domain)]
     return OperationList(items=[OperationView.model_validate(o, from_attributes=True) for o in found])
+
+
+@router.get("/combinators")
+async def list_combinators(
+    family: Annotated[str | None, Query(max_length=64, description="Only records of this family of skeletons")] = None,
+) -> CombinatorList:
+    """The records that a space's document may build, with their fields: what lowering gives a meaning to."""
+    found = [c for c in COMBINATORS if family in (None, c.family)]
+    return CombinatorList(items=[CombinatorView.model_validate(c, from_attributes=True) for c in found])
 
 
 @router.get("/strategies")

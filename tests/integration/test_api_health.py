@@ -14,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.api import documentation
+from app.architecture.lower.combinators import COMBINATORS
 from app.main import create_app
 from app.settings import Settings
 
@@ -57,6 +58,14 @@ def test_what_is_fixed_in_a_release_is_listed(api: TestClient) -> None:
     domain = operations["sep_conv_3x3"]["domain"]
     assert api.get("/v1/operations", params={"domain": domain}).json()["items"]
     assert api.get("/v1/operations", params={"domain": "nowhere"}).json()["items"] == []
+
+
+def test_the_records_that_documents_may_build_are_published(api: TestClient) -> None:
+    items = api.get("/v1/combinators").json()["items"]
+    assert {(item["builds"], item["family"]) for item in items} == {(c.builds, c.family) for c in COMBINATORS}
+    free = {item["builds"]: item for item in api.get("/v1/combinators", params={"family": "free"}).json()["items"]}
+    assert [name for name, item in free.items() if item["root"]] == ["free"]
+    assert {"name": "inner", "holds": "a term", "required": True} in free["residual"]["fields"]
     digits = next(item for item in api.get("/v1/datasets").json()["items"] if item["name"] == "digits")
     assert digits["input"] == {"channels": 1, "height": 8, "width": 8}
     assert sum(digits["splits"].values()) == 1797

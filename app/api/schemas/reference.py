@@ -26,6 +26,32 @@ class OperationList(Output):
     items: list[OperationView] = Field(description="The operations, by name")
 
 
+class CombinatorFieldView(Output):
+    """A field of a record."""
+
+    name: str = Field(
+        description="Its name; `node*` stands for node1, node2, ..., `i->j` for 0->1, 0->2, ..., `*` alone for any name"
+    )
+    holds: str = Field(description="What it holds")
+    required: bool = Field(description="Whether it must be there")
+
+
+class CombinatorView(Output):
+    """A record that a document may build."""
+
+    builds: str = Field(description="The name that the record builds")
+    family: str = Field(description="Family of the skeletons in which it stands")
+    root: bool = Field(description="Whether a space may start with it")
+    meaning: str = Field(description="What becomes of its fields")
+    fields: list[CombinatorFieldView] = Field(description="Its fields")
+
+
+class CombinatorList(Output):
+    """What networks are put together from."""
+
+    items: list[CombinatorView] = Field(description="The records, by family")
+
+
 class ParameterView(Output):
     """A parameter of a strategy."""
 
