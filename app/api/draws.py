@@ -1,6 +1,5 @@
 """Ranks drawn from a space one by one, each kept or rejected; the share that was kept is part of the answer."""
 
-from collections.abc import Callable
 from random import Random
 
 from app.api.problems import unprocessable
@@ -9,27 +8,15 @@ from app.space import SearchSpace, representatives
 from app.space.constraints import valid
 from app.space.derived import derived
 from app.space.errors import Unmet, Unreadable
-from app.space.validity import Judge, valid_ranks
+from app.space.validity import Judge, kept_ranks, valid_ranks
 
 TRIES = 20_000  # draws, before a sampler that rejects most of them gives up
 LEAST = 0.02  # share of draws kept, below which it does
-CHUNK = 256
 
 
-def kept_ranks(draws: Callable[[int], list[int]], keep: Judge, count: int) -> tuple[list[int], float]:
-    """The first so many ranks drawn that are kept, and their share of the draws; Unmet where they are too few."""
-    kept: list[int] = []
-    tried = 0
-    while len(kept) < count:
-        if tried >= TRIES and len(kept) < LEAST * tried:
-            raise Unmet(tried, len(kept))
-        for index in draws(min(CHUNK, 2 * count)):
-            if len(kept) == count:
-                break
-            tried += 1
-            if keep(index):
-                kept.append(index)
-    return kept, len(kept) / max(tried, 1)
+def too_few(tried: int, kept: int) -> bool:
+    """Whether a sampler rejects so much that it gives up."""
+    return tried >= TRIES and kept < LEAST * tried
 
 
 def class_ranks(space: SearchSpace, rng: Random, count: int, equivalence: str | None) -> tuple[list[int], float]:
@@ -58,7 +45,9 @@ def some_rank(space: SearchSpace) -> int | None:
 def choice_ranks(space: SearchSpace, rng: Random, count: int) -> tuple[list[int], float]:
     """Ranks of members whose decisions are drawn one by one, the valid ones."""
     plan = space.plan
-    return kept_ranks(lambda n: [plan.rank(plan.sample_per_choice(rng)) for _ in range(n)], valid_judge(space), count)
+    return kept_ranks(
+        lambda n: [plan.rank(plan.sample_per_choice(rng)) for _ in range(n)], valid_judge(space), count, too_few
+    )
 
 
 def valid_judge(space: SearchSpace) -> Judge:

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from app.api.answers import identity, indexed
-from app.api.draws import kept_ranks, some_rank, valid_judge
+from app.api.draws import some_rank, too_few, valid_judge
 from app.api.membership import given_rank, named_format
 from app.api.problems import unprocessable
 from app.api.schemas.variation import (
@@ -27,6 +27,7 @@ from app.architecture.formats import write_format
 from app.space import Edit, SearchSpace, SpaceError
 from app.space.derived import derived
 from app.space.encodings import Column, columns, one_hot, ways
+from app.space.validity import kept_ranks
 from app.space.wiring import Wiring, wirings
 
 
@@ -38,6 +39,7 @@ def mutation(space: SearchSpace, question: MutationQuestion) -> MutationView:
         lambda n: [space.plan.rank(mutant) for mutant in space.plan.mutate(rng, genotype, n)],
         valid_judge(space),
         question.count,
+        too_few,
     )
     return MutationView(
         space=identity(space),
@@ -55,6 +57,7 @@ def crossover(space: SearchSpace, question: CrossoverQuestion) -> CrossoverView:
         lambda n: [space.plan.rank(child) for child in space.plan.crossover(rng, one, other, n)],
         valid_judge(space),
         question.count,
+        too_few,
     )
     return CrossoverView(
         space=identity(space),

@@ -11,10 +11,9 @@ from random import Random
 from app.space.classes import STRUCTURAL, Reading, canonical_rank, default_reading, reading_of
 from app.space.constraints import valid
 from app.space.document import SearchSpace
-from app.space.errors import Unmet, Unreadable
-from app.space.validity import JUDGED, TRIES, Judge, Sample, valid_ranks
+from app.space.errors import Unreadable
+from app.space.validity import JUDGED, TRIES, Judge, Sample, kept_ranks, valid_ranks
 
-_CHUNK = 256  # members drawn at a time
 _MOST = 200_000  # draws that a whole sample may take; some seconds
 
 
@@ -42,18 +41,7 @@ def class_ranks(
         found = reading.labelled(space, rng, n) if reading.labelled is not None else None
         return valid_ranks(space, rng, n, judge)[0] if found is None else found
 
-    kept: list[int] = []
-    tried = 0
-    while len(kept) < count:
-        if tried >= most and count * tried > _MOST * len(kept):
-            raise Unmet(tried, len(kept))
-        for index in draws(min(_CHUNK, 2 * count)):
-            if len(kept) == count:
-                break
-            tried += 1
-            if stands(index):
-                kept.append(index)
-    return kept, len(kept) / max(tried, 1)
+    return kept_ranks(draws, stands, count, lambda tried, kept: tried >= most and count * tried > _MOST * kept)
 
 
 def stands_for_class(space: SearchSpace, reading: Reading, judge: Judge | None = None) -> Judge:

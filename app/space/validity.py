@@ -23,6 +23,7 @@ from app.space.errors import Fault, Unmet
 
 TRIES = 20_000  # members that are drawn or looked at in vain, one after another, before that is said
 JUDGED = 1_000  # the same where a judge is asked about each: a price takes milliseconds
+_CHUNK = 256  # members drawn at a time
 _AROUND = 2_000  # neighbours whose own neighbours are looked at
 Judge = Callable[[int], bool]
 
@@ -84,6 +85,27 @@ def valid_ranks(space: SearchSpace, rng: Random, count: int, judge: Judge | None
                 raise Unmet(tried, len(kept))
         found = []
     return kept, count / max(tried, 1) if count else 1.0
+
+
+def kept_ranks(
+    draws: Callable[[int], list[int]], keep: Judge, count: int, hopeless: Callable[[int, int], bool]
+) -> tuple[list[int], float]:
+    """The first so many of the ranks drawn that are kept, and their share of the draws.
+
+    Unmet once it is hopeless to go on after so many draws of which so many were kept.
+    """
+    kept: list[int] = []
+    tried = 0
+    while len(kept) < count:
+        if hopeless(tried, len(kept)):
+            raise Unmet(tried, len(kept))
+        for index in draws(min(_CHUNK, 2 * count)):
+            if len(kept) == count:
+                break
+            tried += 1
+            if keep(index):
+                kept.append(index)
+    return kept, len(kept) / max(tried, 1)
 
 
 def _both(first: Judge, second: Judge | None) -> Judge:

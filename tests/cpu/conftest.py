@@ -1,10 +1,11 @@
-"""A `Progress` that remembers everything in memory and on one folder, for tests that need no database."""
+"""What tests on the CPU share: a `Progress` that remembers everything in memory and on one folder, and exact numbers."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import torch
 
 from workers.progress import Resume, StopReason
 
@@ -91,3 +92,15 @@ class MemoryProgress:
 def memory_progress() -> type[MemoryProgress]:
     """The class itself: test modules cannot import each other."""
     return MemoryProgress
+
+
+@pytest.fixture
+def exactly() -> Iterator[None]:
+    """Float64 on one thread, from one seed."""
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+    torch.set_default_dtype(dtype)

@@ -1,6 +1,5 @@
 """Deformable convolutions and resizing against their definitions, in float64."""
 
-from collections.abc import Iterator
 from math import floor
 from random import Random
 
@@ -14,14 +13,7 @@ from workers.network import Network, key
 from workers.primitives.deformable import DeformableConv
 from workers.primitives.resizing import Resize
 
-
-@pytest.fixture(autouse=True)
-def exactly() -> Iterator[None]:
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(dtype)
+pytestmark = pytest.mark.usefixtures("exactly")
 
 
 def sample(x: Tensor, row: float, column: float) -> Tensor:

@@ -1,7 +1,5 @@
 """Mobile blocks against plain torch, and the small skeletons of the mobile spaces on grey digits."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,16 +10,7 @@ from app.space import Grammar, ImageInput, MobileSkeleton, SearchSpace, record
 from app.space.zoo import fbnet, mnasnet, mobilenet_ofa, nasbench_macro, proxylessnas
 from workers.network import Network
 
-
-@pytest.fixture(autouse=True)
-def exactly() -> Iterator[None]:
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(dtype)
+pytestmark = pytest.mark.usefixtures("exactly")
 
 
 def of_one(op: str, width: int, inputs: int = 1, **attrs: object) -> Graph:

@@ -3,7 +3,6 @@
 import copy
 import io
 import pickle
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -22,15 +21,7 @@ SEARCH = CellSkeleton(channels=2, num_cells=2, affine=False, norm_after_pool=Tru
 OPERATIONS = ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3")
 
 
-@pytest.fixture(autouse=True)
-def exactly() -> Iterator[None]:
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(dtype)
+pytestmark = pytest.mark.usefixtures("exactly")
 
 
 def supernet() -> Graph:

@@ -1,6 +1,5 @@
 """Graphs with some edges decided: networks between a supernet and an architecture compute what either does."""
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -21,14 +20,7 @@ CASES: dict[str, tuple[SearchSpace, Skeleton, int]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def exactly() -> Iterator[None]:
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(dtype)
+pytestmark = pytest.mark.usefixtures("exactly")
 
 
 def jittered(network: Network) -> Network:

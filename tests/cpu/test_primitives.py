@@ -1,7 +1,6 @@
 """Primitives against torch's own and against what the graph says of them: parameters, MACs, shapes."""
 
 import copy
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -24,16 +23,7 @@ from app.architecture.vocabulary import Place
 from workers.network import Network
 from workers.primitives import PRIMITIVES, BatchNorm, Shift, Zero, drop_path, weighted_sum
 
-
-@pytest.fixture(autouse=True)
-def exactly() -> Iterator[None]:
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(dtype)
+pytestmark = pytest.mark.usefixtures("exactly")
 
 
 class Counter:

@@ -1,6 +1,5 @@
 """Attention, sequences and recurrent cells against torch's own modules and against their formulas, written out."""
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -30,16 +29,7 @@ from workers.network import Network
 from workers.primitives import LayerNorm
 from workers.primitives.attention import Attention, LinearAttention
 
-
-@pytest.fixture(autouse=True)
-def exactly() -> Iterator[None]:
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(dtype)
+pytestmark = pytest.mark.usefixtures("exactly")
 
 
 def jittered(module: nn.Module) -> nn.Module:

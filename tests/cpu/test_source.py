@@ -4,7 +4,6 @@ import ast
 import contextlib
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
@@ -41,15 +40,7 @@ DIGITS = ImageInput(channels=1, height=8, width=8)
 COLUMNS = 120
 
 
-@pytest.fixture(autouse=True)
-def exactly() -> Iterator[None]:
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(dtype)
+pytestmark = pytest.mark.usefixtures("exactly")
 
 
 def module(source: str) -> ModuleType:
