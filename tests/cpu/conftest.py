@@ -1,4 +1,4 @@
-"""What tests on the CPU share: a `Progress` that remembers everything in memory and on one folder, and exact numbers."""
+"""What tests on the CPU share: a `Progress` that remembers everything, without a database, and exact numbers."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
