@@ -23,6 +23,7 @@ from app.api import (
     jobs,
     latencies,
     members,
+    networks,
     patterns,
     profiles,
     reference,
@@ -47,6 +48,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 ROUTERS = (  # routes are tried in this order: what is asked most comes first
     counts.router,
     genotypes.router,
+    networks.router,
     spaces.router,
     members.router,
     comparison.router,

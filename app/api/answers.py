@@ -2,8 +2,6 @@
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from itertools import islice
 
 from app.api.draws import choice_ranks, class_ranks, valid_judge
@@ -12,10 +10,6 @@ from app.api.problems import fault_view, listed, located, unprocessable
 from app.api.schemas.genotype import (
     CanonicalQuestion,
     CanonicalView,
-    CostQuestion,
-    CostView,
-    DrawingView,
-    DrawQuestion,
     GenotypeQuestion,
     IndexedGenotype,
     MemberLinks,
@@ -23,14 +17,13 @@ from app.api.schemas.genotype import (
     MemberView,
     NeighbourQuestion,
     NeighbourView,
-    NodeCostView,
     SampleQuestion,
     SampleView,
     ValidationView,
 )
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import DecisionsView, DecisionView, NodeInputs, SpaceIdentity
-from app.architecture import Cost, LoweringError, cost, count, draw_svg, draw_text, judge_of, lower, macs, price_of
+from app.architecture import judge_of
 from app.architecture.formats import JSON
 from app.space import Decision, Genotype, ImageInput, SearchSpace, Skeleton
 from app.space.classes import canonical_rank, default_reading, reading_of
@@ -202,87 +195,3 @@ def named_equivalence(space: SearchSpace, name: str | None) -> str | None:
             return reading_of(space, name).equivalence
     reading = default_reading(space)
     return None if reading is None else reading.equivalence
-
-
-def costs(space: SearchSpace, question: CostQuestion) -> CostView:
-    """What a genotype costs on a skeleton."""
-    index = given_rank(space, question.genotype, question.format)
-    skeleton, image = chosen_skeleton(space, question.skeleton), chosen_image(space, question.input)
-    if question.by_node:
-        total = network_cost(Network(space, space.digest, index, skeleton, image))
-        nodes = total.by_node
-    else:
-        total, nodes = price_of(space, skeleton, image, index), ()
-        refuse_giants(total.params, total.macs)
-    return CostView(
-        space=identity(space),
-        index=str(index),
-        skeleton=asdict(skeleton),
-        input=asdict(image),
-        params=total.params,
-        macs=total.macs,
-        activations=total.activations,
-        depth=total.depth,
-        by_node=[
-            NodeCostView(name=n.name, op=n.op, params=n.params, macs=n.macs, activations=n.activations) for n in nodes
-        ],
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A member on a skeleton. The space itself takes no part in comparisons: its digest does."""
-
-    space: SearchSpace = field(compare=False)
-    digest: str
-    index: int
-    skeleton: Skeleton
-    image: ImageInput
-
-
-@lru_cache(maxsize=64)
-def network_cost(network: Network) -> Cost:
-    """The cost of a member; the last few are remembered, for questions come in threes: cost, drawing, dry run."""
-    space = network.space
-    genotype = space.plan.unrank(network.index)
-    total = cost(lower(space.grammar, network.skeleton, network.image, space.plan.read(genotype)))
-    refuse_giants(total.params, total.macs)
-    return total
-
-
-def refuse_giants(params: int, work: int) -> None:
-    """Costs travel as JSON numbers: what cannot, no machine could run either."""
-    if max(params, work) >= 2**53:
-        message = f"the network has {params} params and {work} MACs; at most 2^53 of each can be told"
-        raise LoweringError("/skeleton", message)
-
-
-@dataclass(frozen=True, slots=True)
-class Supernet:
-    """A space on a skeleton, nothing decided."""
-
-    space: SearchSpace = field(compare=False)
-    digest: str
-    skeleton: Skeleton
-    image: ImageInput
-
-
-@lru_cache(maxsize=64)
-def supernet_cost(supernet: Supernet) -> tuple[int, int]:
-    """(params, MACs of one image) of a supernet, every option computed."""
-    graph = lower(supernet.space.grammar, supernet.skeleton, supernet.image)
-    params, work = count(graph), macs(graph)
-    refuse_giants(params, work)
-    return params, work
-
-
-def drawing(space: SearchSpace, question: DrawQuestion) -> DrawingView:
-    """The drawing of a genotype: its cells, and the network where a skeleton is given."""
-    index = given_rank(space, question.genotype, question.format)
-    genotype = space.plan.unrank(index)
-    if question.form == "text":
-        drawn = draw_text(space, genotype)
-    else:
-        skeleton = None if question.skeleton is None else chosen_skeleton(space, question.skeleton)
-        drawn = draw_svg(space, genotype, skeleton, chosen_image(space, question.input))
-    return DrawingView(space=identity(space), index=str(index), form=question.form, drawing=drawn)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from app.api.answers import Network, chosen_image, chosen_skeleton, identity, network_cost
+from app.api.answers import chosen_image, chosen_skeleton, identity
+from app.api.costs import Network, network_cost
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
 from app.api.drawings import SVG, svg_response
 from app.api.evaluations import evaluation_page

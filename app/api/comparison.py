@@ -8,7 +8,8 @@ from random import Random
 
 from fastapi import APIRouter
 
-from app.api.answers import chosen_image, chosen_skeleton, refuse_giants
+from app.api.answers import chosen_image, chosen_skeleton
+from app.api.costs import refuse_giants
 from app.api.dependencies import ServicesHere
 from app.api.library import find_space
 from app.api.problems import Problem, relocated

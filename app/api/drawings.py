@@ -1,10 +1,14 @@
-"""Drawings as responses."""
+"""Drawings of members, and drawings as responses."""
 
 from typing import Any
 
 from fastapi import Response
 
-from app.api.schemas.genotype import DrawingView
+from app.api.answers import chosen_image, chosen_skeleton, identity
+from app.api.membership import given_rank
+from app.api.schemas.drawing import DrawingView, DrawQuestion
+from app.architecture import draw_svg, draw_text
+from app.space import SearchSpace
 
 SVG_MEDIA_TYPE = "image/svg+xml"
 TEXT_MEDIA_TYPE = "text/plain"
@@ -32,3 +36,15 @@ def svg_response(svg: str) -> Response:
 def drawing_response(view: DrawingView) -> Response:
     """A picture or lines of characters."""
     return svg_response(view.drawing) if view.form == "svg" else Response(view.drawing, media_type=TEXT_MEDIA_TYPE)
+
+
+def drawing(space: SearchSpace, question: DrawQuestion) -> DrawingView:
+    """The drawing of a genotype: its cells, and the network where a skeleton is given."""
+    index = given_rank(space, question.genotype, question.format)
+    genotype = space.plan.unrank(index)
+    if question.form == "text":
+        drawn = draw_text(space, genotype)
+    else:
+        skeleton = None if question.skeleton is None else chosen_skeleton(space, question.skeleton)
+        drawn = draw_svg(space, genotype, skeleton, chosen_image(space, question.input))
+    return DrawingView(space=identity(space), index=str(index), form=question.form, drawing=drawn)

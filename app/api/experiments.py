@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from app.api.answers import Network, Supernet, chosen_skeleton, network_cost, supernet_cost
+from app.api.answers import chosen_skeleton
+from app.api.costs import Network, Supernet, network_cost, supernet_cost
 from app.api.draws import some_rank
 from app.api.membership import given_rank
 from app.api.problems import relocated, unprocessable

@@ -2,17 +2,14 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.answers import canonical_form, costs, drawing, neighbours, validation
+from app.api.answers import canonical_form, neighbours, validation
 from app.api.dependencies import AnsweringHere, BatchingHere, SpaceHere, SpaceName, answering_at
-from app.api.drawings import DRAWINGS, drawing_response
 from app.api.schemas.batch import (
     BatchView,
     CanonicalBatch,
     ConversionBatch,
-    CostBatch,
     CrossoverBatch,
     DifferenceBatch,
-    DrawBatch,
     EncodingBatch,
     MutationBatch,
     NeighbourBatch,
@@ -21,10 +18,6 @@ from app.api.schemas.batch import (
 from app.api.schemas.genotype import (
     CanonicalQuestion,
     CanonicalView,
-    CostQuestion,
-    CostView,
-    DrawingView,
-    DrawQuestion,
     GenotypeQuestion,
     NeighbourQuestion,
     NeighbourView,
@@ -123,30 +116,6 @@ async def find_canonical(answering: AnsweringHere, question: CanonicalQuestion) 
 async def canonical_batch(asked: BatchingHere, batch: CanonicalBatch) -> Response:
     """Canonical forms of up to 200 members, in order."""
     return await asked(batch.items, canonical_form)
-
-
-@router.post("/cost")
-def find_cost(space: SpaceHere, question: CostQuestion) -> CostView:
-    """Exact parameters, multiply-adds and activations of a member on a skeleton, in all and by node."""
-    return costs(space, question)
-
-
-@router.post("/cost/batch", response_model=BatchView[CostView])
-async def cost_batch(asked: BatchingHere, batch: CostBatch) -> Response:
-    """Costs of up to 50 members, in order."""
-    return await asked(batch.items, costs)
-
-
-@router.post("/draw", response_class=Response, responses=DRAWINGS)
-def draw(space: SpaceHere, question: DrawQuestion) -> Response:
-    """A member's cells as SVG, and its network where a skeleton is given; or as text."""
-    return drawing_response(drawing(space, question))
-
-
-@router.post("/draw/batch", response_model=BatchView[DrawingView])
-async def draw_batch(asked: BatchingHere, batch: DrawBatch) -> Response:
-    """Drawings of up to 20 members, in order."""
-    return await asked(batch.items, drawing)
 
 
 @router.post("/encode")

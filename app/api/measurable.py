@@ -2,7 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
-from app.api.answers import chosen_image, chosen_skeleton, refuse_giants
+from app.api.answers import chosen_image, chosen_skeleton
+from app.api.costs import refuse_giants
 from app.api.library import find_space
 from app.api.membership import given_rank
 from app.api.problems import relocated, unprocessable

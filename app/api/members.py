@@ -4,16 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.answers import canonical_form, costs, drawing, member, member_page, sample
+from app.api.answers import canonical_form, member, member_page, sample
+from app.api.costs import costs
 from app.api.dependencies import MAX_INDEX_DIGITS, AnsweringHere, IndexHere, Lasting, PageLimit, SpaceHere
-from app.api.drawings import SVG, drawing_response
+from app.api.drawings import SVG, drawing, drawing_response
 from app.api.problems import unprocessable
+from app.api.schemas.cost import CostQuestion, CostView
+from app.api.schemas.drawing import DrawQuestion
 from app.api.schemas.genotype import (
     CanonicalQuestion,
     CanonicalView,
-    CostQuestion,
-    CostView,
-    DrawQuestion,
     MemberPage,
     MemberView,
     SampleQuestion,

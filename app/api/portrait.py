@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from app.api.answers import Network, Supernet, chosen_skeleton, network_cost, supernet_cost
+from app.api.answers import chosen_skeleton
+from app.api.costs import Network, Supernet, network_cost, supernet_cost
 from app.api.draws import some_rank
 from app.api.problems import Problem
 from app.api.schemas.space import Ability, FormatView, Origin, SpaceLinks, SpaceSummary, SpaceView, VisibilityName

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from app.api.answers import Network
+from app.api.costs import Network
 from app.api.dependencies import IdempotencyKey, ServicesHere
 from app.api.experiments import planned_training, training_request
 from app.api.library import find_space

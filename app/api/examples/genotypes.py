@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from app.api.answers import canonical_form, costs, neighbours, validation
+from app.api.answers import canonical_form, neighbours, validation
 from app.api.batches import in_order
+from app.api.costs import costs
 from app.api.examples.example import BROKEN, DARTS, DARTS_V2, REQUEST_ID, TINY, Example, Json, question, refused
-from app.api.schemas.genotype import CanonicalQuestion, CostQuestion, GenotypeQuestion, NeighbourQuestion
+from app.api.schemas.cost import CostQuestion
+from app.api.schemas.genotype import CanonicalQuestion, GenotypeQuestion, NeighbourQuestion
 from app.api.schemas.model import Output
 
 

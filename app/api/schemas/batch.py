@@ -4,10 +4,10 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import Field
 
+from app.api.schemas.cost import CostQuestion
+from app.api.schemas.drawing import DrawQuestion
 from app.api.schemas.genotype import (
     CanonicalQuestion,
-    CostQuestion,
-    DrawQuestion,
     GenotypeQuestion,
     NeighbourQuestion,
 )

@@ -1,0 +1,82 @@
+"""What networks cost: members and supernets on a skeleton. Pure questions; domain errors pass through."""
+
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+
+from app.api.answers import chosen_image, chosen_skeleton, identity
+from app.api.membership import given_rank
+from app.api.schemas.cost import CostQuestion, CostView, NodeCostView
+from app.architecture import Cost, LoweringError, cost, count, lower, macs, price_of
+from app.space import ImageInput, SearchSpace, Skeleton
+
+
+def costs(space: SearchSpace, question: CostQuestion) -> CostView:
+    """What a genotype costs on a skeleton."""
+    index = given_rank(space, question.genotype, question.format)
+    skeleton, image = chosen_skeleton(space, question.skeleton), chosen_image(space, question.input)
+    if question.by_node:
+        total = network_cost(Network(space, space.digest, index, skeleton, image))
+        nodes = total.by_node
+    else:
+        total, nodes = price_of(space, skeleton, image, index), ()
+        refuse_giants(total.params, total.macs)
+    return CostView(
+        space=identity(space),
+        index=str(index),
+        skeleton=asdict(skeleton),
+        input=asdict(image),
+        params=total.params,
+        macs=total.macs,
+        activations=total.activations,
+        depth=total.depth,
+        by_node=[
+            NodeCostView(name=n.name, op=n.op, params=n.params, macs=n.macs, activations=n.activations) for n in nodes
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A member on a skeleton. The space itself takes no part in comparisons: its digest does."""
+
+    space: SearchSpace = field(compare=False)
+    digest: str
+    index: int
+    skeleton: Skeleton
+    image: ImageInput
+
+
+@lru_cache(maxsize=64)
+def network_cost(network: Network) -> Cost:
+    """The cost of a member; the last few are remembered, for questions come in threes: cost, drawing, dry run."""
+    space = network.space
+    genotype = space.plan.unrank(network.index)
+    total = cost(lower(space.grammar, network.skeleton, network.image, space.plan.read(genotype)))
+    refuse_giants(total.params, total.macs)
+    return total
+
+
+def refuse_giants(params: int, work: int) -> None:
+    """Costs travel as JSON numbers: what cannot, no machine could run either."""
+    if max(params, work) >= 2**53:
+        message = f"the network has {params} params and {work} MACs; at most 2^53 of each can be told"
+        raise LoweringError("/skeleton", message)
+
+
+@dataclass(frozen=True, slots=True)
+class Supernet:
+    """A space on a skeleton, nothing decided."""
+
+    space: SearchSpace = field(compare=False)
+    digest: str
+    skeleton: Skeleton
+    image: ImageInput
+
+
+@lru_cache(maxsize=64)
+def supernet_cost(supernet: Supernet) -> tuple[int, int]:
+    """(params, MACs of one image) of a supernet, every option computed."""
+    graph = lower(supernet.space.grammar, supernet.skeleton, supernet.image)
+    params, work = count(graph), macs(graph)
+    refuse_giants(params, work)
+    return params, work
