@@ -42,7 +42,7 @@ the sum of guard times term is the mixture.
 Extents: (height, width) of maps, (length,) of a sequence of tokens, () of a vector.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
@@ -265,18 +265,23 @@ class Tariff:
 def tariff(graph: Graph) -> Tariff:
     """The costs of all nodes, those under one guard added up."""
     bill: dict[Guard, list[int]] = {}
+    for _, g, n, m, a in charges(graph):
+        total = bill.setdefault(g, [0, 0, 0])
+        total[0], total[1], total[2] = total[0] + n, total[1] + m, total[2] + a
+    return Tariff(tuple((g, n, m, a) for g, (n, m, a) in bill.items() if g is not FALSE))
+
+
+def charges(graph: Graph) -> Iterator[tuple[str, Guard, int, int, int]]:
+    """(node, when, params, MACs, activations): what each block of each tensor costs, and each stretch of an output."""
     for name, there in presence(graph).items():
         node = graph.nodes[name]
         own, places = node.op != "tied_linear", prod(node.size) if node.op in MAPS else 0
         for key, axes in tensors(graph, node).items():
             for block in product(*(axis.segments for axis in axes)):
-                total = bill.setdefault(all_of(there, *(g for _, g in block)), [0, 0, 0])
                 n = prod(extent for extent, _ in block)
-                total[0] += n * own
-                total[1] += n * places * (key == "weight")
+                yield name, all_of(there, *(g for _, g in block)), n * own, n * places * (key == "weight"), 0
         for extent, g in node.axis.segments if places else ():
-            bill.setdefault(all_of(there, g), [0, 0, 0])[2] += extent * places
-    return Tariff(tuple((g, n, m, a) for g, (n, m, a) in bill.items() if g is not FALSE))
+            yield name, all_of(there, g), 0, 0, extent * places
 
 
 def price(graph: Graph, weight: Weight) -> tuple[Any, Any]:
