@@ -1,12 +1,13 @@
 """What networks cost: members and supernets on a skeleton. Pure questions; domain errors pass through."""
 
-from dataclasses import asdict, dataclass, field
+import dataclasses
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from app.api.answers import chosen_image, chosen_skeleton, identity
 from app.api.membership import given_rank
-from app.api.schemas.cost import CostQuestion, CostView, NodeCostView
-from app.architecture import Cost, LoweringError, cost, count, lower, macs, price_of
+from app.api.schemas.cost import CostQuestion, CostView, NodeCostView, ReceptiveFieldView
+from app.architecture import Cost, LoweringError, NodeCost, ReceptiveField, cost, count, lower, macs, price_of
 from app.space import ImageInput, SearchSpace, Skeleton
 
 
@@ -14,11 +15,15 @@ def costs(space: SearchSpace, question: CostQuestion) -> CostView:
     """What a genotype costs on a skeleton."""
     index = given_rank(space, question.genotype, question.format)
     skeleton, image = chosen_skeleton(space, question.skeleton), chosen_image(space, question.input)
-    if question.by_node:
+    nodes: tuple[NodeCost, ...] = ()
+    field: ReceptiveFieldView | None = None
+    wanted = question.by_node if question.receptive_field is None else question.receptive_field
+    if question.by_node or wanted:
         total = network_cost(Network(space, space.digest, index, skeleton, image))
-        nodes = total.by_node
+        nodes = total.by_node if question.by_node else ()
+        field = field_view(total.receptive_field, image) if wanted else None
     else:
-        total, nodes = price_of(space, skeleton, image, index), ()
+        total = price_of(space, skeleton, image, index)
         refuse_giants(total.params, total.macs)
     return CostView(
         space=identity(space),
@@ -29,17 +34,26 @@ def costs(space: SearchSpace, question: CostQuestion) -> CostView:
         macs=total.macs,
         activations=total.activations,
         depth=total.depth,
+        receptive_field=field,
         by_node=[
             NodeCostView(name=n.name, op=n.op, params=n.params, macs=n.macs, activations=n.activations) for n in nodes
         ],
     )
 
 
+def field_view(field: ReceptiveField | None, image: ImageInput) -> ReceptiveFieldView:
+    """A receptive field beside the image; None is everything."""
+    if field is None:
+        return ReceptiveFieldView(height=None, width=None, covers_input=True)
+    covers = field.height >= image.height and field.width >= image.width
+    return ReceptiveFieldView(height=field.height, width=field.width, covers_input=covers)
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """A member on a skeleton. The space itself takes no part in comparisons: its digest does."""
 
-    space: SearchSpace = field(compare=False)
+    space: SearchSpace = dataclasses.field(compare=False)
     digest: str
     index: int
     skeleton: Skeleton
@@ -67,7 +81,7 @@ def refuse_giants(params: int, work: int) -> None:
 class Supernet:
     """A space on a skeleton, nothing decided."""
 
-    space: SearchSpace = field(compare=False)
+    space: SearchSpace = dataclasses.field(compare=False)
     digest: str
     skeleton: Skeleton
     image: ImageInput

@@ -3,6 +3,7 @@
 lower(grammar, skeleton, image, decided) -> Graph     the meaning of a genotype, a space, or anything between
 resolve(graph, decided) -> Graph                      make more decisions
 cost(graph) -> Cost                                   of an architecture
+receptive_field(graph) -> ReceptiveField | None       how much of the input it sees; None where all
 price_of(space, skeleton, image, index) -> Price      of a member by its rank, quick where many are asked about
 tariff(graph).price(certain(decided))                 of every genotype of an open graph
 faults_of(space, value) · size_of(space)              what constraints say, bounds on costs among them
@@ -49,6 +50,7 @@ from app.architecture.guard import (
 from app.architecture.lower import lower, lower_cell, lower_operation, task_of
 from app.architecture.lower.layers import Layers
 from app.architecture.prices import Price, Prices, price_of
+from app.architecture.receptive_field import ReceptiveField, receptive_field
 from app.architecture.vocabulary import OPERATIONS, Operation
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "Price",
     "Prices",
     "Question",
+    "ReceptiveField",
     "Tariff",
     "Weight",
     "all_of",
@@ -98,6 +101,7 @@ __all__ = [
     "price",
     "price_of",
     "questions",
+    "receptive_field",
     "resolve",
     "size_of",
     "tariff",

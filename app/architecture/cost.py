@@ -6,6 +6,8 @@
     activations   numbers that convolutions and linear maps put out for one sample (Radosavovic et al., 2020)
     depth         convolutions and linear maps on the longest way from the input to the logits
 
+The receptive field is that of `receptive_field.py`, in pixels of the input; None where it is everything.
+
 What only feeds a `none` was chosen, is built, and counts.
 """
 
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from math import prod
 
 from app.architecture.graph import MAPS, Graph, node_macs, node_params
+from app.architecture.receptive_field import ReceptiveField, receptive_field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class Cost:
     macs: int
     activations: int
     depth: int
+    receptive_field: ReceptiveField | None
     by_node: tuple[NodeCost, ...]
 
 
@@ -62,5 +66,6 @@ def cost(graph: Graph) -> Cost:
         macs=sum(n.macs for n in nodes),
         activations=sum(n.activations for n in nodes),
         depth=ways[graph.outputs[0]],
+        receptive_field=receptive_field(graph),
         by_node=tuple(nodes),
     )

@@ -108,7 +108,23 @@ def test_the_cost_is_the_published_one(api: TestClient) -> None:
     assert sum(node["macs"] for node in answer["by_node"]) == answer["macs"]
     assert ask(api, "cost", {"genotype": DARTS_V2}).json() == answer
     short = ask(api, "cost", {"genotype": DARTS_V2, "by_node": False}).json()
-    assert short == answer | {"by_node": []}
+    assert short == answer | {"by_node": [], "receptive_field": None}
+
+
+def test_a_receptive_field_is_told_where_it_is_asked_for(api: TestClient) -> None:
+    # 3x3 stem; a normal cell adds 8 places (sep_conv_3x3, then dil_conv_3x3), a reduction 2, of 1, 2 and 4 pixels each
+    extent = 1 + 2 + 6 * 8 + 2 + 2 * (6 * 8 + 2) + 4 * 6 * 8
+    field = {"height": extent, "width": extent, "covers_input": True}
+    assert ask(api, "cost", {"genotype": DARTS_V2}).json()["receptive_field"] == field
+    short = ask(api, "cost", {"genotype": DARTS_V2, "by_node": False, "receptive_field": True}).json()
+    assert (short["by_node"], short["receptive_field"]) == ([], field)
+    nodes = ask(api, "cost", {"genotype": DARTS_V2, "receptive_field": False}).json()
+    assert nodes["receptive_field"] is None
+    assert nodes["by_node"]
+    large = {"genotype": DARTS_V2, "skeleton": TINY, "input": {"channels": 1, "height": 64, "width": 200}}
+    found = ask(api, "cost", large).json()["receptive_field"]
+    assert found["height"] == found["width"] < 200
+    assert found["covers_input"] is False
 
 
 def test_a_skeleton_and_an_image_can_be_given(api: TestClient) -> None:
