@@ -15,12 +15,13 @@ from app.architecture.isomorphism import certificate
 from app.architecture.lower import lower
 from app.space import Genotype, ImageInput, SearchSpace, Skeleton
 from app.space.classes import canonical_rank
+from app.space.skeleton.setting import identifying
 
 
 def architecture_id(space: SearchSpace, skeleton: Skeleton, image: ImageInput, genotype: object) -> str:
     """32 hexadecimal digits, equal exactly for isomorphic graphs on the same skeleton, input and space digest."""
     graph = lower(space.grammar, skeleton, image, space.plan.read(genotype))
-    surroundings = {"skeleton": dataclasses.asdict(skeleton), "image": dataclasses.asdict(image)}
+    surroundings = {"skeleton": identifying(skeleton), "image": dataclasses.asdict(image)}
     text = json.dumps([space.digest, surroundings, certificate(graph)], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

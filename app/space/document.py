@@ -12,6 +12,7 @@ from app.space.algebra import Grammar, Scalar
 from app.space.codec import grammar_to_json
 from app.space.plan import Plan, compile_plan
 from app.space.skeleton import ImageInput, Skeleton
+from app.space.skeleton.setting import identifying
 
 EQUIVALENCES: Mapping[str, str] = MappingProxyType(
     {
@@ -81,7 +82,7 @@ class SearchSpace:
     @cached_property
     def surroundings(self) -> str:
         """SHA-256, in hexadecimal, of what surrounds the genotypes: the skeletons and the input."""
-        skeletons = {name: dataclasses.asdict(skeleton) for name, skeleton in sorted(self.skeletons.items())}
+        skeletons = {name: identifying(skeleton) for name, skeleton in sorted(self.skeletons.items())}
         text = json.dumps({"skeletons": skeletons, "input": dataclasses.asdict(self.input)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

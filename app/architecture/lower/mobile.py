@@ -62,7 +62,7 @@ def head(b: Layers, skeleton: MobileSkeleton, x: Node) -> tuple[Node, ...]:
         x = b.unary("head/act", skeleton.activation, b.conv_norm("head", x, skeleton.head))
     x = b.mean("head/mean", x)
     if skeleton.features:
-        x = b.linear("head/features", x, skeleton.features, bias=False)
+        x = b.linear("head/features", x, skeleton.features, bias=skeleton.features_bias)
         x = b.unary("head/features/act", skeleton.activation, x)
     return (b.linear("head/linear", x, skeleton.num_classes),)
 

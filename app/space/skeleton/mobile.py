@@ -31,6 +31,7 @@ class MobileSkeleton:
     )
     head: int = setting(1280, "Channels of the 1x1 convolution before the mean over all places", most=8192)
     features: int = setting(0, "Features of a map between mean and classifier; 0 without", least=0, most=8192)
+    features_bias: bool = setting(False, "A bias in the map to the features, as in MobileNetV3", later=True)
     elastic: bool = setting(
         False, "Kernels, expansions and widths are slices of one tensor, else operations of their own"
     )

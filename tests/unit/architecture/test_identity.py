@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import permutations
 from random import Random
 
@@ -11,7 +12,7 @@ import pytest
 
 from app.architecture import TRUE, Axis, Builder, Graph, LoweringError, Node, architecture_id, canonical, lower
 from app.architecture.isomorphism import certificate
-from app.space import CellSkeleton, ImageInput
+from app.space import CellSkeleton, ImageInput, MobileSkeleton
 from app.space.zoo import ZOO, darts, darts_rnn, nasbench201, simple_cell
 
 IMAGE = ImageInput(channels=1, height=8, width=8)
@@ -235,3 +236,14 @@ def test_nodes_of_a_recurrent_cell_may_change_places() -> None:
     one = named((0, "tanh"), (0, "relu"), (1, "sigmoid"))
     assert named((0, "relu"), (0, "tanh"), (2, "sigmoid")) == one
     assert named((0, "tanh"), (0, "relu"), (2, "sigmoid")) != one
+
+
+def test_a_setting_that_came_later_leaves_old_identities() -> None:
+    """An id given before `features_bias` was a setting of mobile skeletons; used, it tells another architecture."""
+    space = ZOO["mobilenet_ofa"]
+    skeleton = space.skeletons["small"]
+    assert isinstance(skeleton, MobileSkeleton)
+    genotype = space.plan.unrank(7)
+    found = architecture_id(space, skeleton, IMAGE, genotype)
+    assert found == "350b15bfcbeb784f277ccffb6ed17e3f"
+    assert architecture_id(space, replace(skeleton, features_bias=True), IMAGE, genotype) != found
