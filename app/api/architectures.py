@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from app.api.answers import chosen_image, chosen_skeleton, identity
 from app.api.costs import Network, network_cost
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
-from app.api.drawings import SVG, svg_response
+from app.api.drawings import SVG, dot_response, svg_response
 from app.api.evaluations import evaluation_page
 from app.api.export import EXPORTS, graph_view, source_response
 from app.api.library import find_space
@@ -20,6 +20,7 @@ from app.api.schemas.evaluation import EvaluationPage
 from app.api.services import LOCAL_OWNER, Services
 from app.api.views import architecture_view
 from app.architecture import architecture_id, draw_svg, lower
+from app.architecture.draw import graph_dot
 from app.catalogue import Architecture, EvaluationQuery, architectures
 from app.space import ImageInput
 from app.space.skeletons import skeleton_from_json
@@ -100,12 +101,14 @@ def list_architecture_evaluations(
 def export_architecture(
     services: ServicesHere,
     row: ArchitectureHere,
-    format: Annotated[Literal["json", "python"], Query(description="Format of the export")] = "json",
+    format: Annotated[Literal["json", "python", "dot"], Query(description="Format of the export")] = "json",
 ) -> ExportView | Response:
-    """An architecture as a document of its own, enough to build it elsewhere: its graph, or a file of PyTorch."""
+    """An architecture as a document of its own: its graph as JSON or in Graphviz's DOT, or a file of PyTorch."""
     space = find_space(services, f"{row.space_name}@{row.space_version}")
     skeleton, image = skeleton_from_json(row.skeleton), ImageInput(**row.input)
     graph = lower(space.grammar, skeleton, image, space.plan.read(row.genotype))
     if format == "python":
         return source_response(row, space.title, graph)
+    if format == "dot":
+        return dot_response(graph_dot(graph, space.title))
     return ExportView(format=format, architecture=architecture_view(row), graph=graph_view(graph))

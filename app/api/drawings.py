@@ -8,10 +8,13 @@ from app.api.answers import chosen_image, chosen_skeleton, identity
 from app.api.membership import given_rank
 from app.api.schemas.drawing import DrawingView, DrawQuestion
 from app.architecture import draw_svg, draw_text
+from app.architecture.draw import draw_dot, draw_json
 from app.space import SearchSpace
 
 SVG_MEDIA_TYPE = "image/svg+xml"
 TEXT_MEDIA_TYPE = "text/plain"
+DOT_MEDIA_TYPE = "text/vnd.graphviz"
+JSON_MEDIA_TYPE = "application/json"
 
 # What the OpenAPI says of a route that answers drawings.
 SVG: dict[int | str, dict[str, Any]] = {
@@ -20,7 +23,10 @@ SVG: dict[int | str, dict[str, Any]] = {
 DRAWINGS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The drawing",
-        "content": {media: {"schema": {"type": "string"}} for media in (SVG_MEDIA_TYPE, TEXT_MEDIA_TYPE)},
+        "content": {
+            media: {"schema": {"type": "string"}} for media in (SVG_MEDIA_TYPE, TEXT_MEDIA_TYPE, DOT_MEDIA_TYPE)
+        }
+        | {JSON_MEDIA_TYPE: {"schema": {"type": "object"}}},
     }
 }
 
@@ -34,17 +40,36 @@ def svg_response(svg: str) -> Response:
 
 
 def drawing_response(view: DrawingView) -> Response:
-    """A picture or lines of characters."""
-    return svg_response(view.drawing) if view.form == "svg" else Response(view.drawing, media_type=TEXT_MEDIA_TYPE)
+    """A picture, lines of characters, or a graph for other tools."""
+    match view.form:
+        case "svg":
+            return svg_response(view.drawing)
+        case "text":
+            return Response(view.drawing, media_type=TEXT_MEDIA_TYPE)
+        case "dot":
+            return dot_response(view.drawing)
+        case "json":
+            return Response(view.drawing, media_type=JSON_MEDIA_TYPE)
+
+
+def dot_response(dot: str) -> Response:
+    """A graph in the language of Graphviz."""
+    return Response(dot, media_type=DOT_MEDIA_TYPE)
 
 
 def drawing(space: SearchSpace, question: DrawQuestion) -> DrawingView:
     """The drawing of a genotype: its cells, and the network where a skeleton is given."""
     index = given_rank(space, question.genotype, question.format)
     genotype = space.plan.unrank(index)
-    if question.form == "text":
-        drawn = draw_text(space, genotype)
-    else:
-        skeleton = None if question.skeleton is None else chosen_skeleton(space, question.skeleton)
-        drawn = draw_svg(space, genotype, skeleton, chosen_image(space, question.input))
+    skeleton = None if question.skeleton is None else chosen_skeleton(space, question.skeleton)
+    image = chosen_image(space, question.input)
+    match question.form:
+        case "svg":
+            drawn = draw_svg(space, genotype, skeleton, image)
+        case "text":
+            drawn = draw_text(space, genotype)
+        case "dot":
+            drawn = draw_dot(space, genotype, skeleton, image)
+        case "json":
+            drawn = draw_json(space, genotype, skeleton, image)
     return DrawingView(space=identity(space), index=str(index), form=question.form, drawing=drawn)

@@ -1,10 +1,11 @@
-"""Graphs as JSON, and as Python."""
+"""Graphs as JSON, as Python and in the language of Graphviz."""
 
 from math import prod
 from typing import Any, cast
 
 from fastapi import Response
 
+from app.api.drawings import DOT_MEDIA_TYPE
 from app.api.schemas.architecture import GraphNodeView, GraphView
 from app.architecture import Axis, Graph, parameters
 from app.architecture.source import python_source
@@ -13,7 +14,9 @@ from app.catalogue import Architecture
 PYTHON_MEDIA_TYPE = "text/x-python"
 
 # What the OpenAPI says of a route that answers a document or a file.
-EXPORTS: dict[int | str, dict[str, Any]] = {200: {"content": {PYTHON_MEDIA_TYPE: {"schema": {"type": "string"}}}}}
+EXPORTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media: {"schema": {"type": "string"}} for media in (PYTHON_MEDIA_TYPE, DOT_MEDIA_TYPE)}}
+}
 
 
 def graph_view(graph: Graph) -> GraphView:

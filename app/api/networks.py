@@ -26,7 +26,7 @@ async def cost_batch(asked: BatchingHere, batch: CostBatch) -> Response:
 
 @router.post("/draw", response_class=Response, responses=DRAWINGS)
 def draw(space: SpaceHere, question: DrawQuestion) -> Response:
-    """A member's cells as SVG, and its network where a skeleton is given; or as text."""
+    """A member's cells as SVG, and its network where a skeleton is given; or as text, as DOT, as JSON."""
     return drawing_response(drawing(space, question))
 
 

@@ -82,6 +82,15 @@ def test_it_can_be_exported_as_a_file_of_python(api: TestClient) -> None:
         assert said in text
 
 
+def test_it_can_be_exported_for_graphviz(api: TestClient) -> None:
+    links = api.post("/v1/architectures", json=SMALL).json()["links"]
+    answer = api.get(links["self"] + "/export", params={"format": "dot"})
+    assert answer.headers["content-type"].startswith("text/vnd.graphviz")
+    nodes = api.get(links["export"]).json()["graph"]["nodes"]
+    assert answer.text.count(" -> ") == sum(len(node["inputs"]) for node in nodes)
+    assert all(f'"{node["name"]}" [label=' in answer.text for node in nodes)
+
+
 @pytest.mark.parametrize("part", ["", ".svg", "/evaluations", "/export"])
 @pytest.mark.parametrize("identity", ["0" * 32, "nowhere", "%00"])
 def test_an_unknown_architecture_is_a_404(api: TestClient, part: str, identity: str) -> None:

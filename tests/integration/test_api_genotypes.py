@@ -174,6 +174,20 @@ def test_drawings_are_pictures_or_text(api: TestClient) -> None:
     assert "sep_conv_3x3" in text.text
 
 
+def test_drawings_are_graphs_for_other_tools(api: TestClient) -> None:
+    """Of the cells alone, on a skeleton of the whole network."""
+    for more, edge in (({}, '"normal cell/0" -> "normal cell/2"'), ({"skeleton": TINY}, '"stem/conv" -> "stem/norm"')):
+        dot = ask(api, "draw", {"genotype": DARTS_V2, "form": "dot"} | more)
+        assert dot.headers["content-type"].startswith("text/vnd.graphviz")
+        assert dot.text.startswith("digraph")
+        assert edge in dot.text
+        graph = ask(api, "draw", {"genotype": DARTS_V2, "form": "json"} | more)
+        assert graph.headers["content-type"] == "application/json"
+        edges = graph.json()["edges"]
+        assert edge in {f'"{e["source"]}" -> "{e["target"]}"' for e in edges}
+        assert len(edges) == dot.text.count(" -> ")
+
+
 @pytest.mark.parametrize("question", ["validate", *QUESTIONS])
 def test_a_batch_answers_in_order_with_a_status_each(api: TestClient, question: str) -> None:
     extra = {"by_node": False} if question == "cost" else {}

@@ -8,12 +8,16 @@ from app.api.schemas.genotype import Index, NetworkQuestion
 from app.api.schemas.model import Output
 from app.api.schemas.space import SpaceIdentity
 
+Form = Literal["svg", "text", "dot", "json"]
+
 
 class DrawQuestion(NetworkQuestion):
     """What does a genotype look like?"""
 
-    form: Literal["svg", "text"] = Field(
-        default="svg", description="`svg`: a picture; `text`: a few lines of characters"
+    form: Form = Field(
+        default="svg",
+        description="`svg`: a picture; `text`: a few lines of characters; `dot`: the language of Graphviz; `json`: "
+        "nodes and edges as networkx reads them; the last two are of the cells, on a skeleton of the whole network",
     )
 
 
@@ -22,5 +26,5 @@ class DrawingView(Output):
 
     space: SpaceIdentity = Field(description="The space")
     index: Index
-    form: Literal["svg", "text"] = Field(description="What the drawing is")
-    drawing: str = Field(description="The drawing: SVG 1.1, or lines of characters")
+    form: Form = Field(description="What the drawing is")
+    drawing: str = Field(description="The drawing: SVG 1.1, lines of characters, DOT, or a JSON document as text")

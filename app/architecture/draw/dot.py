@@ -31,7 +31,8 @@ def graph_dot(graph: Graph, title: str = "network") -> str:
 def _written(drawn: Diagram, direction: str) -> str:
     lines = [
         f"digraph {quoted(drawn.title)} {{",
-        f'  graph [rankdir={direction}, fontname="Helvetica", label={quoted(label(drawn.title))}, labelloc=t];',
+        f"  graph [rankdir={direction}, newrank=true, label={quoted(label(drawn.title))}, labelloc=t];",
+        '  graph [fontname="Helvetica"];',
         '  node [shape=box, style="rounded,filled", fontname="Helvetica", fontsize=11];',
         f'  edge [color="{WIRE}", fontname="Helvetica", fontsize=9];',
     ]
