@@ -1,6 +1,7 @@
 """Colours by the family of an operation, light and dark."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Literal
 
 # family -> (title, light fill, light line, dark fill, dark line); text is near black or near white, contrast above 7
 FAMILIES: Mapping[str, tuple[str, str, str, str, str]] = {
@@ -53,22 +54,47 @@ def family(operation: str) -> str:
     return next((f for prefix, f in _PREFIXES if operation.startswith(prefix)), "other")
 
 
-def style() -> str:
-    """The style sheet of a drawing: light, and dark where the reader prefers it."""
-    light = [
-        "svg{background:#ffffff}",
-        "text{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#1b1f24}",
-        ".title{font-weight:bold}.quiet{fill:#59636e}",
-        ".state{fill:#f3f5f8;stroke:#59636e}.block{fill:#f3f5f8;stroke:#59636e}",
-        ".wire{fill:none;stroke:#7d8792}.dot{fill:#59636e}",
+def kind_of(operation: str, asked: Collection[str] = ()) -> str:
+    """The class of an operation's box: its family, or `menu` where it stands for an open decision."""
+    return "menu" if operation in asked else family(operation)
+
+
+Theme = Literal["auto", "light", "dark"]
+
+# role -> (light, dark): the page, text, quiet text, boxes that are no operation, their lines, wires
+PAPER = ("#ffffff", "#14171b")
+INK = ("#1b1f24", "#eef1f4")
+QUIET = ("#59636e", "#a9b3be")
+STATE = ("#f3f5f8", "#232930")
+WIRE = ("#7d8792", "#838d98")
+MENU = ("#fffdf2", "#1f1d12")
+MENU_LINE = ("#8a6d00", "#d2b648")
+
+
+def _rules(dark: bool) -> str:
+    """The colours of one theme."""
+    i = int(dark)
+    rules = [
+        f"svg{{background:{PAPER[i]}}}text{{fill:{INK[i]}}}.quiet{{fill:{QUIET[i]}}}",
+        f".state,.block{{fill:{STATE[i]};stroke:{QUIET[i]}}}.menu{{fill:{MENU[i]};stroke:{MENU_LINE[i]}}}",
+        f".wire{{stroke:{WIRE[i]}}}.menu-wire{{stroke:{MENU_LINE[i]}}}.way{{stroke:{INK[i]}}}.dot{{fill:{QUIET[i]}}}",
     ]
-    dark = [
-        "svg{background:#14171b}text{fill:#eef1f4}.quiet{fill:#a9b3be}",
-        ".state{fill:#232930;stroke:#a9b3be}.block{fill:#232930;stroke:#a9b3be}",
-        ".wire{stroke:#838d98}.dot{fill:#a9b3be}",
-    ]
-    for name, (_, fill, line, dark_fill, dark_line) in FAMILIES.items():
-        light.append(f".{name}{{fill:{fill};stroke:{line}}}.{name}-wire{{fill:none;stroke:{line}}}")
-        dark.append(f".{name}{{fill:{dark_fill};stroke:{dark_line}}}.{name}-wire{{stroke:{dark_line}}}")
-    light.append(".none,.none-wire{stroke-dasharray:4 3}")
-    return "".join(light) + "@media (prefers-color-scheme: dark){" + "".join(dark) + "}"
+    for name, (_, *colours) in FAMILIES.items():
+        fill, line = colours[2 * i : 2 * i + 2]
+        rules.append(f".{name}{{fill:{fill};stroke:{line}}}.{name}-wire{{stroke:{line}}}")
+    return "".join(rules)
+
+
+def style(theme: Theme = "auto") -> str:
+    """The style sheet of a drawing: light, dark, or (`auto`) light, and dark where the reader prefers it."""
+    rules = (
+        "text{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}"
+        "path{fill:none}.title{font-weight:bold}"
+        ".none,.none-wire{stroke-dasharray:4 3}.menu,.maybe{stroke-dasharray:2 3}"
+        ".way{stroke-width:2.5}"
+    )
+    match theme:
+        case "light" | "dark":
+            return rules + _rules(theme == "dark")
+        case _:
+            return f"{rules}{_rules(False)}@media (prefers-color-scheme: dark){{{_rules(True)}}}"

@@ -10,6 +10,13 @@ class Arrow:
     source: int
     target: int
     operation: str
+    sure: bool = True  # False: whether it is there is open
+    others: tuple[int, ...] = ()  # what it may read instead of its source
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """All that it may read."""
+        return (self.source, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,10 @@ class CellSketch:
     concat: tuple[int, ...] = ()  # the vertices that the output concatenates; empty where the last one is the output
     joins: str = "concat"  # or what else the output is of them
     labels: tuple[str, ...] = ()  # the operations of the vertices, where they carry them; empty of input and output
+    notes: tuple[str, ...] = ()  # lines under the title
+    asked: frozenset[str] = frozenset()  # the operations that stand for an open decision
+    shapes: tuple[str, ...] = ()  # of the vertices, where they are known; then that of the output
+    maybe: frozenset[int] = frozenset()  # of `concat`, those that the output holds in some cases only
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -35,6 +46,10 @@ class CellSketch:
         labels = self.labels or ("",) * len(self.vertices)
         return tuple([f"{name} {label}".strip() for name, label in zip(self.vertices, labels, strict=True)])
 
+    def shape(self, vertex: int) -> str:
+        """The shape of a vertex, empty where it is not known."""
+        return self.shapes[vertex] if vertex < len(self.shapes) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class ChainSketch:
@@ -42,3 +57,7 @@ class ChainSketch:
 
     title: str
     operations: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # lines under the title
+    asked: frozenset[str] = frozenset()  # the operations that stand for an open decision
+    shapes: tuple[str, ...] = ()  # of the outputs, where they are known
+    least: int | None = None  # layers that are there in any case, where their number is open

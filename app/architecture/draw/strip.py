@@ -21,7 +21,7 @@ class Block:
 def strip(space: SearchSpace, genotype: object, skeleton: Skeleton, image: ImageInput) -> tuple[Block, ...]:
     """The blocks of a member on a skeleton; LoweringError where they do not fit."""
     graph = lower(space.grammar, skeleton, image, space.plan.read(genotype))
-    start = Block("image", f"{image.channels}x{image.height}x{image.width}")
+    start = Block("image", f"{image.channels}×{image.height}×{image.width}")
     maps = bool(graph.nodes[graph.outputs[0]].size)  # the last blocks are outputs themselves
     end = [] if maps else [Block("classifier", f"{skeleton.num_classes} classes")]
     return tuple(_runs([start, *_inner(graph, skeleton), *end]))
@@ -101,7 +101,7 @@ def _last(graph: Graph, place: str) -> Node | None:
 
 def _shape(graph: Graph, place: str) -> str:
     node = _last(graph, place)
-    return "" if node is None else "x".join(str(n) for n in (len(node.axis), *node.size))
+    return "" if node is None else "×".join(str(n) for n in (len(node.axis), *node.size))
 
 
 def _runs(blocks: list[Block]) -> Iterator[Block]:

@@ -1,58 +1,74 @@
 """Sketches of networks whose structure is decided as a whole: skips, branches, motifs, paths, pyramids, heads."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from app.architecture.cursor import Cursor
 from app.architecture.draw.dag import graph
+from app.architecture.draw.menus import Menus
 from app.architecture.draw.panels import Arrow, CellSketch, ChainSketch
-from app.architecture.guard import FALSE
+from app.architecture.guard import FALSE, TRUE
 from app.architecture.lower.detection import NONE, read_head
 from app.architecture.lower.edge_cells import read_edges
 from app.architecture.lower.fpn import levels_of, read_inputs
 from app.architecture.lower.skips import read_skips
 from app.architecture.lower.trellis import read_level
+from app.space.algebra import Subset
 
 Panel = CellSketch | ChainSketch
 
 
-def _answer(choice: Cursor) -> str:
-    return str(choice.values()[0][1])
-
-
-def _skips(root: Cursor) -> tuple[Panel, ...]:
-    """Every layer reads the state before it; the others that it merges are arrows too."""
+def _skips(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
+    """Every layer reads the state before it; the others that it merges are arrows too, in one row where open."""
     vertices, arrows = ["stem"], list[Arrow]()
     for i, (name, layer) in enumerate(root.fields.items()):
-        arrows.append(Arrow(i, i + 1, _answer(layer["op"])))
-        arrows += [Arrow(j, i + 1, "skip") for j, guard in read_skips(layer, i + 1).items() if guard is not FALSE]
+        arrows.append(Arrow(i, i + 1, menus.of(layer["op"], under=root.path)))
+        skips = {j: guard for j, guard in read_skips(layer, i + 1).items() if guard is not FALSE}
+        arrows += [Arrow(j, i + 1, "skip") for j, guard in skips.items() if guard is TRUE]
+        maybe = [j for j, guard in skips.items() if guard is not TRUE]
+        if maybe:
+            text = menus.mark(f"{name}/skip, any of {len(maybe)}")
+            arrows.append(Arrow(maybe[0], i + 1, text, sure=False, others=tuple(maybe[1:])))
         vertices.append(name)
-    return (CellSketch("layers", tuple(vertices), 1, tuple(arrows)),)
+    return (CellSketch("layers", tuple(vertices), 1, tuple(arrows), asked=frozenset(menus.asked)),)
 
 
-def _branches(root: Cursor) -> tuple[Panel, ...]:
+def _branches(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
     """One module: the last vertex of every branch is merged."""
     vertices, arrows, ends = ["input"], list[Arrow](), list[int]()
-    for i, (_, _, path) in enumerate(root["paths"].items()):
+    paths = root["paths"].items()
+    notes = [*menus.lengths(root["paths"])]
+    maybe = set[int]()
+    for i, (present, _, path) in enumerate(paths):
         end = 0
-        for j, (_, _, layer) in enumerate(path["layers"].items()):
-            arrows.append(Arrow(end, len(vertices), _answer(layer)))
+        layers = path["layers"].items()
+        notes += menus.lengths(path["layers"])[: 1 - min(i, 1)]
+        for j, (there, _, layer) in enumerate(layers):
+            sure = present is TRUE and there is TRUE
+            arrows.append(Arrow(end, len(vertices), menus.of(layer, under=root.path), sure))
             end = len(vertices)
             vertices.append(f"{i}.{j}")
         ends.append(end)
-    return (CellSketch("module", tuple(vertices), 1, tuple(arrows), tuple(ends) or (0,), _answer(root["merge"])),)
+        if present is not TRUE:
+            maybe.add(end)
+    joins = menus.of(root["merge"])
+    cell = CellSketch("module", tuple(vertices), 1, tuple(arrows), tuple(ends) or (0,), joins)
+    return (replace(cell, notes=tuple(notes), asked=frozenset(menus.asked), maybe=frozenset(maybe)),)
 
 
-def _hierarchy(root: Cursor) -> tuple[Panel, ...]:
+def _hierarchy(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
     """The cell, then every motif that it comes to name."""
     panels: list[Panel] = []
     names = ["cell"]
     for name in names:
         edges = read_edges(root[name])
-        arrows = [Arrow(i, j, _answer(choice)) for j, sources in edges.items() for i, choice in sources]
+        choices = [(i, j, choice) for j, sources in edges.items() for i, choice in sources]
+        arrows = [Arrow(i, j, menus.of(choice, under=root[name].path)) for i, j, choice in choices]
         last = max(edges)
         vertices = ("input 0", *(f"node {j}" for j in range(1, last)), f"output {last}")
-        panels.append(CellSketch(name, vertices, 1, tuple(arrows)))
-        names += [a for a in dict.fromkeys(arrow.operation for arrow in arrows) if a in root.fields and a not in names]
+        panels.append(CellSketch(name, vertices, 1, tuple(arrows), asked=frozenset(menus.asked)))
+        named = dict.fromkeys(str(value) for _, _, choice in choices for _, value in choice.values())
+        names += [a for a in named if a in root.fields and a not in names]
     return tuple(panels)
 
 
@@ -69,42 +85,61 @@ def path(root: Cursor) -> ChainSketch:
         state, before = state["next"].cases()[0][1], level
 
 
-def _fpn(root: Cursor) -> tuple[Panel, ...]:
+def _fpn(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
     """Maps in their order; the last merges are the outputs."""
     levels = levels_of(root)
     vertices, arrows = [f"level {level}" for level in levels], list[Arrow]()
     for name, merge in root.fields.items():
         target = len(vertices)
-        arrows += [Arrow(j, target, _answer(merge["op"])) for _, j in read_inputs(merge, target)]
-        vertices.append(f"{name} at level {_answer(merge['level'])}")
+        reads = read_inputs(merge, target)
+        text = menus.of(merge["op"], under=root.path)
+        if all(guard is TRUE for guard, _ in reads):
+            arrows += [Arrow(j, target, text) for _, j in reads]
+        else:
+            k = merge["inputs"].term.k if isinstance(merge["inputs"].term, Subset) else 1
+            text = menus.mark(f"{text}, inputs {k} of {len(reads)}")
+            arrows.append(Arrow(reads[0][1], target, text, sure=False, others=tuple(j for _, j in reads[1:])))
+        vertices.append(f"{name} at level {menus.of(merge['level'])}")
     outputs = tuple(range(len(vertices) - len(levels), len(vertices)))
-    return (CellSketch("pyramid", tuple(vertices), len(levels), tuple(arrows), outputs, "outputs"),)
+    asked = frozenset(menus.asked)
+    return (CellSketch("pyramid", tuple(vertices), len(levels), tuple(arrows), outputs, "outputs", asked=asked),)
 
 
-def _head(root: Cursor) -> tuple[Panel, ...]:
+def _head(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
     """The links that are there, each making a new version of its level, then the towers."""
     towers, links = read_head(root)
     vertices, arrows = [f"level {level}" for level in towers], list[Arrow]()
     now = {level: i for i, level in enumerate(towers)}
     for source, target, choice in links:
-        operation = _answer(choice)
+        operation = menus.of(choice, under=root.path)
         if operation != NONE:
             new = len(vertices)
             arrows += [Arrow(now[target], new, "identity"), Arrow(now[source], new, operation)]
             vertices.append(f"level {target}")
             now[target] = new
-    chains = [
-        ChainSketch(f"tower of level {level}", tuple(_answer(layer) for _, _, layer in tower["layers"].items()))
-        for level, tower in towers.items()
-    ]
+    chains: list[Panel] = []
+    for level, tower in towers.items():
+        items = tower["layers"].items()
+        row = tuple(menus.of(layer) for _, _, layer in items)
+        notes = menus.lengths(tower["layers"])
+        asked = frozenset(menus.asked)
+        chains.append(ChainSketch(f"tower of level {level}", row, notes, asked, least=menus.least(items)))
     outputs = tuple(now.values())
-    linked = [CellSketch("links", tuple(vertices), len(towers), tuple(arrows), outputs, "towers")] if arrows else []
+    cell = CellSketch("links", tuple(vertices), len(towers), tuple(arrows), outputs, "towers")
+    linked = [replace(cell, asked=frozenset(menus.asked))] if arrows else []
     return (*linked, *chains)
 
 
-STRUCTURES: Mapping[str, Callable[[Cursor], tuple[Panel, ...]]] = {
-    "dag_cells": lambda root: (graph("cell", root["cell"].cases()[0][1]),),
-    "dag_network": lambda root: (graph("network", root),),
+def _dag(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
+    """A cell; of several numbers of vertices the largest."""
+    cases = root["cell"].cases()
+    notes = (f"/cell: one of {len(cases)} numbers of vertices; the last is drawn",) if len(cases) > 1 else ()
+    return (replace(graph("cell", cases[-1][1], menus), notes=notes),)
+
+
+STRUCTURES: Mapping[str, Callable[[Cursor, Menus], tuple[Panel, ...]]] = {
+    "dag_cells": _dag,
+    "dag_network": lambda root, menus: (graph("network", root, menus),),
     "skips": _skips,
     "branches": _branches,
     "hierarchy": _hierarchy,

@@ -28,6 +28,8 @@ class TreeSketch:
     title: str
     rows: tuple[Row, ...]
     more: bool = False
+    notes: tuple[str, ...] = ()  # lines under the title
+    asked: frozenset[str] = frozenset()  # the values that stand for an open decision
 
     @property
     def operations(self) -> tuple[str, ...]:

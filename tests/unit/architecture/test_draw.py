@@ -287,8 +287,8 @@ def test_the_network_shows_its_cells_with_their_sizes() -> None:
     svg = draw_svg(space, space.plan.unrank(7), space.skeletons["cifar"])
     texts = [t.text for t in ET.fromstring(svg).iter(f"{SVG}text")]
     assert texts[1:] [:16] == [
-        "image", "3x32x32", "stem", "108x32x32", "6 x normal", "144x32x32", "reduction", "288x16x16",
-        "6 x normal", "288x16x16", "reduction", "576x8x8", "6 x normal", "576x8x8", "classifier", "10 classes",
+        "image", "3×32×32", "stem", "108×32×32", "6 x normal", "144×32×32", "reduction", "288×16×16",
+        "6 x normal", "288×16×16", "reduction", "576×8×8", "6 x normal", "576×8×8", "classifier", "10 classes",
     ]  # fmt: skip
 
 

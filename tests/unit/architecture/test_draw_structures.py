@@ -22,7 +22,7 @@ def texts(svg: str) -> list[str]:
 def test_every_space_draws_itself_and_its_network(space: SearchSpace) -> None:
     for genotype in space.plan.sample(Random(space.name), 3):
         shown = texts(draw_svg(space, genotype, space.skeletons["small"], SMALL))
-        assert {"network", "image", "1x8x8"} <= set(shown)
+        assert {"network", "image", "1×8×8"} <= set(shown)
         lines = draw_text(space, genotype).splitlines()
         assert len(lines) > 3
         assert all(len(line) <= 100 for line in lines)
