@@ -28,4 +28,4 @@ def graph(title: str, cursor: Cursor, menus: Menus) -> CellSketch:
     names = ("input 0", *(f"{v}" for v in range(1, last)), f"output {last}")
     labels = ("", *(menus.of(cursor[f"v{v}"]) for v in range(1, last)), "")
     asked = frozenset(menus.asked)
-    return CellSketch(title, names, 1, tuple(arrows), labels=labels, asked=asked)
+    return CellSketch(title, names, 1, tuple(arrows), labels=labels, notes=menus.under(cursor.path), asked=asked)

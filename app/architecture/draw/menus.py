@@ -61,6 +61,10 @@ class Menus:
         """A text that may hold the letter of a list."""
         return self.mark(text) if any(letter in text for letter in self._letters.values()) else text
 
+    def under(self, path: str) -> tuple[str, ...]:
+        """A line that says where the decisions are; none where none is open."""
+        return (f"decisions under {path or '/'}",) if self.asked else ()
+
     def lengths(self, row: Cursor) -> tuple[str, ...]:
         """A line that says how long a list may be; none where that is decided."""
         certain = self.least(row.items())
@@ -74,6 +78,11 @@ class Menus:
         """How many items there are in any case; None where their number is decided."""
         sure = sum(present is TRUE for present, _, _ in items)
         return None if sure == len(items) else sure
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._letters.clear()
+        self.asked.clear()
 
     @property
     def found(self) -> tuple[Menu, ...]:

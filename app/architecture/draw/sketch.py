@@ -82,8 +82,13 @@ def _cell(title: str, cursor: Cursor, menus: Menus) -> CellSketch:
     kept = tuple(i for i, node in enumerate(cell.nodes, start=2) if node.kept is not FALSE)
     maybe = frozenset(i for i in kept if cell.nodes[i - 2].kept is not TRUE)
     asked = frozenset(menus.asked)
-    notes = (f"decisions under {cursor.path or '/'}",) if asked else ()
+    notes = menus.under(cursor.path)
     return CellSketch(title, tuple(vertices), 2, tuple(arrows), kept, notes=notes, asked=asked, maybe=maybe)
+
+
+def _said(row: Cursor, menus: Menus) -> tuple[str, ...]:
+    """What is said of an open list."""
+    return (*menus.under(row.path), *menus.lengths(row))
 
 
 def _edge_cell(cursor: Cursor, menus: Menus) -> CellSketch:
@@ -91,14 +96,14 @@ def _edge_cell(cursor: Cursor, menus: Menus) -> CellSketch:
     arrows = [Arrow(i, j, menus.of(choice, under=cursor.path)) for j, sources in into.items() for i, choice in sources]
     last = max(into)
     names = ("input 0", *(f"node {j}" for j in range(1, last)), f"output {last}")
-    return CellSketch("cell", names, 1, tuple(arrows), asked=frozenset(menus.asked))
+    return CellSketch("cell", names, 1, tuple(arrows), notes=menus.under(cursor.path), asked=frozenset(menus.asked))
 
 
 def _chain(cursor: Cursor, menus: Menus) -> ChainSketch:
     items = cursor["layers"].items()
     operations = tuple(menus.of(item) for _, _, item in items)
     return ChainSketch(
-        "chain", operations, menus.lengths(cursor["layers"]), frozenset(menus.asked), least=menus.least(items)
+        "chain", operations, _said(cursor["layers"], menus), frozenset(menus.asked), least=menus.least(items)
     )
 
 
@@ -118,7 +123,7 @@ def _transformer(root: Cursor, menus: Menus) -> ChainSketch:
     return ChainSketch(
         f"layers{features}",
         tuple(rows),
-        menus.lengths(root["layers"]),
+        _said(root["layers"], menus),
         frozenset(menus.asked),
         least=None if least is None else 2 * least,
     )
@@ -131,7 +136,7 @@ def _widths(root: Cursor, menus: Menus) -> ChainSketch:
         menus.mark_if_open(f"convolutional {kinds[i % 2]}, {menus.of(choice)} channels")
         for i, choice in enumerate(root.fields.values())
     ]
-    return ChainSketch("stages", tuple(rows), asked=frozenset(menus.asked))
+    return ChainSketch("stages", tuple(rows), menus.under(root.path), frozenset(menus.asked))
 
 
 def _recurrent(root: Cursor, menus: Menus) -> CellSketch:

@@ -40,7 +40,13 @@ def _unit(name: str, unit: Cursor, menus: Menus) -> ChainSketch:
     blocks = tuple(
         menus.mark_if_open(f"mb{menus.of(block['expand'])}_k{menus.of(block['kernel'])}") for _, _, block in items
     )
-    return ChainSketch(name, blocks, menus.lengths(unit["blocks"]), frozenset(menus.asked), least=menus.least(items))
+    return ChainSketch(
+        name,
+        blocks,
+        (*menus.under(f"{unit.path}/blocks"), *menus.lengths(unit["blocks"])),
+        frozenset(menus.asked),
+        least=menus.least(items),
+    )
 
 
 def _blocks(root: Cursor, menus: Menus) -> ChainSketch:

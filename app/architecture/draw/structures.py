@@ -133,8 +133,9 @@ def _head(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
 def _dag(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
     """A cell; of several numbers of vertices the largest."""
     cases = root["cell"].cases()
+    cell = graph("cell", cases[-1][1], menus)
     notes = (f"/cell: one of {len(cases)} numbers of vertices; the last is drawn",) if len(cases) > 1 else ()
-    return (replace(graph("cell", cases[-1][1], menus), notes=notes),)
+    return (replace(cell, notes=(*notes, *cell.notes)),)
 
 
 STRUCTURES: Mapping[str, Callable[[Cursor, Menus], tuple[Panel, ...]]] = {

@@ -8,16 +8,20 @@ from collections.abc import Sequence
 
 from app.architecture.draw.canvas import MARGIN, NARROWEST, PAGE, SIZE, WIDEST, Canvas
 from app.architecture.draw.columns import draw_columns
+from app.architecture.draw.lattice import LatticeSketch, draw_lattice, lattice
 from app.architecture.draw.legend import draw_legend, families
 from app.architecture.draw.palette import Theme
 from app.architecture.draw.panels import CellSketch, ChainSketch
+from app.architecture.draw.places import Places
 from app.architecture.draw.rails import draw_rails
 from app.architecture.draw.rooted import draw_tree
 from app.architecture.draw.rows import Item, draw_chain, flow
+from app.architecture.draw.shapes import shaped
 from app.architecture.draw.sketch import Sketch, sketches
 from app.architecture.draw.strip import Block, strip
 from app.architecture.draw.tree import TreeSketch
-from app.space import ImageInput, SearchSpace, Skeleton
+from app.architecture.lower import lower
+from app.space import ImageInput, Record, SearchSpace, Skeleton
 
 
 def draw_svg(
@@ -36,13 +40,34 @@ def draw_svg(
     """
     canvas = Canvas(min(max(width, NARROWEST), WIDEST))
     found = sketches(space, genotype)
+    builds = _builds(space)
+    places = None
     y = MARGIN
     if skeleton is not None:
-        y = draw_network(canvas, y, strip(space, genotype, skeleton, image or space.input))
+        image = image or space.input
+        places = Places(lower(space.grammar, skeleton, image, space.plan.read(genotype)))
+        y = draw_network(canvas, y, strip(places, skeleton, image))
+        found = shaped(found, builds, places, skeleton)
     for sketch in found:
-        y = draw_panel(canvas, y, sketch)
+        ways = _path(space, sketch) if builds == "trellis" else None
+        if ways is None:
+            y = draw_panel(canvas, y, sketch)
+        else:
+            y = draw_lattice(canvas, draw_heading(canvas, y, ways.title), ways) + 14
     draw_legend(canvas, y, families(found), asked=False)
     return canvas.finish(f"{space.name}: {', '.join(sketch.title for sketch in found)}", theme)
+
+
+def _builds(space: SearchSpace) -> str:
+    root = space.grammar.follow(space.grammar.root)
+    return root.builds if isinstance(root, Record) else ""
+
+
+def _path(space: SearchSpace, sketch: Sketch) -> LatticeSketch | None:
+    """The trellis that a path goes through; None of any other panel."""
+    if not isinstance(sketch, ChainSketch):
+        return None
+    return lattice(space, tuple(int(row.rpartition(" ")[2]) for row in sketch.operations))
 
 
 def draw_heading(canvas: Canvas, y: float, title: str, notes: Sequence[str] = ()) -> float:
