@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from app.architecture import lower
+from app.architecture import Graph, lower
 from app.experiment import (
     Accuracy,
     DecisionSummary,
@@ -31,13 +31,14 @@ from app.space import Genotype, Plan
 from workers.inheritance import inherit
 from workers.network import Network
 from workers.progress import Progress, Stopped
-from workers.session import Saved, Session, session
-from workers.strategies import STRATEGIES
+from workers.session import RequestError, Saved, Session, session
+from workers.strategies import STRATEGIES, Strategy
 from workers.supernet.collapse import alarm, skip_share
 from workers.supernet.discretise import genotype_of, plain
 from workers.supernet.fit import SupernetFit
+from workers.supernet.pressure import ExpectedCost, decided_costs
 from workers.supernet.summary import decision_summaries, mean_entropy, trajectory_entry
-from workers.supernet.weights import Relaxed, relax
+from workers.supernet.weights import Relaxed, relax, uniform_weights
 from workers.training import Fit, drive, evaluate, recalibrate
 from workers.training.determinism import seeded, stream_seed
 from workers.training.discrete import JUDGED, candidate, discrete_graph
@@ -61,6 +62,7 @@ class Findings:
     baseline_genotype: Any = None
     baseline: Measured = field(default_factory=Measured)
     weights: dict[str, str] = field(default_factory=dict[str, str])  # artefact names
+    pressure: dict[str, Any] | None = None
     spent: dict[str, float] = field(default_factory=dict[str, float])  # seconds by phase
     notes: list[str] = field(default_factory=list[str])
 
@@ -108,8 +110,16 @@ class Search:
         with seeded(request.seed, "supernet"):
             network = Network(graph)
         strategy = STRATEGIES[request.strategy](relaxed, request.recipe, seed=request.seed, device=s.device)
+        cost = self._pressure(graph, relaxed, strategy)
         fit = SupernetFit(
-            network, strategy, request.recipe, s.images, seed=request.seed, device=s.device, note=self._note
+            network,
+            strategy,
+            request.recipe,
+            s.images,
+            seed=request.seed,
+            device=s.device,
+            note=self._note,
+            pressure=cost,
         )
 
         def ended() -> dict[str, float]:
@@ -117,10 +127,32 @@ class Search:
             entry = trajectory_entry(self.plan, relaxed, numbers, request.discretisation, fit.epoch)
             self.findings.genotype = genotype_of(self.plan, strategy.settled(), request.discretisation)
             self.findings.trajectory.append(entry)
-            return {"mean_entropy": entry["mean_entropy"], "skip_share": entry["skip_share"]}
+            metrics = {"mean_entropy": entry["mean_entropy"], "skip_share": entry["skip_share"]}
+            if cost is not None and self.findings.pressure is not None:
+                metrics["expected_cost"] = self.findings.pressure["at_end"] = cost.expected(numbers)
+            return metrics
 
         self._drive("search", fit, ended)
         self._calibrate(network, fit, relaxed, strategy.settled())
+
+    def _pressure(self, graph: Graph, relaxed: tuple[Relaxed, ...], strategy: Strategy) -> ExpectedCost | None:
+        """What the recipe's pressure adds to the architecture loss. Raises RequestError."""
+        wanted = self.request.recipe.pressure
+        if wanted is None:
+            return None
+        try:
+            amounts = decided_costs(graph, wanted.cost, self.request.latencies)
+        except KeyError as missing:
+            raise RequestError(f"the latencies lack {missing.args[0]}") from missing
+        weights = strategy.settled()
+        like = next(iter(weights.values()))
+        cost = ExpectedCost(amounts, plain(uniform_weights(relaxed, like)), wanted.strength)
+        if self.findings.pressure is None:
+            self.findings.pressure = asdict(wanted) | {"at_uniform": cost.reference, "at_end": cost.reference}
+        if not cost.reference:
+            self._note(f"no pressure: the decisions decide nothing about {wanted.cost}")
+            return None
+        return cost
 
     def _calibrate(
         self, network: Network, fit: SupernetFit, relaxed: tuple[Relaxed, ...], weights: Mapping[str, Tensor]
@@ -267,6 +299,7 @@ class Search:
             collapse_threshold=threshold.threshold,
             collapse_samples=threshold.samples,
             collapsed=threshold.rings(share),
+            pressure=f.pressure,
             notes=tuple(f.notes),
             seconds=s.seconds,
             gpu_hours=s.gpu_hours,

@@ -25,12 +25,15 @@ from app.experiment.recipe import (
     SEARCH_RECIPES,
     TRAINING_RECIPES,
     Precision,
+    PressedCost,
+    Pressure,
     Recipe,
     SearchRecipe,
     TrainingRecipe,
     recipe_digest,
 )
 from app.experiment.report import Accuracy, DecisionSummary, DiscretisationReport
+from app.experiment.transfer import Place, TrainedThere, TransferReport, TransferRequest, transfer_report
 
 __all__ = [
     "DATASETS",
@@ -54,6 +57,8 @@ __all__ = [
     "MeasuredEvaluation",
     "MeasuredProfile",
     "Precision",
+    "PressedCost",
+    "Pressure",
     "ProfileRequest",
     "ProfiledArchitecture",
     "ProfiledOperation",

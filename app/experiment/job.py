@@ -8,7 +8,7 @@ from app.experiment.profile import Direction, MeasuredProfile, ProfiledOperation
 from app.experiment.recipe import Precision, SearchRecipe, TrainingRecipe
 from app.space.skeleton import ImageInput, Skeleton
 
-JobKind = Literal["search", "training", "count", "profile"]
+JobKind = Literal["search", "training", "transfer", "count", "profile"]
 JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 Queue = Literal["gpu", "cpu"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -56,6 +56,7 @@ class SearchRequest:
     retrain_skeleton: Skeleton  # of the discrete network that is trained from scratch, and of the baseline
     retrain_recipe: TrainingRecipe
     baseline: bool = True  # also train a uniformly random genotype under the same recipe
+    latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # ms by entry, for the recipe's pressure
     seed: int = 0
     device: Device = "auto"
 
@@ -99,7 +100,8 @@ class JobResult:
     "epoch", "mean_entropy", "skip_share", "weights" by decision path), "weights" (artefact name), "device",
     "torch_version", "code_version", "seconds". A training's: "genotype", "metrics" by split, "weights" and the
     same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A profile's:
-    "measurements", how many, and the same provenance. A cancelled job's result holds what there is of these, and
+    "measurements", how many, and the same provenance. A transfer's: "report" (a TransferReport) and the same
+    provenance. A cancelled job's result holds what there is of these, and
     "stopped_in", the phase.
     """
 

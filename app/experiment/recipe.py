@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Precision = Literal["float32", "bfloat16"]
+PressedCost = Literal["params", "macs", "latency_ms"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,18 @@ class TrainingRecipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pressure:
+    """What a search pays for expensive options: strength times its expected cost is added to the architecture loss.
+
+    The cost is that of everything the decisions decide, over the same at the weights that the search begins with.
+    """
+
+    cost: PressedCost
+    strength: float  # nats for what undecided options cost
+    device: str | None = None  # whose table the latencies are of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRecipe:
     """DARTS' bilevel search (quark0/darts `cnn/train_search.py`): SGD on weights, Adam on architecture parameters."""
 
@@ -55,14 +68,15 @@ class SearchRecipe:
     cutout: int = 0
     precision: Precision = "float32"
     deterministic: bool = False
+    pressure: Pressure | None = None
 
 
 Recipe = TrainingRecipe | SearchRecipe
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """SHA-256 over every field but the name: recipes with equal digests are the same procedure."""
-    fields = {k: v for k, v in asdict(recipe).items() if k != "name"}
+    """SHA-256 over every field but the name and what is not used: recipes with equal digests are the same procedure."""
+    fields = {k: v for k, v in asdict(recipe).items() if k != "name" and v is not None}
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

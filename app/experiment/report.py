@@ -47,6 +47,7 @@ class DiscretisationReport:
     collapse_threshold: float  # the share that at most one uniform genotype in a thousand exceeds
     collapse_samples: int  # uniform genotypes the threshold was estimated from
     collapsed: bool  # the alarm: skip_share is above the threshold
+    pressure: Mapping[str, object] | None  # the recipe's, with the expected costs before and after; None without one
     notes: tuple[str, ...]
     seconds: float
     gpu_hours: float

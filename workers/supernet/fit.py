@@ -60,11 +60,14 @@ class SupernetFit:
         seed: int,
         device: torch.device,
         note: Callable[[str], None] = lambda text: None,
+        pressure: Callable[[Weights], Tensor] | None = None,
     ) -> None:
+        """`pressure` is added to the loss that the strategy learns from: ()."""
         self.network = network.to(device)
         self.strategy = strategy
         self.recipe = recipe
         self.device = device
+        self.pressure = pressure
         augmentation = Augmentation.of(recipe)
         self.feed, self.architecture_feed = (
             Feed(
@@ -107,7 +110,7 @@ class SupernetFit:
         number = self.epoch * self.steps + self.step
         if self.epoch >= self.recipe.alpha_warmup_epochs:
             batch = self.architecture_feed.batch(number)
-            self.strategy.learn(lambda weights: self._loss(weights, *batch, self.architecture_tally))
+            self.strategy.learn(lambda weights: self._pressed(weights, *batch))
         x, labels = self.feed.batch(number)
         loss = self._loss(self.strategy.draw(), x, labels, self.tally)
         self.optimiser.zero_grad(set_to_none=True)
@@ -125,6 +128,10 @@ class SupernetFit:
         loss = classification_loss(output, labels)
         tally.add(loss, main_logits(output), labels)
         return loss
+
+    def _pressed(self, weights: Weights, x: Tensor, labels: Tensor) -> Tensor:
+        loss = self._loss(weights, x, labels, self.architecture_tally)
+        return loss if self.pressure is None else loss + self.pressure(weights)
 
     def _schedule(self, epoch: int) -> None:
         self.network.train()

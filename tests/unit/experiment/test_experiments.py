@@ -10,6 +10,7 @@ from app.experiment import (
     SEARCH_RECIPES,
     SPLITS,
     TRAINING_RECIPES,
+    Pressure,
     SearchRecipe,
     SearchRequest,
     SpaceVersion,
@@ -78,6 +79,7 @@ def test_a_recipe_digest_is_of_everything_but_the_name(recipe: TrainingRecipe | 
     changed = {
         "precision": "bfloat16",
         "alpha_betas": (0.1, 0.2),
+        "pressure": Pressure(cost="macs", strength=0.5),
         **{f.name: not getattr(recipe, f.name) for f in fields(recipe) if isinstance(getattr(recipe, f.name), bool)},
     }
     for field in fields(recipe):
