@@ -11,7 +11,7 @@ from app.api.costs import Network, network_cost
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
 from app.api.drawings import SVG, dot_response, svg_response
 from app.api.evaluations import evaluation_page
-from app.api.export import EXPORTS, graph_view, source_response
+from app.api.export import EXPORTS, graph_of, graph_view, source_response
 from app.api.library import find_space
 from app.api.membership import given_rank
 from app.api.problems import not_found
@@ -19,7 +19,7 @@ from app.api.schemas.architecture import ArchitectureBody, ArchitectureView, Exp
 from app.api.schemas.evaluation import EvaluationPage
 from app.api.services import LOCAL_OWNER, Services
 from app.api.views import architecture_view
-from app.architecture import architecture_id, draw_svg, lower
+from app.architecture import architecture_id, draw_svg
 from app.architecture.draw import graph_dot
 from app.catalogue import Architecture, EvaluationQuery, architectures
 from app.space import ImageInput
@@ -103,12 +103,15 @@ def export_architecture(
     row: ArchitectureHere,
     format: Annotated[Literal["json", "python", "dot"], Query(description="Format of the export")] = "json",
 ) -> ExportView | Response:
-    """An architecture as a document of its own: its graph as JSON or in Graphviz's DOT, or a file of PyTorch."""
+    """An architecture as a document of its own: its graph as JSON or in Graphviz's DOT, or a file of PyTorch.
+
+    Weights are an evaluation's, and so is a file of PyTorch that is sure to take them: an architecture may have been
+    trained as another genotype of the same network, whose places have other names.
+    """
     space = find_space(services, f"{row.space_name}@{row.space_version}")
-    skeleton, image = skeleton_from_json(row.skeleton), ImageInput(**row.input)
-    graph = lower(space.grammar, skeleton, image, space.plan.read(row.genotype))
+    graph = graph_of(space, row, row.genotype)
     if format == "python":
-        return source_response(row, space.title, graph)
+        return source_response(row, space.title, graph, row.genotype)
     if format == "dot":
         return dot_response(graph_dot(graph, space.title))
     return ExportView(format=format, architecture=architecture_view(row), graph=graph_view(graph))

@@ -5,16 +5,18 @@ from datetime import datetime
 from typing import Annotated, Literal, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from sqlalchemy.orm import Session
 
 from app.api.cursors import read_cursor, write_cursor
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
-from app.api.library import parse_reference
+from app.api.export import TRAINED, graph_of, source_response
+from app.api.library import find_space, parse_reference
 from app.api.problems import Problem, not_found
 from app.api.schemas.evaluation import EvaluationKindName, EvaluationPage, EvaluationView, SplitName
 from app.api.services import LOCAL_OWNER, Services
 from app.api.views import evaluation_view
+from app.api.weights import kept_weights, record_of, weights_response
 from app.catalogue import Evaluation, EvaluationQuery, evaluations
 from app.catalogue.repositories.evaluations import Sort
 from app.space import Fault
@@ -128,13 +130,48 @@ def refuse_mixtures(session: Session, wanted: EvaluationQuery) -> None:
         raise Problem(422, "mixed-results", "The evaluations do not compare", detail, faults)
 
 
-@router.get("/{evaluation_id}")
-def get_evaluation(
+def evaluation_at(
     services: ServicesHere, evaluation_id: Annotated[UUID, Path(description="UUID of the evaluation")]
-) -> EvaluationView:
-    """One evaluation."""
+) -> Evaluation:
+    """The evaluation in the path."""
     with services.database.transaction() as session:
         found = evaluations.get(session, evaluation_id, viewer=LOCAL_OWNER)
     if found is None:
         raise not_found("evaluation", evaluation_id)
-    return evaluation_view(found)
+    return found
+
+
+EvaluationHere = Annotated[Evaluation, Depends(evaluation_at)]
+
+
+@router.get("/{evaluation_id}")
+def get_evaluation(row: EvaluationHere) -> EvaluationView:
+    """One evaluation."""
+    return evaluation_view(row)
+
+
+@router.get("/{evaluation_id}/export", response_class=Response, responses=TRAINED)
+def export_evaluation(
+    services: ServicesHere,
+    row: EvaluationHere,
+    format: Annotated[
+        Literal["python", "safetensors"],
+        Query(description="`python`: the network as a file of PyTorch; `safetensors`: the weights that fit it"),
+    ] = "python",
+    if_none_match: Annotated[str, Header(description="ETags of what is known already", max_length=1000)] = "",
+) -> Response:
+    """What was evaluated, to run elsewhere: the network as a file that needs torch alone, or the weights it loads.
+
+    The file is written from the genotype that was trained, so that its places are named as the weights are. 404 where
+    no weights were kept.
+    """
+    if format == "safetensors":
+        artefact, file = kept_weights(services, row)
+        return weights_response(artefact, file, f"{row.id}.safetensors", if_none_match)
+    architecture = row.architecture
+    genotype = architecture.genotype
+    if row.weights is not None:
+        genotype = record_of(kept_weights(services, row)[1]).get("genotype", genotype)
+    space = find_space(services, f"{architecture.space_name}@{architecture.space_version}")
+    graph = graph_of(space, architecture, genotype)
+    return source_response(architecture, space.title, graph, genotype, str(row.id))

@@ -40,6 +40,7 @@ def architecture_view(row: Architecture) -> ArchitectureView:
 def evaluation_view(row: Evaluation) -> EvaluationView:
     """An evaluation as it travels."""
     fields = {name: getattr(row, name) for name in EvaluationView.model_fields if hasattr(row, name)}
+    export = f"/v1/evaluations/{row.id}/export"
     known: dict[str, Any] = {
         "id": str(row.id),
         "space": space_of(row.architecture),
@@ -47,7 +48,12 @@ def evaluation_view(row: Evaluation) -> EvaluationView:
         "recipe": row.recipe_name,
         "metrics": dict(row.metrics),
         "provenance": dict(row.provenance),
-        "links": EvaluationLinks(architecture=f"/v1/architectures/{row.architecture_id}", job=f"/v1/jobs/{row.job_id}"),
+        "links": EvaluationLinks(
+            architecture=f"/v1/architectures/{row.architecture_id}",
+            job=f"/v1/jobs/{row.job_id}",
+            export=f"{export}?format=python",
+            weights=None if row.weights is None else f"{export}?format=safetensors",
+        ),
     }
     return EvaluationView.model_validate(fields | known)
 

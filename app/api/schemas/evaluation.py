@@ -17,6 +17,8 @@ class EvaluationLinks(Output):
 
     architecture: str = Field(description="What was measured")
     job: str = Field(description="The job that measured it")
+    export: str = Field(description="The network as a file of PyTorch")
+    weights: str | None = Field(description="The weights that this file loads; null where none were kept")
 
 
 class EvaluationView(Output):
