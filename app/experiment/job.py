@@ -101,8 +101,7 @@ class JobResult:
     "torch_version", "code_version", "seconds". A training's: "genotype", "metrics" by split, "weights" and the
     same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A profile's:
     "measurements", how many, and the same provenance. A transfer's: "report" (a TransferReport) and the same
-    provenance. A cancelled job's result holds what there is of these, and
-    "stopped_in", the phase.
+    provenance. A cancelled job's result holds what there is of these, and "stopped_in", the phase.
     """
 
     result: Mapping[str, object]

@@ -80,6 +80,7 @@ def test_the_best_and_what_choosing_them_loses() -> None:
     assert regret(target, target) == 0.0
 
 
+@pytest.mark.slow
 def test_scipy_agrees_where_there_is_one() -> None:
     stats = pytest.importorskip("scipy.stats")
     rng = Random(2)
