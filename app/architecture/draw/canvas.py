@@ -65,13 +65,14 @@ class Canvas:
 
     def __init__(self, width: int = PAGE) -> None:
         self.width = width
+        self.left = 0.0  # added to every x
         self.wires: list[str] = []  # under everything else
         self.shapes: list[str] = []
         self.right = 0.0
         self.bottom = 0.0
 
     def _reach(self, x: float, y: float) -> None:
-        self.right, self.bottom = max(self.right, x), max(self.bottom, y)
+        self.right, self.bottom = max(self.right, self.left + x), max(self.bottom, y)
 
     def room(self, x: float) -> int:
         """Characters from `x` to the right margin."""
@@ -93,7 +94,7 @@ class Canvas:
         """A rectangle with a label in its middle, and perhaps a quiet one under it; the labels are cut to its width."""
         self._reach(x + width, y + height)
         classes = kind if sure else f"{kind} maybe"
-        place = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{round:g}"'
+        place = f'x="{self.left + x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{round:g}"'
         self.shapes.append(f"<rect class={quoteattr(classes)} {place}/>")
         inside = max(int((width - PAD) / ADVANCE), 1)
         middle = y + (height / 2 if not below else PILL / 2) + SIZE * 0.35
@@ -114,7 +115,9 @@ class Canvas:
         classes = f" class={quoteattr(kind)}" if kind else ""
         # whatever font has an odd character, the label is as wide as was reckoned
         exact = "" if shown.isascii() or width == 0 else f' textLength="{width:g}" lengthAdjust="spacingAndGlyphs"'
-        self.shapes.append(f'<text{classes} x="{x:g}" y="{y:g}" text-anchor="{anchor}"{exact}>{escape(shown)}</text>')
+        self.shapes.append(
+            f'<text{classes} x="{self.left + x:g}" y="{y:g}" text-anchor="{anchor}"{exact}>{escape(shown)}</text>'
+        )
 
     def paragraph(self, x: float, y: float, text: str, kind: str = "quiet", *, lines: int = 4) -> float:
         """Words in as many lines as they need, at most so many; returns the y below them."""
@@ -138,6 +141,7 @@ class Canvas:
         """A line through some points; `arrow` gives it a head at its end. What is not sure is dashed."""
         for x, y in points:
             self._reach(x, y)
+        points = [(self.left + x, y) for x, y in points]
         path = "M" + " L".join(f"{x:g} {y:g}" for x, y in points)
         classes = kind if sure else f"{kind} maybe"
         self.wires.append(f'<path class={quoteattr(classes)} d="{path}"/>')
@@ -150,7 +154,7 @@ class Canvas:
 
     def dot(self, x: float, y: float) -> None:
         """Where a wire leaves a trunk."""
-        self.wires.append(f'<circle class="dot" cx="{x:g}" cy="{y:g}" r="2.5"/>')
+        self.wires.append(f'<circle class="dot" cx="{self.left + x:g}" cy="{y:g}" r="2.5"/>')
 
     def finish(self, title: str, theme: Theme = "auto") -> str:
         """The whole document, standing for itself; it shrinks with a page that is narrower."""

@@ -39,25 +39,20 @@ def draw_legend(canvas: Canvas, y: float, kinds: Sequence[str], *, asked: bool) 
     return y + 22 if entries else y
 
 
-def draw_menus(canvas: Canvas, y: float, menus: Sequence[Menu], more: int = 0) -> float:
-    """Every list of options under its letter."""
-    for menu in menus:
-        canvas.text(MARGIN, y + SIZE, f"{menu.letter}: {menu.title}", "title")
+def draw_menu(canvas: Canvas, y: float, menu: Menu) -> float:
+    """A list of options under its letter."""
+    canvas.text(MARGIN, y + SIZE, f"{menu.letter}: {menu.title}", "title")
+    y += SIZE + 12
+    x = MARGIN
+    for option in menu.options[:SHOWN]:
+        kind = family(option) if option in OPERATIONS else "state"
+        width = min(width_of(option) + 2 * PAD, canvas.width - 2 * MARGIN)
+        if x > MARGIN and x + width > canvas.width - MARGIN:
+            x, y = MARGIN, y + PILL + 6
+        canvas.box(x, y, width, option, kind, round=PILL / 2)
+        x += width + GAP / 2
+    y += PILL + 8
+    if len(menu.options) > SHOWN:
+        canvas.text(MARGIN, y + SIZE, f"and {len(menu.options) - SHOWN} more", "quiet")
         y += SIZE + 12
-        x = left = MARGIN
-        for option in menu.options[:SHOWN]:
-            kind = family(option) if option in OPERATIONS else "state"
-            width = min(width_of(option) + 2 * PAD, canvas.width - 2 * MARGIN)
-            if x > left and x + width > canvas.width - MARGIN:
-                x, y = left, y + PILL + 6
-            canvas.box(x, y, width, option, kind, round=PILL / 2)
-            x += width + GAP / 2
-        y += PILL + 8
-        if len(menu.options) > SHOWN:
-            canvas.text(MARGIN, y + SIZE, f"and {len(menu.options) - SHOWN} more", "quiet")
-            y += SIZE + 12
-        y += 6
-    if more:
-        canvas.text(MARGIN, y + SIZE, f"and {more} more lists of options", "quiet")
-        y += SIZE + 12
-    return y
+    return y + 6

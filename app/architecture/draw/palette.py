@@ -15,6 +15,8 @@ FAMILIES: Mapping[str, tuple[str, str, str, str, str]] = {
     "mobile": ("mobile block", "#f2e3fb", "#8a3fb0", "#45205a", "#cf9aea"),
     "identity": ("skip connection", "#dcf2d5", "#3b8727", "#1f4815", "#8bcf78"),
     "none": ("no connection", "#ededed", "#8a8a8a", "#333333", "#8f8f8f"),
+    "merge": ("merge of maps", "#f0e6d8", "#7a5b2e", "#3f3120", "#cfae7c"),
+    "activation": ("activation function", "#dfe7ea", "#3f6b7a", "#22363d", "#8db8c6"),
     "other": ("other", "#f6d9e6", "#a8346c", "#551a37", "#e58db5"),
 }
 
@@ -46,6 +48,12 @@ _PREFIXES = (
     ("zero", "identity"),
     ("identity", "identity"),
     ("none", "none"),
+    ("sepconv", "separable"),
+    ("sum", "merge"),
+    ("global_pool_attention", "merge"),
+    ("tanh", "activation"),
+    ("relu", "activation"),
+    ("sigmoid", "activation"),
 )
 
 

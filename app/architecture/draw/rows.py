@@ -28,6 +28,7 @@ class Item:
 
 def flow(canvas: Canvas, y: float, items: Sequence[Item], *, numbered: bool = False) -> float:
     """Items from `y` on, left to right and row by row; returns where the next panel may begin."""
+    numbered = numbered and sum(item.width + GAP for item in items) > canvas.width - 2 * MARGIN
     left = MARGIN + (width_of(f"{len(items)}") + 6 if numbered else 0.0)
     most = canvas.width - MARGIN - left - GAP
     rows = list[list[tuple[int, float]]]()  # (item, left edge)
@@ -62,7 +63,7 @@ def flow(canvas: Canvas, y: float, items: Sequence[Item], *, numbered: bool = Fa
         if numbered:
             canvas.text(MARGIN, middle + SIZE * 0.35, f"{row[0][0]}", "quiet")
         y += PILL + (BELOW if any(items[i].shape for i, _ in row) else 0.0) + BETWEEN
-    return y
+    return y - BETWEEN / 2
 
 
 def draw_chain(canvas: Canvas, y: float, sketch: ChainSketch) -> float:

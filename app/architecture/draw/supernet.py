@@ -6,15 +6,17 @@ a row with several dots may read any of them. Large drawings are cut, and say wh
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from app.architecture.cursor import Cursor
 from app.architecture.draw.canvas import MARGIN, NARROWEST, PAGE, SIZE, WIDEST, Canvas
-from app.architecture.draw.lattice import LatticeSketch, draw_lattice, lattice
-from app.architecture.draw.legend import draw_legend, draw_menus, families
+from app.architecture.draw.lattice import LatticeSketch, lattice
+from app.architecture.draw.legend import draw_legend, draw_menu, families
 from app.architecture.draw.menus import Menus
 from app.architecture.draw.outline import outline
 from app.architecture.draw.palette import Theme
 from app.architecture.draw.panels import Arrow, CellSketch, ChainSketch
+from app.architecture.draw.shelves import shelve
 from app.architecture.draw.sketch import Sketch, known
 from app.architecture.draw.svg import draw_heading, draw_panel
 from app.architecture.errors import LoweringError
@@ -33,17 +35,15 @@ def draw_supernet(space: SearchSpace, *, theme: Theme = "auto", width: int = PAG
     menus = Menus()
     found, more = open_sketches(space, menus)
     y = draw_heading(canvas, MARGIN, f"{space.name}, nothing decided", (_size(space),))
-    for sketch in found:
-        if isinstance(sketch, LatticeSketch):
-            y = draw_heading(canvas, y, sketch.title, sketch.notes)
-            y = draw_lattice(canvas, y, sketch) + 14
-        else:
-            y = draw_panel(canvas, y, sketch)
+    y = shelve(canvas, y, [partial(draw_panel, sketch=sketch) for sketch in found])
     if more:
         canvas.text(MARGIN, y + SIZE, f"and {more} more panels like these", "quiet")
         y += 30
     lists = menus.found
-    y = draw_menus(canvas, y, lists[:MENUS], max(len(lists) - MENUS, 0))
+    y = shelve(canvas, y, [partial(draw_menu, menu=menu) for menu in lists[:MENUS]])
+    if len(lists) > MENUS:
+        canvas.text(MARGIN, y + SIZE, f"and {len(lists) - MENUS} more lists of options", "quiet")
+        y += SIZE + 12
     draw_legend(canvas, y + 4, families(found, lists[:MENUS]), asked=bool(menus.asked))
     return canvas.finish(f"{space.name}: the whole space", theme)
 

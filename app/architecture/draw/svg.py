@@ -5,6 +5,7 @@ from top to bottom (see `columns` and `rails`).
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from app.architecture.draw.canvas import MARGIN, NARROWEST, PAGE, SIZE, WIDEST, Canvas
 from app.architecture.draw.columns import draw_columns
@@ -17,6 +18,7 @@ from app.architecture.draw.rails import draw_rails
 from app.architecture.draw.rooted import draw_tree
 from app.architecture.draw.rows import Item, draw_chain, flow
 from app.architecture.draw.shapes import shaped
+from app.architecture.draw.shelves import shelve
 from app.architecture.draw.sketch import Sketch, sketches
 from app.architecture.draw.strip import Block, strip
 from app.architecture.draw.tree import TreeSketch
@@ -48,12 +50,8 @@ def draw_svg(
         places = Places(lower(space.grammar, skeleton, image, space.plan.read(genotype)))
         y = draw_network(canvas, y, strip(places, skeleton, image))
         found = shaped(found, builds, places, skeleton)
-    for sketch in found:
-        ways = _path(space, sketch) if builds == "trellis" else None
-        if ways is None:
-            y = draw_panel(canvas, y, sketch)
-        else:
-            y = draw_lattice(canvas, draw_heading(canvas, y, ways.title), ways) + 14
+    panels = [(_path(space, sketch) if builds == "trellis" else None) or sketch for sketch in found]
+    y = shelve(canvas, y, [partial(draw_panel, sketch=panel) for panel in panels])
     draw_legend(canvas, y, families(found), asked=False)
     return canvas.finish(f"{space.name}: {', '.join(sketch.title for sketch in found)}", theme)
 
@@ -79,7 +77,7 @@ def draw_heading(canvas: Canvas, y: float, title: str, notes: Sequence[str] = ()
     return y + (8 if notes else 0)
 
 
-def draw_panel(canvas: Canvas, y: float, sketch: Sketch) -> float:
+def draw_panel(canvas: Canvas, y: float, sketch: Sketch | LatticeSketch) -> float:
     """One cell, chain or derivation from `y` on; returns where the next panel may begin."""
     y = draw_heading(canvas, y, sketch.title, sketch.notes)
     match sketch:
@@ -90,6 +88,8 @@ def draw_panel(canvas: Canvas, y: float, sketch: Sketch) -> float:
             y = draw_chain(canvas, y, sketch)
         case TreeSketch():
             y = draw_tree(canvas, y, sketch)
+        case LatticeSketch():
+            y = draw_lattice(canvas, y, sketch)
     return y + 14
 
 
