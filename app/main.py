@@ -30,6 +30,7 @@ from app.api import (
     searches,
     spaces,
     trainings,
+    vocabulary,
     workers,
 )
 from app.api.documentation import install_documentation
@@ -60,6 +61,7 @@ ROUTERS = (  # routes are tried in this order: what is asked most comes first
     jobs.router,
     evaluations.router,
     patterns.router,
+    vocabulary.router,
     reference.router,
     workers.router,
     health.router,

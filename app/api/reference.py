@@ -1,4 +1,4 @@
-"""What is fixed in a release: operations, strategies, recipes, data sets. No I/O."""
+"""What is fixed in a release: records, strategies, recipes, data sets. No I/O."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -11,15 +11,11 @@ from app.api.schemas.reference import (
     CombinatorView,
     DatasetList,
     DatasetView,
-    OperationList,
-    OperationView,
     ParameterView,
     StrategyList,
     StrategyView,
 )
-from app.architecture import OPERATIONS
 from app.architecture.lower.combinators import COMBINATORS
-from app.architecture.vocabulary import BETWEEN_LEVELS
 from app.experiment import DATASETS, SEARCH_RECIPES, TRAINING_RECIPES, Dataset, Recipe, SearchRecipe, recipe_digest
 
 router = APIRouter(prefix="/v1", tags=["reference"])
@@ -74,15 +70,6 @@ def recipe_view(recipe: Recipe) -> RecipeView:
     """A recipe as it travels."""
     kind = "search" if isinstance(recipe, SearchRecipe) else "training"
     return RecipeView(name=recipe.name, kind=kind, digest=recipe_digest(recipe), fields=asdict(recipe))
-
-
-@router.get("/operations")
-async def list_operations(
-    domain: Annotated[str | None, Query(max_length=64, description="Only operations of this domain")] = None,
-) -> OperationList:
-    """The vocabulary: what the operations in genotypes are, and what they cost."""
-    found = [o for _, o in sorted({**OPERATIONS, **BETWEEN_LEVELS}.items()) if domain in (None, o.domain)]
-    return OperationList(items=[OperationView.model_validate(o, from_attributes=True) for o in found])
 
 
 @router.get("/combinators")

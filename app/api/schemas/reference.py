@@ -1,10 +1,53 @@
 """What is fixed in a release: operations, strategies, data sets."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from app.api.schemas.model import Output
+
+Scalar = bool | int | float | str
+
+Channels = Annotated[int, Field(ge=1, le=4096, description="C: channels of the input")]
+Width = Annotated[int, Field(ge=1, le=4096, description="D: channels of the output; default: as many as come in")]
+Height = Annotated[int, Field(ge=1, le=1024, description="h: rows of the input; default: 32")]
+Columns = Annotated[int, Field(ge=1, le=1024, description="w: columns of the input; default: as many as rows")]
+Stride = Annotated[int, Field(ge=1, le=16, description="s: stride; of a change of level, the factor; default: 1")]
+Affine = Annotated[bool, Field(description="Whether norms learn a scale and a shift; default: true")]
+
+
+class OperationFieldView(Output):
+    """A field of an operation."""
+
+    name: str = Field(description="Name of the field")
+    meaning: str = Field(description="What it decides")
+    unit: str = Field(description="Its unit; empty of words and of true or false")
+    letter: str | None = Field(description="How formulas write it; null where none reads it")
+    values: list[Scalar] = Field(description="The values it may have, where they can be listed; else empty")
+    least: float | None = Field(description="The least number it may be, in its unit; null where values are listed")
+    most: float | None = Field(description="The greatest number it may be, in its unit; null where values are listed")
+    odd: bool = Field(description="Whether only odd numbers are allowed")
+    default: Scalar | None = Field(
+        description="What holds where none is given; null where it must be given, or follows"
+    )
+    fixed: bool = Field(description="Whether the name of the operation says it, so that it has one value only")
+
+
+class OperationOutputView(Output):
+    """The shape of one output."""
+
+    channels: int = Field(description="D: channels")
+    height: int = Field(description="H: rows")
+    width: int = Field(description="W: columns")
+
+
+class OperationCostView(Output):
+    """What an operation costs at the place that was asked for, exactly."""
+
+    params: int = Field(description="Learnable numbers")
+    macs: int = Field(description="Multiply-adds of convolutions and linear maps for one sample")
+    activations: int = Field(description="Numbers that convolutions and linear maps put out for one sample")
+    output: OperationOutputView = Field(description="Shape of the output, in channels and places")
 
 
 class OperationView(Output):
@@ -12,18 +55,30 @@ class OperationView(Output):
 
     name: str = Field(description="Name, as grammars and genotypes write it")
     title: str = Field(description="What it is, in one line")
-    domain: str = Field(description="Where it is used")
-    fields: list[str] = Field(description="Numbers that parametrise it")
+    family: str = Field(description="Operations that are built alike")
+    domain: str = Field(description="The domain it was made for")
+    domains: list[str] = Field(description="Every domain that uses it")
+    fields: list[OperationFieldView] = Field(description="What parametrises it: its place, and what its name says")
+    spelling: str = Field(description="How the names of a block spell its fields; empty of an operation with one name")
     shape_rule: str = Field(description="Shape of the output from the shape of the input")
     params: str = Field(description="Learnable numbers, as a formula")
-    macs: str = Field(description="Multiply-adds for one image, as a formula")
+    macs: str = Field(description="Multiply-adds for one sample, as a formula")
+    activations: str = Field(
+        description="Numbers that convolutions and linear maps put out for one sample, as a formula"
+    )
     source: str = Field(description="Where it comes from")
+    cost: OperationCostView | None = Field(
+        description="Its costs at the place that was asked for; null where none was, or where it cannot stand there"
+    )
+    refusal: str | None = Field(description="Why it cannot stand at the place that was asked for; null where it can")
 
 
 class OperationList(Output):
     """The vocabulary."""
 
     items: list[OperationView] = Field(description="The operations, by name")
+    letters: dict[str, str] = Field(description="What the letters of shape rules and formulas mean")
+    domains: dict[str, str] = Field(description="The domains, and what they use")
 
 
 class CombinatorFieldView(Output):

@@ -17,7 +17,7 @@ from app.architecture.errors import LoweringError
 from app.architecture.graph import Node
 from app.architecture.guard import TRUE, Guard, all_of
 from app.architecture.lower.layers import Layers
-from app.architecture.vocabulary.mobile import squeezed
+from app.architecture.vocabulary.formula import squeezed
 
 Cases = Sequence[tuple[Guard, int]]  # exclusive extents
 
@@ -162,8 +162,11 @@ def _beside(
     return b.sum(f"{at}/add", [(TRUE, x), (TRUE, y)]) if (x.axis, x.size) == (y.axis, y.size) else y
 
 
-def shuffled(b: Layers, at: str, x: Node, width: Axis | int, stride: int, kernel: int) -> Node:
-    """ShuffleNetV2's block (Ma et al., 2018): half the channels pass by; where the shape changes all go both ways."""
+def shuffled(b: Layers, at: str, x: Node, width: Axis | int, stride: int, kernel: int, *, separable: int = 0) -> Node:
+    """ShuffleNetV2's block (Ma et al., 2018): half the channels pass by; where the shape changes all go both ways.
+
+    `separable`: so many depthwise separable convolutions in place of three convolutions (Guo et al., 2020).
+    """
     axis = Axis.of(width) if isinstance(width, int) else width
     if not x.axis.plain or not axis.plain or len(x.axis) % 2 or len(axis) % 2:
         found = [len(x.axis), len(axis)]
@@ -175,9 +178,13 @@ def shuffled(b: Layers, at: str, x: Node, width: Axis | int, stride: int, kernel
         passed = b.norm(f"{at}/side/depth/norm", _depth(b, f"{at}/side", x, kernel, stride))
         passed = b.unary(f"{at}/side/relu", "relu", pointwise(b, f"{at}/side", passed, half))
         y = x
-    y = b.unary(f"{at}/1/relu", "relu", pointwise(b, f"{at}/1", y, half))
-    y = b.norm(f"{at}/depth/norm", _depth(b, at, y, kernel, stride))
-    y = b.unary(f"{at}/2/relu", "relu", pointwise(b, f"{at}/2", y, half))
+    for i in range(separable):
+        y = b.norm(f"{at}/{i}/depth/norm", _depth(b, f"{at}/{i}", y, kernel, stride if i == 0 else 1))
+        y = b.unary(f"{at}/{i}/relu", "relu", pointwise(b, f"{at}/{i}", y, half))
+    if not separable:
+        y = b.unary(f"{at}/1/relu", "relu", pointwise(b, f"{at}/1", y, half))
+        y = b.norm(f"{at}/depth/norm", _depth(b, at, y, kernel, stride))
+        y = b.unary(f"{at}/2/relu", "relu", pointwise(b, f"{at}/2", y, half))
     both = b.concat(f"{at}/concat", [(TRUE, passed), (TRUE, y)])
     return b.add(f"{at}/shuffle", "shuffle", [both], axis, both.size, groups=2)
 

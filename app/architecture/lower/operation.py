@@ -1,5 +1,7 @@
 """What the operations of the vocabulary are made of: name -> how to build it on one input.
 
+A name that is none of the table may spell the fields of a block: `mb4_k9_se`, `attention_h8_d16_post`.
+
 Every builder takes (layers, place, input, width, stride) and gives `width` channels, a number or an axis that is still
 open, at the extents over the stride.
 """
@@ -16,6 +18,7 @@ from app.architecture.guard import TRUE
 from app.architecture.lower.attention import attend, feed_forward, layer_norm
 from app.architecture.lower.layers import Layers
 from app.architecture.lower.mbconv import block_of, one, shuffled
+from app.architecture.vocabulary import near, spelt
 from app.architecture.vocabulary.mobile import MOBILE
 from app.space.algebra import Path
 
@@ -109,25 +112,56 @@ def _factorised(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: 
     return b.norm(f"{at}/norm", b.conv(f"{at}/column", x, width, (kernel, 1), (stride, 1)))
 
 
-def _tokens(b: Layers, at: str, x: Node, stride: int) -> tuple[Node, tuple[int, ...]]:
-    """The normalised places of maps as tokens, of a stride averaged first; and their extents."""
+def _over_tokens(b: Layers, at: str, x: Node, stride: int, norm: str, inner: Callable[[Node], Node]) -> Node:
+    """`inner` on the places of maps as tokens, of a stride averaged first; normalised before it, or after it."""
     if stride > 1:
         x = b.pool(f"{at}/pool", "avg_pool", x, 3, stride)
-    tokens = b.add(f"{at}/tokens", "tokens", [x], x.axis, (prod(x.size),))
-    return layer_norm(b, f"{at}/norm", tokens), x.size
+    y = b.add(f"{at}/tokens", "tokens", [x], x.axis, (prod(x.size),))
+    y = inner(layer_norm(b, f"{at}/norm", y)) if norm == "pre" else layer_norm(b, f"{at}/norm", inner(y))
+    return b.add(f"{at}/maps", "maps", [y], y.axis, x.size, extents=x.size)
 
 
-def _attention(kind: str, heads: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
-    y, size = _tokens(b, at, x, stride)
-    y = attend(b, at, kind, y, Axis.of(heads * HEAD_DIM), width, head_dim=HEAD_DIM)
-    return b.add(f"{at}/maps", "maps", [y], y.axis, size, extents=size)
+def _attention(
+    b: Layers,
+    at: str,
+    x: Node,
+    width: Width,
+    stride: int,
+    *,
+    kind: str = "softmax",
+    heads: int = 4,
+    head_dim: int = HEAD_DIM,
+    norm: str = "pre",
+) -> Node:
+    features = Axis.of(heads * head_dim)
+
+    def inner(y: Node) -> Node:
+        return attend(b, at, kind, y, features, width, head_dim=head_dim)
+
+    return _over_tokens(b, at, x, stride, norm, inner)
 
 
-def _feed_forward(kind: str, ratio: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
-    y, size = _tokens(b, at, x, stride)
-    inner = Axis.of((ratio * extent, guard) for extent, guard in x.axis.segments)
-    y = feed_forward(b, at, kind, y, inner, width)
-    return b.add(f"{at}/maps", "maps", [y], y.axis, size, extents=size)
+def _feed_forward(
+    b: Layers,
+    at: str,
+    x: Node,
+    width: Width,
+    stride: int,
+    *,
+    kind: str = "gelu",
+    ratio: int = 4,
+    norm: str = "pre",
+) -> Node:
+    features = Axis.of((ratio * extent, guard) for extent, guard in x.axis.segments)
+    return _over_tokens(b, at, x, stride, norm, lambda y: feed_forward(b, at, kind, y, features, width))
+
+
+def _convnext(b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    """A depthwise convolution, then norm and feed-forward network at every place (Liu et al., 2022)."""
+    y = b.conv(f"{at}/depth/conv", x, x.axis, 7, stride, depthwise=True, bias=True)
+    inner = Axis.of((4 * extent, guard) for extent, guard in x.axis.segments)
+    y = _over_tokens(b, at, y, 1, "pre", lambda z: feed_forward(b, at, "gelu", z, inner, width))
+    return b.sum(f"{at}/add", [(TRUE, x), (TRUE, y)]) if (x.axis, x.size) == (y.axis, y.size) else y
 
 
 def _conv_mixer(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
@@ -158,6 +192,10 @@ def _shuffled(kernel: int, b: Layers, at: str, x: Node, width: Width, stride: in
     return shuffled(b, at, x, width, stride, kernel)
 
 
+def _xception(b: Layers, at: str, x: Node, width: Width, stride: int) -> Node:
+    return shuffled(b, at, x, width, stride, 3, separable=3)
+
+
 BUILDERS: Mapping[str, Build] = {
     "none": _none,
     "skip_connect": _identity,
@@ -183,36 +221,63 @@ BUILDERS: Mapping[str, Build] = {
     "dil_conv_3x3": partial(_separable, 3, 2),
     "dil_conv_5x5": partial(_separable, 5, 2),
     "depth_conv_3x3": partial(_depthwise, 3),
+    "depth_conv_5x5": partial(_depthwise, 5),
+    "depth_conv_7x7": partial(_depthwise, 7),
     "separable_conv_3x3": partial(_separable, 3, 1),
     "separable_conv_5x5": partial(_separable, 5, 1),
+    "separable_conv_7x7": partial(_separable, 7, 1),
     "atrous_conv_3x3": partial(_atrous, 3),
     "atrous_conv_5x5": partial(_atrous, 5),
     "aspp": _aspp,
     "deform_conv_3x3": partial(_deformable, 3, False),
+    "deform_conv_5x5": partial(_deformable, 5, False),
     "modulated_conv_3x3": partial(_deformable, 3, True),
+    "modulated_conv_5x5": partial(_deformable, 5, True),
     "conv_3x1_1x3": partial(_factorised, 3),
     "conv_7x1_1x7": partial(_factorised, 7),
-    "attention_h4": partial(_attention, "softmax", 4),
-    "multi_query_attention_h4": partial(_attention, "multi_query", 4),
-    "linear_attention_h4": partial(_attention, "linear", 4),
-    "ffn_gelu_r4": partial(_feed_forward, "gelu", 4),
-    "ffn_swiglu_r4": partial(_feed_forward, "swiglu", 4),
+    "attention_h4": _attention,
+    "multi_query_attention_h4": partial(_attention, kind="multi_query"),
+    "linear_attention_h4": partial(_attention, kind="linear"),
+    "ffn_gelu_r4": _feed_forward,
+    "ffn_swiglu_r4": partial(_feed_forward, kind="swiglu"),
+    "convnext_7x7": _convnext,
     "conv_mixer_5x5": partial(_conv_mixer, 5),
+    "conv_mixer_7x7": partial(_conv_mixer, 7),
     "conv_mixer_9x9": partial(_conv_mixer, 9),
     "zero": _none,
     "skip": _skip,
     "shuffle_k3": partial(_shuffled, 3),
     "shuffle_k5": partial(_shuffled, 5),
     "shuffle_k7": partial(_shuffled, 7),
+    "shuffle_xception": _xception,
     **{o.name: partial(_mobile, o.name) for o in MOBILE if block_of(o.name) is not None},
 }
 
 
+def built(name: object) -> Build | None:
+    """How an operation is built: one of the table, or one whose name spells its fields; None where it means nothing."""
+    if not isinstance(name, str) or name in BUILDERS:
+        return BUILDERS.get(name) if isinstance(name, str) else None
+    match spelt(name):
+        case ("attention", fields):
+            return partial(_attention, **fields)
+        case ("ffn", fields):
+            return partial(_feed_forward, **fields)
+        case ("mbconv", _):
+            return partial(_mobile, name)
+        case _:
+            return None
+
+
 def operation(b: Layers, pointer: Path, name: object, at: str, x: Node, width: Width, stride: int = 1) -> Node:
     """An operation of the vocabulary on one input; `pointer` is where the grammar chose it."""
-    build = BUILDERS.get(name) if isinstance(name, str) else None
+    build = built(name)
     if build is None:
-        raise LoweringError(pointer, f"no operation {name!r}", name, BUILDERS)
+        close = near(name)
+        likely = f"; near it: {', '.join(map(repr, close))}" if close else ""
+        raise LoweringError(
+            pointer, f"no operation {name!r}{likely}", name, (*close, *(o for o in BUILDERS if o not in close))
+        )
     return build(b, at, x, width, stride)
 
 

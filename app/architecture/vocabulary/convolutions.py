@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from app.architecture.vocabulary.operation import Cost, Operation, Place, norm, operation
+from app.architecture.vocabulary.operation import Operation, norm, operation
+from app.architecture.vocabulary.place import Cost, Place
 
 _DARTS = "Liu et al. (2019), DARTS, arXiv:1806.09055"
 _NASNET = "Zoph et al. (2018), NASNet, arXiv:1707.07012"
@@ -10,6 +11,7 @@ _MOTIFS = "Liu et al. (2018), hierarchical representations, arXiv:1711.00436"
 _ATROUS = "Chen et al. (2017), DeepLabv3, arXiv:1706.05587"
 _DEFORMABLE = "Dai et al. (2017), deformable convolutional networks, arXiv:1703.06211"
 _MODULATED = "Zhu et al. (2019), Deformable ConvNets v2, arXiv:1811.11168"
+_SAMPLES = "two offsets and a modulation a weight and place"
 _NB101 = "Ying et al. (2019), NAS-Bench-101, arXiv:1902.09635"
 _NB201 = "Dong and Yang (2020), NAS-Bench-201, arXiv:2001.00326"
 
@@ -95,73 +97,108 @@ def _deformable(k: int, numbers: int) -> Callable[[Place], Cost]:
 
 def _identities(name: str) -> Operation:
     title = "The input itself; a factorised reduction at stride 2, a 1x1 convolution where only the width changes"
-    return operation(name, title, _DARTS, _identity, "r·(C·D + n·D)", "r·C·D·H·W")
+    costs = "r·(C·D + n·D)", "r·C·D·H·W", "r·D·H·W"
+    return operation(name, title, _DARTS, _identity, *costs, family="identity")
 
 
 def _pools(kind: str, word: str, k: int, source: str, name: str = "") -> Operation:
     title = f"{word} over {k}x{k} windows, padding not counted; a 1x1 convolution follows where the width changes"
-    params, macs = "c·(C·D + n·D)", "c·C·D·H·W"
-    return operation(name or f"{kind}_pool_{k}x{k}", title, source, _pool, params, macs, f"kernel={k}")
+    costs = "c·(C·D + n·D)", "c·C·D·H·W", "c·D·H·W"
+    return operation(name or f"{kind}_pool_{k}x{k}", title, source, _pool, *costs, family="pooling", said={"kernel": k})
 
 
 def _convs(name: str, k: int, source: str) -> Operation:
     title = f"ReLU, {k}x{k} convolution, batch normalisation"
-    return operation(name, title, source, _conv(k), f"{k}²·C·D + n·D", f"{k}²·C·D·H·W", f"kernel={k}")
+    costs = f"{k}²·C·D + n·D", f"{k}²·C·D·H·W", "D·H·W"
+    return operation(name, title, source, _conv(k), *costs, family="convolution", said={"kernel": k})
 
 
 def _convs_first(k: int) -> Operation:
     title = f"{k}x{k} convolution, batch normalisation, ReLU"
-    params, macs = f"{k}²·C·D + n·D", f"{k}²·C·D·H·W"
-    return operation(f"conv{k}x{k}-bn-relu", title, _NB101, _conv(k), params, macs, f"kernel={k}")
+    costs = f"{k}²·C·D + n·D", f"{k}²·C·D·H·W", "D·H·W"
+    return operation(f"conv{k}x{k}-bn-relu", title, _NB101, _conv(k), *costs, family="convolution", said={"kernel": k})
 
 
 def _separables(k: int, source: str) -> Operation:
     title = f"Twice: ReLU, {k}x{k} depthwise and 1x1 convolution, batch normalisation; the stride is in the first"
-    params = f"2·{k}²·C + C² + C·D + n·(C + D)"
-    macs = f"(2·{k}²·C + C² + C·D)·H·W"
-    return operation(f"sep_conv_{k}x{k}", title, source, _separable_twice(k), params, macs, f"kernel={k}")
+    costs = f"2·{k}²·C + C² + C·D + n·(C + D)", f"(2·{k}²·C + C² + C·D)·H·W", "(3·C + D)·H·W"
+    price = _separable_twice(k)
+    return operation(
+        f"sep_conv_{k}x{k}", title, source, price, *costs, family="separable convolution", said={"kernel": k}
+    )
 
 
 def _dilateds(k: int) -> Operation:
     title = f"ReLU, {k}x{k} depthwise convolution of dilation 2, 1x1 convolution, batch normalisation"
-    params, macs = f"{k}²·C + C·D + n·D", f"({k}²·C + C·D)·H·W"
-    return operation(f"dil_conv_{k}x{k}", title, _DARTS, _dilated(k), params, macs, f"kernel={k}", "dilation=2")
+    costs = f"{k}²·C + C·D + n·D", f"({k}²·C + C·D)·H·W", "(C + D)·H·W"
+    family = "dilated convolution"
+    return operation(
+        f"dil_conv_{k}x{k}", title, _DARTS, _dilated(k), *costs, family=family, said={"kernel": k, "dilation": 2}
+    )
 
 
 def _factoriseds(k: int) -> Operation:
     title = f"ReLU, 1x{k} convolution, {k}x1 convolution, batch normalisation; each takes its direction's stride"
-    params, macs = f"{k}·C·D + {k}·D² + n·D", f"{k}·C·D·h·W + {k}·D²·H·W"
-    return operation(f"conv_{k}x1_1x{k}", title, _NASNET, _factorised(k), params, macs, f"kernel={k}")
+    costs = f"{k}·C·D + {k}·D² + n·D", f"{k}·C·D·h·W + {k}·D²·H·W", "D·h·W + D·H·W"
+    price = _factorised(k)
+    return operation(
+        f"conv_{k}x1_1x{k}", title, _NASNET, price, *costs, family="factorised convolution", said={"kernel": k}
+    )
 
 
 def _depthwises(k: int) -> Operation:
     title = f"ReLU, {k}x{k} depthwise convolution, batch normalisation; then 1x1 where the width changes"
-    params, macs = f"{k}²·C + n·C + c·(C·D + n·D)", f"({k}²·C + c·C·D)·H·W"
-    return operation(f"depth_conv_{k}x{k}", title, _MOTIFS, _depthwise(k), params, macs, f"kernel={k}")
+    costs = f"{k}²·C + n·C + c·(C·D + n·D)", f"({k}²·C + c·C·D)·H·W", "(C + c·D)·H·W"
+    price = _depthwise(k)
+    return operation(
+        f"depth_conv_{k}x{k}", title, _MOTIFS, price, *costs, family="separable convolution", said={"kernel": k}
+    )
 
 
 def _separables_once(k: int) -> Operation:
     title = f"ReLU, {k}x{k} depthwise convolution, 1x1 convolution, batch normalisation, each once"
-    params, macs = f"{k}²·C + C·D + n·D", f"({k}²·C + C·D)·H·W"
-    return operation(f"separable_conv_{k}x{k}", title, _MOTIFS, _dilated(k), params, macs, f"kernel={k}")
+    costs = f"{k}²·C + C·D + n·D", f"({k}²·C + C·D)·H·W", "(C + D)·H·W"
+    name, family = f"separable_conv_{k}x{k}", "separable convolution"
+    return operation(name, title, _MOTIFS, _dilated(k), *costs, family=family, said={"kernel": k})
 
 
 def _atrous(k: int) -> Operation:
     title = f"ReLU, {k}x{k} convolution of dilation 2, batch normalisation"
-    params, macs, fields = f"{k}²·C·D + n·D", f"{k}²·C·D·H·W", (f"kernel={k}", "dilation=2")
-    return operation(f"atrous_conv_{k}x{k}", title, _ATROUS, _conv(k), params, macs, *fields, domain="segmentation")
+    return operation(
+        f"atrous_conv_{k}x{k}",
+        title,
+        _ATROUS,
+        _conv(k),
+        f"{k}²·C·D + n·D",
+        f"{k}²·C·D·H·W",
+        "D·H·W",
+        family="dilated convolution",
+        domain="segmentation",
+        also=("detection",),
+        said={"kernel": k, "dilation": 2},
+    )
 
 
 def _deformables(name: str, k: int, numbers: int, title: str, source: str) -> Operation:
     title = f"ReLU, {k}x{k} convolution that samples where another one says, {title}, batch normalisation"
-    params = f"{numbers}·{k}²·({k}²·C + 1) + {k}²·C·D + n·D"
-    macs = f"({numbers}·{k}²·{k}²·C + {k}²·C·D)·H·W"
-    price = _deformable(k, numbers)
-    return operation(f"{name}_{k}x{k}", title, source, price, params, macs, f"kernel={k}", domain="detection")
+    return operation(
+        f"{name}_{k}x{k}",
+        title,
+        source,
+        _deformable(k, numbers),
+        f"{numbers}·{k}²·({k}²·C + 1) + {k}²·C·D + n·D",
+        f"({numbers}·{k}²·{k}²·C + {k}²·C·D)·H·W",
+        f"({numbers}·{k}² + D)·H·W",
+        family="deformable convolution",
+        domain="detection",
+        said={"kernel": k, "offsets": numbers},
+    )
 
 
 CONVOLUTIONS: tuple[Operation, ...] = (
-    operation("none", "No connection: zeros of the output's shape", _DARTS, _nothing, "0", "0"),
+    operation(
+        "none", "No connection: zeros of the output's shape", _DARTS, _nothing, "0", "0", "0", family="no connection"
+    ),
     _identities("skip_connect"),
     _identities("identity"),
     *(_pools("max", "Maximum", k, _DARTS if k == 3 else _NASNET) for k in (3, 5, 7)),
@@ -172,10 +209,10 @@ CONVOLUTIONS: tuple[Operation, ...] = (
     _pools("max", "Maximum", 3, _NB101, "maxpool3x3"),
     *(_separables(k, _DARTS if k < 7 else _NASNET) for k in (3, 5, 7)),
     *(_dilateds(k) for k in (3, 5)),
-    _depthwises(3),
-    *(_separables_once(k) for k in (3, 5)),
+    *(_depthwises(k) for k in (3, 5, 7)),
+    *(_separables_once(k) for k in (3, 5, 7)),
     *(_atrous(k) for k in (3, 5)),
-    _deformables("deform_conv", 3, 2, "two offsets a weight and place", _DEFORMABLE),
-    _deformables("modulated_conv", 3, 3, "two offsets and a modulation a weight and place", _MODULATED),
+    *(_deformables("deform_conv", k, 2, "two offsets a weight and place", _DEFORMABLE) for k in (3, 5)),
+    *(_deformables("modulated_conv", k, 3, _SAMPLES, _MODULATED) for k in (3, 5)),
     *(_factoriseds(k) for k in (3, 7)),
 )

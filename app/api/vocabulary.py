@@ -1,0 +1,166 @@
+"""The operations that genotypes name, and what they cost at a place. No I/O."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi import Path as UrlPath
+
+from app.api.problems import not_found, unprocessable
+from app.api.schemas.reference import (
+    Affine,
+    Channels,
+    Columns,
+    Height,
+    OperationCostView,
+    OperationFieldView,
+    OperationList,
+    OperationOutputView,
+    OperationView,
+    Stride,
+    Width,
+)
+from app.architecture.vocabulary import CATALOGUE, DOMAINS, LETTERS, Operation, Place, Scalar, near, operation_of
+
+router = APIRouter(prefix="/v1", tags=["reference"])
+
+Name = Annotated[str, UrlPath(max_length=64, description="Name of the operation")]
+FieldValues = Annotated[
+    list[str] | None,
+    Query(max_length=8, description="`name=value` of a field that the name of a block does not say, such as `heads=8`"),
+]
+
+
+@router.get("/operations")
+async def list_operations(
+    domain: Annotated[str | None, Query(max_length=64, description="Only operations that this domain uses")] = None,
+    family: Annotated[str | None, Query(max_length=64, description="Only operations of this family")] = None,
+    channels: Channels | None = None,
+    width: Width | None = None,
+    height: Height | None = None,
+    columns: Columns | None = None,
+    stride: Stride | None = None,
+    affine: Affine | None = None,
+) -> OperationList:
+    """The vocabulary: what the operations in genotypes are, and what they cost; with `channels` in numbers."""
+    place = place_of(channels, width, height, columns, stride, affine)
+    found = [o for o in CATALOGUE.values() if domain in (None, *o.domains) and family in (None, o.family)]
+    return OperationList(
+        items=[operation_view(o, place) for o in found],
+        letters=dict(LETTERS),
+        domains=dict(DOMAINS),
+    )
+
+
+@router.get("/operations/{name}")
+async def get_operation(
+    name: Name,
+    channels: Channels | None = None,
+    width: Width | None = None,
+    height: Height | None = None,
+    columns: Columns | None = None,
+    stride: Stride | None = None,
+    affine: Affine | None = None,
+    field: FieldValues = None,
+) -> OperationView:
+    """One operation, or one that a name such as `mb4_k9_se` spells; with `channels` its costs in numbers."""
+    operation = operation_of(name)
+    if operation is None:
+        raise not_found("operation", name, near(name))
+    place = place_of(channels, width, height, columns, stride, affine, given_fields(operation, field or []))
+    view = operation_view(operation, place)
+    if place is not None and view.refusal is not None:
+        at, rule = operation.refuses(place) or ("stride", "")
+        value = {"channels": place.channels, "width": place.width, "stride": place.stride}[at]
+        raise unprocessable(at, f"{value}: {operation.name} takes {rule}", value, (rule,))
+    return view
+
+
+def given_fields(operation: Operation, given: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
+    """The fields of a block out of `name=value`; 422 where it has none of that name, or not with that value."""
+    place = ("channels", "width", "stride", "affine")
+    own = {f.name: f for f in operation.fields if f.name not in place and not f.fixed}
+    found: dict[str, Scalar] = {}
+    for text in given:
+        name, _, word = text.partition("=")
+        if name not in own:
+            raise unprocessable("field", f"{operation.name} leaves no field {name!r} open", text, tuple(own))
+        value, field = scalar(word), own[name]
+        if (rule := field.refuses(value)) is not None:
+            allowed = field.values or (f"{field.least:g}", f"{field.most:g}")
+            raise unprocessable("field", f"{name} of {operation.name} is {rule}, not {word!r}", text, allowed)
+        found[name] = value
+    return tuple(found.items())
+
+
+def scalar(word: str) -> Scalar:
+    """A word of a query as what it means: true or false, a number, or itself."""
+    if word in ("true", "false"):
+        return word == "true"
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word
+
+
+def place_of(
+    channels: int | None,
+    width: int | None,
+    height: int | None,
+    columns: int | None,
+    stride: int | None,
+    affine: bool | None,
+    fields: tuple[tuple[str, Scalar], ...] = (),
+) -> Place | None:
+    """The place that is asked for; None where none is."""
+    if channels is None:
+        for name, value in (("width", width), ("height", height), ("columns", columns), ("stride", stride)):
+            if value is not None:
+                raise unprocessable("channels", f"{name}={value} is of a place: give its channels too")
+        return None
+    rows = 32 if height is None else height
+    return Place(
+        channels=channels,
+        width=channels if width is None else width,
+        size=(rows, rows if columns is None else columns),
+        stride=1 if stride is None else stride,
+        affine=affine is not False,
+        fields=fields,
+    )
+
+
+def operation_view(operation: Operation, place: Place | None) -> OperationView:
+    """An operation as it travels, with its costs at a place."""
+    refused = None if place is None else operation.refuses(place)
+    costs = None if place is None or refused is not None else cost_view(operation, place)
+    return OperationView(
+        name=operation.name,
+        title=operation.title,
+        family=operation.family,
+        domain=operation.domain,
+        domains=list(operation.domains),
+        fields=[OperationFieldView.model_validate(asdict(field)) for field in operation.fields],
+        spelling=operation.spelling,
+        shape_rule=operation.shape_rule,
+        params=operation.params,
+        macs=operation.macs,
+        activations=operation.activations,
+        source=operation.source,
+        cost=costs,
+        refusal=None if refused is None else f"{refused[0]}: {refused[1]}",
+    )
+
+
+def cost_view(operation: Operation, place: Place) -> OperationCostView:
+    """The costs of an operation at a place where it can stand."""
+    params, macs, activations = operation.count(place)
+    channels, rows, columns = operation.shape(place)
+    return OperationCostView(
+        params=params,
+        macs=macs,
+        activations=activations,
+        output=OperationOutputView(channels=channels, height=rows, width=columns),
+    )
