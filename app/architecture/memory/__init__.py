@@ -1,0 +1,12 @@
+"""Peak memory of architectures, without torch: peak_memory(graph, batch_size=..., direction=...) -> PeakMemory."""
+
+from app.architecture.memory.peak import (
+    Held,
+    MemoryDirection,
+    MemoryPrecision,
+    Optimiser,
+    PeakMemory,
+    peak_memory,
+)
+
+__all__ = ["Held", "MemoryDirection", "MemoryPrecision", "Optimiser", "PeakMemory", "peak_memory"]
