@@ -9,23 +9,27 @@ from fastapi import Path as UrlPath
 
 from app.api.problems import not_found, unprocessable
 from app.api.schemas.reference import (
-    Affine,
-    Channels,
-    Columns,
-    Height,
     OperationCostView,
     OperationFieldView,
     OperationList,
     OperationOutputView,
     OperationView,
-    Stride,
-    Width,
 )
 from app.architecture.vocabulary import CATALOGUE, DOMAINS, LETTERS, Operation, Place, Scalar, near, operation_of
 
 router = APIRouter(prefix="/v1", tags=["reference"])
 
 Name = Annotated[str, UrlPath(max_length=64, description="Name of the operation")]
+Channels = Annotated[int | None, Query(ge=1, le=4096, description="C: channels of the input")]
+Width = Annotated[
+    int | None, Query(ge=1, le=4096, description="D: channels of the output; default: as many as come in")
+]
+Height = Annotated[int | None, Query(ge=1, le=1024, description="h: rows of the input; default: 32")]
+Columns = Annotated[int | None, Query(ge=1, le=1024, description="w: columns of the input; default: as many as rows")]
+Stride = Annotated[
+    int | None, Query(ge=1, le=16, description="s: stride; of a change of level, the factor; default: 1")
+]
+Affine = Annotated[bool | None, Query(description="Whether norms learn a scale and a shift; default: true")]
 FieldValues = Annotated[
     list[str] | None,
     Query(max_length=8, description="`name=value` of a field that the name of a block does not say, such as `heads=8`"),
@@ -36,12 +40,12 @@ FieldValues = Annotated[
 async def list_operations(
     domain: Annotated[str | None, Query(max_length=64, description="Only operations that this domain uses")] = None,
     family: Annotated[str | None, Query(max_length=64, description="Only operations of this family")] = None,
-    channels: Channels | None = None,
-    width: Width | None = None,
-    height: Height | None = None,
-    columns: Columns | None = None,
-    stride: Stride | None = None,
-    affine: Affine | None = None,
+    channels: Channels = None,
+    width: Width = None,
+    height: Height = None,
+    columns: Columns = None,
+    stride: Stride = None,
+    affine: Affine = None,
 ) -> OperationList:
     """The vocabulary: what the operations in genotypes are, and what they cost; with `channels` in numbers."""
     place = place_of(channels, width, height, columns, stride, affine)
@@ -56,12 +60,12 @@ async def list_operations(
 @router.get("/operations/{name}")
 async def get_operation(
     name: Name,
-    channels: Channels | None = None,
-    width: Width | None = None,
-    height: Height | None = None,
-    columns: Columns | None = None,
-    stride: Stride | None = None,
-    affine: Affine | None = None,
+    channels: Channels = None,
+    width: Width = None,
+    height: Height = None,
+    columns: Columns = None,
+    stride: Stride = None,
+    affine: Affine = None,
     field: FieldValues = None,
 ) -> OperationView:
     """One operation, or one that a name such as `mb4_k9_se` spells; with `channels` its costs in numbers."""

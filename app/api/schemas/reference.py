@@ -1,19 +1,12 @@
 """What is fixed in a release: operations, strategies, data sets."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from app.api.schemas.model import Output
 
 Scalar = bool | int | float | str
-
-Channels = Annotated[int, Field(ge=1, le=4096, description="C: channels of the input")]
-Width = Annotated[int, Field(ge=1, le=4096, description="D: channels of the output; default: as many as come in")]
-Height = Annotated[int, Field(ge=1, le=1024, description="h: rows of the input; default: 32")]
-Columns = Annotated[int, Field(ge=1, le=1024, description="w: columns of the input; default: as many as rows")]
-Stride = Annotated[int, Field(ge=1, le=16, description="s: stride; of a change of level, the factor; default: 1")]
-Affine = Annotated[bool, Field(description="Whether norms learn a scale and a shift; default: true")]
 
 
 class OperationFieldView(Output):
