@@ -1,8 +1,9 @@
 """Latency predicted from the lookup table of a device: the sum over all that an architecture computes."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter
 
@@ -11,7 +12,7 @@ from app.api.dependencies import ServicesHere, SpaceHere
 from app.api.membership import given_rank
 from app.api.problems import Problem, unprocessable
 from app.api.profiles import table_view
-from app.api.schemas.profile import LatencyErrorView, LatencyQuestion, LatencyView
+from app.api.schemas.profile import DirectionName, LatencyErrorView, LatencyQuestion, LatencyView, PrecisionName
 from app.api.services import LOCAL_OWNER, Services
 from app.architecture import lower
 from app.architecture.entries import entries
@@ -35,7 +36,7 @@ def predict_latency(services: ServicesHere, space: SpaceHere, question: LatencyQ
     skeleton, image = chosen_skeleton(space, question.skeleton), chosen_image(space, question.input)
     graph = lower(space.grammar, skeleton, image, space.plan.read(space.plan.unrank(index)))
     counted = {entry.key: n for entry, n in entries(graph).items()}
-    table = table_of(services, question)
+    table = table_of(services, question.device, question)
     with services.database.transaction() as session:
         known = profiles.entry_latencies(session, table, viewer=LOCAL_OWNER)
         every = profiles.whole_latencies(session, table, viewer=LOCAL_OWNER)
@@ -61,24 +62,43 @@ def predict_latency(services: ServicesHere, space: SpaceHere, question: LatencyQ
     )
 
 
-def table_of(services: Services, question: LatencyQuestion) -> LookupTable:
+class Conditions(Protocol):
+    """What a question says of the table that it wants."""
+
+    threads: int | None
+    batch_size: int
+    precision: PrecisionName
+    direction: DirectionName
+
+
+def table_of(services: Services, device: str, asked: Conditions) -> LookupTable:
     """The newest lookup table of a device under the conditions asked for. A 422 says which there are."""
     with services.database.transaction() as session:
         tables = profiles.lookup_tables(session, viewer=LOCAL_OWNER)
-    here = [table for table in tables if table.device == question.device]
+    here = [table for table in tables if table.device == device]
     if not here:
         devices = tuple(dict.fromkeys(table.device for table in tables))
         message = "nothing was measured on this device; POST /v1/profiles measures on the workers' devices"
-        raise unprocessable("/device", message, question.device, devices)
-    wanted = {"batch_size": question.batch_size, "precision": question.precision, "direction": question.direction}
-    if question.threads is not None:
-        wanted["threads"] = question.threads
+        raise unprocessable("/device", message, device, devices)
+    wanted: dict[str, object] = {
+        "batch_size": asked.batch_size,
+        "precision": asked.precision,
+        "direction": asked.direction,
+    }
+    if asked.threads is not None:
+        wanted["threads"] = asked.threads
     for table in here:
         if table.entries and all(getattr(table, name) == value for name, value in wanted.items()):
             return table
     there = tuple(dict.fromkeys(json.dumps({name: getattr(table, name) for name in wanted}) for table in here))
-    message = f"{question.device} has no lookup table for {json.dumps(wanted)}; POST /v1/profiles makes one"
-    raise unprocessable("/device", message, question.device, there)
+    message = f"{device} has no lookup table for {json.dumps(wanted)}; POST /v1/profiles makes one"
+    raise unprocessable("/device", message, device, there)
+
+
+def known_entries(services: Services, table: LookupTable) -> Mapping[str, float]:
+    """The milliseconds of every entry that a table has."""
+    with services.database.transaction() as session:
+        return profiles.entry_latencies(session, table, viewer=LOCAL_OWNER)
 
 
 def filling(

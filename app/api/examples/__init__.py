@@ -7,6 +7,7 @@ from functools import cache
 
 from app.api.examples.example import BROKEN, DARTS_V2, MINE, TINY, Example
 from app.api.examples.experiments import about_experiments
+from app.api.examples.fairness import about_fairness
 from app.api.examples.genotypes import about_batches, about_genotypes
 from app.api.examples.profiles import about_profiles
 from app.api.examples.spaces import about_members, about_spaces
@@ -24,6 +25,7 @@ def examples() -> tuple[Example, ...]:
         *about_batches(),
         *about_experiments(),
         *about_profiles(),
+        *about_fairness(),
     )
 
 
