@@ -233,7 +233,9 @@ evaluations = Table(
     Column("visibility", Text, nullable=False),
     _moment("created_at", now=True),
     # A result is recorded exactly once, whatever else goes wrong.
-    UniqueConstraint("job_id", "kind", "split", "architecture_id"),
+    UniqueConstraint(
+        "job_id", "kind", "split", "architecture_id", "dataset", "recipe_digest", name="uq_evaluations_result"
+    ),
     ForeignKeyConstraint(["job_id", "weights"], ["artefacts.job_id", "artefacts.name"]),
     CheckConstraint("kind IN ('inherited', 'trained', 'baseline')", name="kind"),
     CheckConstraint("split IN ('weights', 'architecture', 'selection', 'test')", name="split"),

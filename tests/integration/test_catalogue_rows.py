@@ -116,7 +116,10 @@ def test_a_result_is_recorded_once(database: Database) -> None:
         assert not evaluate(session, run, id, metrics={"accuracy": 1.0})
         assert evaluate(session, run, id, split="selection")
         assert evaluate(session, run, id, kind="baseline")
-        assert evaluate(session, job(session), id)
+        assert evaluate(session, other := job(session), id)
+        assert evaluate(session, other, id, dataset="fashion_mnist"), "a job may measure in several places"
+        assert evaluate(session, other, id, recipe_digest="s" * 64)
+        assert not evaluate(session, other, id, recipe_digest="s" * 64)
     with database.transaction() as session:
         found = evaluations.query(session, EvaluationQuery(viewer="ada", job_id=run, split="test", kind="trained"))
     assert [e.accuracy for e in found] == [97.5]

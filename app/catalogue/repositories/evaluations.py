@@ -116,7 +116,9 @@ def record(
             owner=owner,
             visibility=visibility,
         )
-        .on_conflict_do_nothing(index_elements=["job_id", "kind", "split", "architecture_id"])
+        .on_conflict_do_nothing(
+            index_elements=["job_id", "kind", "split", "architecture_id", "dataset", "recipe_digest"]
+        )
         .returning(evaluations.c.id)
     )
     return session.execute(statement).scalar_one_or_none() is not None
