@@ -1,4 +1,4 @@
-"""What searches and trainings have in common: the data, the device, provenance, checkpoints, kept weights."""
+"""What jobs that train have in common: the data, the device, provenance, checkpoints, kept weights."""
 
 import os
 import time
@@ -147,6 +147,17 @@ def choose_device(asked: Device) -> torch.device:
     return torch.device("cuda" if available and asked != "cpu" else "cpu")
 
 
+def images_for(skeletons: tuple[Skeleton, ...], dataset: str) -> Images:
+    """A data set for these skeletons. Raises DataError, or RequestError where they have other classes."""
+    images = load(dataset, load_settings().data_root)
+    for skeleton in skeletons:
+        if skeleton.num_classes != images.dataset.num_classes:
+            raise RequestError(
+                f"the skeleton has {skeleton.num_classes} classes, {dataset} has {images.dataset.num_classes}"
+            )
+    return images
+
+
 @contextmanager
 def session(
     document: Mapping[str, object],
@@ -164,12 +175,7 @@ def session(
     """
     settings = load_settings()
     limit_threads()
-    images = load(dataset, settings.data_root)
-    for skeleton in skeletons:
-        if skeleton.num_classes != images.dataset.num_classes:
-            raise RequestError(
-                f"the skeleton has {skeleton.num_classes} classes, {dataset} has {images.dataset.num_classes}"
-            )
+    images = images_for(skeletons, dataset)
     chosen = choose_device(device)
     with deterministic(deterministically, strict=chosen.type == "cpu"):
         yield Session(

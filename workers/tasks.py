@@ -13,12 +13,13 @@ from workers.progress import Progress
 KINDS: Mapping[str, str] = {
     "search": "workers.search:run",
     "training": "workers.train:run",
+    "transfer": "workers.transfer:run",
     "count": "workers.count:run",
     "profile": "workers.profile:run",
 }
 """A kind's handler, `def run(request: ARequest, progress: Progress) -> JobResult`, by name: nothing is imported yet."""
 
-TORCH_KINDS = frozenset({"search", "training", "profile"})
+TORCH_KINDS = frozenset({"search", "training", "transfer", "profile"})
 """Kinds whose child is taken from those that have torch imported already; any other never imports it."""
 
 Handler = Callable[[Any, Progress], JobResult]
