@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from app.api.answers import chosen_image, chosen_skeleton, identity
 from app.api.costs import Network, network_cost
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
-from app.api.drawings import SVG, dot_response, svg_response
+from app.api.drawings import PAGE_WIDTH, SVG, ThemeQuery, WidthQuery, dot_response, svg_response
 from app.api.evaluations import evaluation_page
 from app.api.export import EXPORTS, graph_of, graph_view, source_response
 from app.api.library import find_space
@@ -76,10 +76,13 @@ def ensured(services: Services, body: ArchitectureBody) -> tuple[Architecture, b
 
 
 @router.get("/{architecture_id}.svg", response_class=Response, responses=SVG)
-def draw_architecture(services: ServicesHere, row: ArchitectureHere) -> Response:
+def draw_architecture(
+    services: ServicesHere, row: ArchitectureHere, theme: ThemeQuery = "auto", width: WidthQuery = PAGE_WIDTH
+) -> Response:
     """The drawing of an architecture: its cells and its network."""
     space = find_space(services, f"{row.space_name}@{row.space_version}")
-    svg = draw_svg(space, row.genotype, skeleton_from_json(row.skeleton), ImageInput(**row.input))
+    skeleton, image = skeleton_from_json(row.skeleton), ImageInput(**row.input)
+    svg = draw_svg(space, row.genotype, skeleton, image, theme=theme, width=width)
     return svg_response(svg)
 
 

@@ -1,20 +1,25 @@
 """Drawings of members, and drawings as responses."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Response
+from fastapi import Query, Response
 
 from app.api.answers import chosen_image, chosen_skeleton, identity
 from app.api.membership import given_rank
-from app.api.schemas.drawing import DrawingView, DrawQuestion
+from app.api.schemas.drawing import PIXELS, THEMES, DrawingView, DrawQuestion
 from app.architecture import draw_svg, draw_text
-from app.architecture.draw import draw_dot, draw_json
+from app.architecture.draw import NARROWEST, PAGE, WIDEST, Theme, draw_dot, draw_json
 from app.space import SearchSpace
 
 SVG_MEDIA_TYPE = "image/svg+xml"
 TEXT_MEDIA_TYPE = "text/plain"
 DOT_MEDIA_TYPE = "text/vnd.graphviz"
 JSON_MEDIA_TYPE = "application/json"
+
+# How a picture may be asked for in a query.
+ThemeQuery = Annotated[Theme, Query(description=f"Colours: {THEMES}")]
+WidthQuery = Annotated[int, Query(ge=NARROWEST, le=WIDEST, description=f"Room: {PIXELS}")]
+PAGE_WIDTH = PAGE
 
 # What the OpenAPI says of a route that answers drawings.
 SVG: dict[int | str, dict[str, Any]] = {
@@ -65,7 +70,7 @@ def drawing(space: SearchSpace, question: DrawQuestion) -> DrawingView:
     image = chosen_image(space, question.input)
     match question.form:
         case "svg":
-            drawn = draw_svg(space, genotype, skeleton, image)
+            drawn = draw_svg(space, genotype, skeleton, image, theme=question.theme, width=question.width)
         case "text":
             drawn = draw_text(space, genotype)
         case "dot":

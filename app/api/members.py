@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from app.api.answers import canonical_form, member, member_page, sample
 from app.api.costs import costs
 from app.api.dependencies import MAX_INDEX_DIGITS, AnsweringHere, IndexHere, Lasting, PageLimit, SpaceHere
-from app.api.drawings import SVG, drawing, drawing_response
+from app.api.drawings import PAGE_WIDTH, SVG, ThemeQuery, WidthQuery, drawing, drawing_response
 from app.api.problems import unprocessable
 from app.api.schemas.cost import CostQuestion, CostView
 from app.api.schemas.drawing import DrawQuestion
@@ -68,7 +68,13 @@ async def get_member_canonical(answering: AnsweringHere, space: SpaceHere, index
 
 
 @router.get("/members/{index}/svg", dependencies=[Lasting], response_class=Response, responses=SVG)
-def get_member_svg(space: SpaceHere, index: IndexHere, skeleton: SkeletonName = None) -> Response:
+def get_member_svg(
+    space: SpaceHere,
+    index: IndexHere,
+    skeleton: SkeletonName = None,
+    theme: ThemeQuery = "auto",
+    width: WidthQuery = PAGE_WIDTH,
+) -> Response:
     """The drawing of the member of a rank."""
-    question = DrawQuestion(genotype=space.plan.unrank(index), skeleton=skeleton)
+    question = DrawQuestion(genotype=space.plan.unrank(index), skeleton=skeleton, theme=theme, width=width)
     return drawing_response(drawing(space, question))

@@ -14,6 +14,7 @@ from app.api.dependencies import (
     ServicesHere,
     SpaceHere,
 )
+from app.api.drawings import PAGE_WIDTH, SVG, ThemeQuery, WidthQuery, svg_response
 from app.api.library import page_of_spaces, registered, standing
 from app.api.portrait import space_summary, space_view
 from app.api.schemas.space import (
@@ -21,6 +22,7 @@ from app.api.schemas.space import (
     SpacePage,
     SpaceView,
 )
+from app.architecture.draw import draw_supernet
 
 router = APIRouter(prefix="/v1", tags=["spaces"])
 
@@ -65,3 +67,9 @@ def get_space(services: ServicesHere, space: SpaceHere) -> SpaceView:
 async def list_decisions(answering: AnsweringHere) -> DecisionsView:
     """Everything that a genotype decides, with its options, and what each node may read."""
     return await answering(decisions)
+
+
+@router.get("/spaces/{space}/svg", dependencies=[Lasting], response_class=Response, responses=SVG)
+def draw_space(space: SpaceHere, theme: ThemeQuery = "auto", width: WidthQuery = PAGE_WIDTH) -> Response:
+    """The drawing of a whole space, nothing decided: all candidates, and what every open decision chooses from."""
+    return svg_response(draw_supernet(space, theme=theme, width=width))

@@ -75,7 +75,7 @@ def _stages(places: Places, skeleton: MobileSkeleton) -> Iterator[Block]:
     for i, depth in enumerate(skeleton.depths):
         found = [places.shape(f"layer{n}") for n in range(start, start + depth)]
         shape, start = next((s for s in reversed(found) if s), shape), start + depth
-        yield Block(f"stage {i} of {depth}", shape)
+        yield Block(f"stage {i}, {depth} layer{'s' if depth > 1 else ''}", shape)
     if places.last("tail"):
         yield Block("tail", places.shape("tail"))
 

@@ -1,0 +1,67 @@
+"""Drawings over HTTP: themes, widths, and whole spaces."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.space.zoo import ZOO
+
+CHAIN: dict[str, Any] = {"layers": ["conv_3x3"] * 8}
+DOCUMENTS = sorted((Path(__file__).parents[2] / "docs" / "spaces").glob("*.json"))
+
+
+def width_of(svg: str) -> float:
+    return float(ET.fromstring(svg).attrib["width"])
+
+
+def test_a_picture_is_laid_out_for_a_width_in_a_theme(api: TestClient) -> None:
+    skeleton = next(iter(ZOO["chain"].skeletons))
+    asked = {"genotype": CHAIN, "skeleton": skeleton}
+    wide = api.post("/v1/spaces/chain/draw", json=asked)
+    narrow = api.post("/v1/spaces/chain/draw", json=asked | {"width": 390, "theme": "dark"})
+    assert width_of(wide.text) > 600
+    assert width_of(narrow.text) <= 390
+    assert "prefers-color-scheme" in wide.text
+    assert "prefers-color-scheme" not in narrow.text
+    index = api.post("/v1/spaces/chain/validate", json={"genotype": CHAIN}).json()["index"]
+    linked = api.get(f"/v1/spaces/chain/members/{index}/svg?width=390&theme=dark&skeleton={skeleton}")
+    assert linked.text == narrow.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"), [("width", 319, "320"), ("width", 4001, "4000"), ("theme", "sepia", "light")]
+)
+def test_what_no_picture_can_be_is_said(api: TestClient, field: str, value: object, allowed: str) -> None:
+    body = {"genotype": CHAIN, field: value}
+    for answer in (
+        api.post("/v1/spaces/chain/draw", json=body),
+        api.get("/v1/spaces/chain/svg", params={field: str(value)}),
+    ):
+        assert answer.status_code == 422
+        error = answer.json()["errors"][0]
+        assert error["pointer"].endswith(f"/{field}")
+        assert allowed in str(error)
+
+
+def test_a_whole_space_is_a_picture_that_lasts(api: TestClient) -> None:
+    answer = api.get("/v1/spaces/darts/svg")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert "sandbox" in answer.headers["content-security-policy"]
+    again = api.get("/v1/spaces/darts/svg", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    texts = [element.text for element in ET.fromstring(answer.text).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"node5/4/op [A]", "node5: 2 of 5", "[A]: one of 7", "sep_conv_5x5"} <= set(texts)
+    assert api.get("/v1/spaces/nothing/svg").status_code == 404
+
+
+def test_a_registered_space_is_drawn(api: TestClient) -> None:
+    document = json.loads(DOCUMENTS[0].read_text())
+    name = api.post("/v1/spaces", json=document).json()["name"]
+    assert name not in ZOO
+    answer = api.get(f"/v1/spaces/{name}/svg?width=390&theme=light")
+    assert answer.status_code == 200
+    assert width_of(answer.text) <= 390
