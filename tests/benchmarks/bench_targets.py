@@ -1,24 +1,37 @@
 """The questions that have a target: CPU time on one core, the median of several rounds, beside peers where installed.
 
-    python tests/benchmarks/bench_targets.py
+    python tests/benchmarks/bench_targets.py [--darts CHECKOUT] [GROUP ...]
 
-networkx is measured in the same run where it can be imported.
+Groups are validations, samples, cells, counts, prices; without any, all. networkx and thop are measured in the same run
+where they can be imported (`pip install networkx`, `pip install thop`: neither is a dependency); without thop the same
+layers are counted by hooks of our own, which is less work. CHECKOUT is one of quark0/darts, whose own network is then
+built and counted, too. Costs are compared on one thread.
 """
 
+import argparse
 import importlib
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
-from app.architecture import canonical, cost, lower, price_of
+from app.architecture import Graph, canonical, cost, lower, price_of
+from app.architecture.formats import read_format
 from app.space import space_size
 from app.space.classes import canonical_rank
 from app.space.validity import space_faults
 from app.space.zoo import ZOO, darts, nasbench101, nasbench201
 
+DARTS_V2 = (  # quark0/darts, cnn/genotypes.py
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
+    "('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], "
+    "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), "
+    "('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=[2, 3, 4, 5])"
+)
 ROUNDS = 7
 ROUND = 0.2  # seconds
 
@@ -98,24 +111,83 @@ def cells() -> Iterator[tuple[str, float, str]]:
     yield f"networkx {networkx.__version__}, Weisfeiler-Lehman hash of the same graphs", each, "us"
 
 
-def prices() -> Iterator[tuple[str, float, str]]:
+def prices(checkout: Path | None = None) -> Iterator[tuple[str, float, str]]:
     """Params, MACs, activations and depth of DARTS networks of 20 cells and 36 channels, from the genotype's JSON."""
     space, rng = ZOO["darts"], Random(0)
     skeleton, image = space.skeletons["cifar"], space.input
+    published: Any = read_format(space, "darts", DARTS_V2)
 
     def priced(genotype: object) -> object:
         return price_of(space, skeleton, image, space.plan.rank(genotype))
 
-    def lowered(genotype: object) -> object:
-        return cost(lower(space.grammar, skeleton, image, space.plan.read(genotype)))
+    def lowered(genotype: object) -> Graph:
+        return lower(space.grammar, skeleton, image, space.plan.read(genotype))
 
-    known = space.plan.sample(rng, 2_000)
-    for genotype in known:  # the price list is built, and most of its tables are filled
+    for genotype in space.plan.sample(rng, 2_000):  # the price list is built, and most of its tables are filled
         priced(genotype)
     fresh = space.plan.sample(rng, 500)
-    yield "cost of DARTS, 20 cells, priced, warm", median(lambda: priced(known[0])), "us, target 600, aim 200"
+    warm = median(lambda: priced(published))
+    yield "cost of DARTS_V2, 20 cells, priced, warm", warm, "us, target 600, aim 200"
     yield "the same, each of 500 different", median(lambda: [priced(g) for g in fresh], each=500), "us"
-    yield "the same, lowered and counted", median(lambda: lowered(known[0])), "us"
+    yield "the same, lowered and counted, with its receptive field", median(lambda: cost(lowered(published))), "us"
+    try:
+        torch = importlib.import_module("torch")
+        network = importlib.import_module("workers.network").Network
+    except ImportError:
+        return
+    torch.set_num_threads(1)
+    graph, x = lowered(published), torch.zeros(1, 3, 32, 32)
+    count, how = counter(torch)
+    peers = [(f"our network built in torch and counted by {how}", lambda: network(graph).eval())]
+    if checkout is not None:
+        peers.append((f"that of quark0/darts built and counted by {how}", original(checkout)))
+    for name, build in peers:
+        found: list[float] = []
+        for _ in range(ROUNDS):
+            started = time.process_time()
+            with torch.no_grad():
+                count(build(), x)
+            found.append((time.process_time() - started) * 1e6)
+        taken = statistics.median(found)
+        yield name, taken, "us"
+        yield "that is, so many times the price", taken / warm, "target 300"
+
+
+def counter(torch: Any) -> tuple[Callable[[Any, Any], object], str]:
+    """What counts the multiply-adds of a network on an input: thop, or where it is not installed our own hooks."""
+    try:
+        thop = importlib.import_module("thop")
+    except ImportError:
+        return lambda network, x: hooked(torch, network, x), "hooks of our own (thop is not installed)"
+    return lambda network, x: thop.profile(network, inputs=(x,), verbose=False), "thop"
+
+
+def hooked(torch: Any, network: Any, x: Any) -> tuple[int, int]:
+    """(params, multiply-adds of convolutions and linear maps) of a network that runs once."""
+    total = 0
+
+    def count(module: Any, _: object, output: Any) -> None:
+        nonlocal total
+        total += module.weight[0].numel() * output[0].numel()
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.register_forward_hook(count)
+    network(x)
+    return sum(parameter.numel() for parameter in network.parameters()), total
+
+
+def original(checkout: Path) -> Callable[[], Any]:
+    """How quark0/darts builds the same network."""
+    sys.path.insert(0, str(checkout / "cnn"))
+    model, genotypes = importlib.import_module("model"), importlib.import_module("genotypes")
+
+    def build() -> Any:
+        network = model.NetworkCIFAR(36, 10, 20, False, genotypes.DARTS_V2).eval()
+        network.drop_path_prob = 0.0
+        return network
+
+    return build
 
 
 def counts() -> Iterator[tuple[str, float, str]]:
@@ -127,8 +199,16 @@ def counts() -> Iterator[tuple[str, float, str]]:
 
 def main() -> None:
     """Print one line a question."""
-    for group in (validations, samples, cells, counts, prices):
-        for question, value, unit in group():
+    groups = {"validations": validations, "samples": samples, "cells": cells, "counts": counts, "prices": prices}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--darts", type=Path, metavar="CHECKOUT")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(groups))
+    asked = parser.parse_args()
+    unknown = [name for name in asked.groups if name not in groups]
+    if unknown:
+        parser.error(f"no group {unknown[0]}; there are {', '.join(groups)}")
+    for name in asked.groups or groups:
+        for question, value, unit in prices(asked.darts) if name == "prices" else groups[name]():
             print(f"{question:64} {value:12,.3f} {unit}", flush=True)
 
 
