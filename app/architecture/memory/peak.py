@@ -170,7 +170,7 @@ def _sum(operations: Operations, node: Node, terms: list[Value], drops: list[boo
         return tape.view(terms[0])
     if not node["drop_path"]:
         item = max(term.item for term in terms)
-        rules = [_handed(term, item) for term in terms]
+        rules: list[Rule] = [_handed(term, item) for term in terms]
         return tape.op(terms, y, item, rules=rules)
     total: Value | None = None
     for term, dropped in zip(terms, drops, strict=True):
@@ -179,7 +179,7 @@ def _sum(operations: Operations, node: Node, terms: list[Value], drops: list[boo
             total = read
             continue
         item = max(total.item, read.item)
-        rules = [_handed(value, item) for value in (total, read)]
+        rules: list[Rule] = [_handed(value, item) for value in (total, read)]
         added = tape.op([total, read], y, item, rules=rules)
         tape.drop(total, read)
         total = added
@@ -190,7 +190,7 @@ def _sum(operations: Operations, node: Node, terms: list[Value], drops: list[boo
 def _concat(operations: Operations, node: Node, parts: list[Value]) -> Value:
     item = max(part.item for part in parts)
     widened = sum(part.numel * item for part in parts if part.item != item)
-    rules = [_handed(part, item) for part in parts]
+    rules: list[Rule] = [_handed(part, item) for part in parts]
     return operations.tape.op(parts, operations.numel(node), item, scratch=widened, rules=rules)
 
 

@@ -178,9 +178,11 @@ class Tape:
             if extra >= 0:
                 saved.append(extra)
                 extra = -1
-            fresh: Sequence[Rule] = ("new",) * len(inputs)
-            edges = tuple([(v.maker, v.bytes, r) for v, r in zip(inputs, rules or fresh, strict=True) if v.maker >= 0])
-            self.records.append(Record(self.place, edges, tuple(saved), back))
+            how: list[Rule] = list(rules) or ["new" for _ in inputs]
+            edges: list[tuple[int, int, Rule]] = [
+                (value.maker, value.bytes, rule) for value, rule in zip(inputs, how, strict=True) if value.maker >= 0
+            ]
+            self.records.append(Record(self.place, tuple(edges), tuple(saved), back))
         if extra >= 0:
             self.release(extra)
         return Value(result, numel, item, maker)
