@@ -112,3 +112,52 @@ def test_what_a_route_takes_is_bounded(api: TestClient) -> None:
     largest = {"channels": 4096, "height": 1024, "columns": 1024, "field": ["kernel=99", "expansion=99", "se=true"]}
     assert 2**50 < api.get("/v1/operations/mbconv", params=largest).json()["cost"]["macs"] < 2**53
     assert set(BLOCKS) | set(BETWEEN_LEVELS) < set(CATALOGUE)
+
+
+OF_ALL_DOMAINS = (
+    *("conv_7x7", "conv_7x1_1x7", "mb4_k7_se_hswish", "shuffle_xception", "deform_conv_5x5", "modulated_conv_3x3"),
+    *("attention_h2_d8_post", "ffn_swiglu_r2", "conv_mixer_7x7", "convnext_7x7", "atrous_conv_5x5", "aspp"),
+)
+
+
+def mine(name: str, operations: list[str]) -> dict[str, object]:
+    """A document of two layers, either of any of some operations."""
+    layers = {"repeat": {"choice": operations}, "lengths": [2]}
+    return {
+        "name": name,
+        "grammar": {"start": "network", "rules": {"network": {"record": "chain", "fields": {"layers": layers}}}},
+        "skeletons": {"small": {"family": "chain", "channels": 8, "reductions": [1], "num_classes": 4}},
+        "input": {"channels": 3, "height": 16, "width": 16},
+    }
+
+
+def test_a_space_of_ones_own_uses_operations_of_all_domains(api: TestClient) -> None:
+    made = api.post("/v1/spaces", json=mine("of-all-domains", list(OF_ALL_DOMAINS)))
+    assert made.status_code == 201, made.text
+    space = f"of-all-domains@{made.json()['version']}"
+    size = api.get(f"/v1/spaces/{space}/size").json()
+    assert size["raw"]["exact"] == str(len(OF_ALL_DOMAINS) ** 2)
+    for first, second in zip(OF_ALL_DOMAINS, reversed(OF_ALL_DOMAINS), strict=True):
+        genotype = {"layers": [first, second]}
+        told = api.post(f"/v1/spaces/{space}/cost", json={"genotype": genotype})
+        assert told.status_code == 200, told.text
+        place = {"channels": 8, "height": 16}
+        alone = api.get(f"/v1/operations/{first}", params=place).json()["cost"]["params"]
+        place = {"channels": 8, "width": 16, "height": 16, "stride": 2}
+        alone += api.get(f"/v1/operations/{second}", params=place).json()["cost"]["params"]
+        around = 3 * 9 * 8 + 2 * 8 + 16 * 4 + 4  # stem and classifier
+        assert told.json()["params"] == alone + around
+        assert api.post(f"/v1/spaces/{space}/draw", json={"genotype": genotype}).status_code == 200
+
+
+def test_an_unknown_operation_of_a_space_is_named_with_its_place_and_what_is_near(api: TestClient) -> None:
+    made = api.post("/v1/spaces", json=mine("misspelt", ["conv_3x3", "sep_conv_3"]))
+    assert made.status_code == 201
+    assert "near it: 'sep_conv_3x3'" in made.text  # what the space cannot, and why
+    told = api.post("/v1/spaces/misspelt/cost", json={"genotype": {"layers": ["conv_3x3", "sep_conv_3"]}})
+    assert told.status_code == 422
+    (fault,) = told.json()["errors"]
+    assert fault["value"] == "sep_conv_3"
+    assert fault["pointer"].endswith("/layers/1")
+    assert fault["allowed"][0] == "sep_conv_3x3"
+    assert "near it: 'sep_conv_3x3'" in fault["message"]
