@@ -23,7 +23,7 @@ def graph(title: str, cursor: Cursor, menus: Menus) -> CellSketch:
         arrows += [Arrow(i, target, "") for i, values in sorted(bits.items()) if values == [1]]
         maybe = sorted(i for i, values in bits.items() if len(values) > 1)
         if maybe:
-            text = menus.mark(f"edges to {target}, any of {len(maybe)}")
+            text = menus.mark(f"edges ← any of {len(maybe)}")
             arrows.append(Arrow(maybe[0], target, text, sure=False, others=tuple(maybe[1:])))
     names = ("input 0", *(f"{v}" for v in range(1, last)), f"output {last}")
     labels = ("", *(menus.of(cursor[f"v{v}"]) for v in range(1, last)), "")

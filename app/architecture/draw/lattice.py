@@ -43,7 +43,7 @@ def lattice(space: SearchSpace, chosen: tuple[int, ...] = ()) -> LatticeSketch |
                 onward[to.path] = to
                 steps.append((len(layers) - 1, read_level(state), read_level(to)))
         now = onward
-    open_ = ("at every state where to go next: a decision of its own; dashed what the path may leave out",)
+    open_ = ("where to go next is a decision of every state",)
     return LatticeSketch("path", tuple(layers), tuple(dict.fromkeys(steps)), chosen, notes=() if chosen else open_)
 
 

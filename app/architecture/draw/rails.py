@@ -10,6 +10,7 @@ from app.architecture.draw.palette import kind_of
 from app.architecture.draw.panels import Arrow, CellSketch
 
 RAIL = 12.0  # between two rails
+CLOSE = 7.0  # where the labels need the room
 BEHIND = 14.0  # room for the line behind the column
 LEAST = 18 * ADVANCE  # of the column
 
@@ -18,12 +19,13 @@ def draw_rails(canvas: Canvas, y: float, sketch: CellSketch) -> float:
     """One cell from `y` on; returns where the next panel may begin."""
     rails = _rails(sketch)
     many = 1 + max(rails)
-    step = min(RAIL, max((canvas.width - 2 * MARGIN - BEHIND - LEAST) / many, 3.0))
+    pills = [width_of(a.operation) + 2 * PAD for a in sketch.arrows]
+    boxes = [box_width(sketch, i) for i in range(len(sketch.vertices))]
+    room = canvas.width - 2 * MARGIN - BEHIND - 10
+    step = min(RAIL, max((room - max([*pills, *boxes])) / many, CLOSE), max((room - LEAST) / many, 3.0))
     trunks = [MARGIN + 4 + rail * step for rail in rails]
     left = MARGIN + many * step + 10
     most = canvas.width - MARGIN - BEHIND - left
-    pills = [width_of(a.operation) + 2 * PAD for a in sketch.arrows]
-    boxes = [box_width(sketch, i) for i in range(len(sketch.vertices))]
     behind = left + min(max([*pills, *boxes]), most) + BEHIND - 4
     starts: list[float] = []  # where the rail of each vertex begins
     ends = dict[int, float]()  # and ends

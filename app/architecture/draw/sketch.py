@@ -76,7 +76,7 @@ def _cell(title: str, cursor: Cursor, menus: Menus) -> CellSketch:
             text = menus.of(edge.operations, under=cursor.path)
             sources = [j for _, j in edge.sources]
             if len(sources) > 1:
-                text = menus.mark(f"{text}, input 1 of {len(sources)}")
+                text = menus.mark(f"{text} ← 1 of {len(sources)}")
             sure = edge.guard is TRUE and len(sources) == 1
             arrows.append(Arrow(sources[0], target, text, sure, tuple(sources[1:])))
     kept = tuple(i for i, node in enumerate(cell.nodes, start=2) if node.kept is not FALSE)
@@ -146,7 +146,7 @@ def _recurrent(root: Cursor, menus: Menus) -> CellSketch:
         sources = [j for _, j in inputs]
         text = menus.of(step["activation"], under=root.path)
         if len(sources) > 1:
-            text = menus.mark(f"{text}, input 1 of {len(sources)}")
+            text = menus.mark(f"{text} ← 1 of {len(sources)}")
         arrows.append(Arrow(sources[0], i, text, len(sources) == 1, tuple(sources[1:])))
     vertices = ("state 0", *(name for name, _, _ in steps))
     last = tuple(range(1, 1 + len(steps)))

@@ -27,7 +27,7 @@ def _skips(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
         arrows += [Arrow(j, i + 1, "skip") for j, guard in skips.items() if guard is TRUE]
         maybe = [j for j, guard in skips.items() if guard is not TRUE]
         if maybe:
-            text = menus.mark(f"{name}/skip, any of {len(maybe)}")
+            text = menus.mark(f"{name}/skip ← any of {len(maybe)}")
             arrows.append(Arrow(maybe[0], i + 1, text, sure=False, others=tuple(maybe[1:])))
         vertices.append(name)
     return (CellSketch("layers", tuple(vertices), 1, tuple(arrows), asked=frozenset(menus.asked)),)
@@ -97,7 +97,7 @@ def _fpn(root: Cursor, menus: Menus) -> tuple[Panel, ...]:
             arrows += [Arrow(j, target, text) for _, j in reads]
         else:
             k = merge["inputs"].term.k if isinstance(merge["inputs"].term, Subset) else 1
-            text = menus.mark(f"{text}, inputs {k} of {len(reads)}")
+            text = menus.mark(f"{text} ← {k} of {len(reads)}")
             arrows.append(Arrow(reads[0][1], target, text, sure=False, others=tuple(j for _, j in reads[1:])))
         vertices.append(f"{name} at level {menus.of(merge['level'])}")
     outputs = tuple(range(len(vertices) - len(levels), len(vertices)))

@@ -1,7 +1,7 @@
 """Spaces as SVG: nothing decided, every operation that may stand on an edge, and what each decision chooses from.
 
 What is open is dashed. A pill says the path of its decision below the panel's, and the letter of its list of options;
-a row with several dots may read any of them. Large drawings are cut, and say what was left out.
+a row with several dots reads some of them: `← 1 of 3`. Large drawings are cut, and say what was left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -89,7 +89,7 @@ def _alike(panels: Sequence[Sketch | LatticeSketch]) -> Iterator[Sketch | Lattic
         if many and not isinstance(last, LatticeSketch):
             notes = dict.fromkeys(note for panel in group for note in getattr(panel, "notes", ()))
             last = replace(last, notes=tuple(notes)[:NOTES])
-        alike = f"{last.title} alike" if many == 1 else f"{many} more alike, to {last.title}"
+        alike = f"{last.title} alike" if many == 1 else f"{many} more alike"
         yield replace(last, title=f"{group[0].title}, and {alike}") if many else last
 
 
