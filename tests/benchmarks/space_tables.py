@@ -4,8 +4,8 @@
     python tests/benchmarks/space_tables.py --write    bring them up to date
 
 A guide names a table between `<!-- table: NAME -->` and `<!-- end of table -->`. Intervals are percentile bootstraps
-over the members that were drawn (2,000 resamples, seed 0): they say how far another sample might lie, not how far
-another data set or recipe might.
+over the members that were drawn (2,000 resamples, 500 for a correlation, seed 0): they say how far another sample
+might lie, not how far another data set or recipe might.
 """
 
 import argparse
@@ -13,17 +13,21 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from math import comb, log10, sqrt
 from pathlib import Path
 from random import Random
 from statistics import fmean, median, stdev
 from typing import Any
 
+from app.experiment.ranks import kendall
+
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 MEASUREMENTS = GUIDES / "measurements.json"
 RESAMPLES = 2_000
+TAU_RESAMPLES = 500
+COSTS = ("params", "macs", "depth")
 NEAR = 1.0  # points below the best that still count as good
+LIGHT = 20_000  # params of a bound
 FEW = 4  # draws of a small random search
 
 _TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -94,11 +98,11 @@ def _group(found: dict[str, Any], first: int) -> Group:
     )
 
 
-def bootstrap(statistic: Callable[[Random], float]) -> tuple[float, float]:
+def bootstrap(statistic: Callable[[Random], float], resamples: int = RESAMPLES) -> tuple[float, float]:
     """The middle 95 % of a statistic over resamples."""
     draw = Random(0)
-    found = sorted(statistic(draw) for _ in range(RESAMPLES))
-    return found[round(0.025 * (RESAMPLES - 1))], found[round(0.975 * (RESAMPLES - 1))]
+    found = sorted(statistic(draw) for _ in range(resamples))
+    return found[round(0.025 * (resamples - 1))], found[round(0.975 * (resamples - 1))]
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -117,21 +121,14 @@ def expected_best(values: Sequence[float], draws: int) -> float:
     return sum(value * comb(i, draws - 1) for i, value in enumerate(ordered)) / comb(n, draws)
 
 
-def kendall(x: Sequence[float], y: Sequence[float]) -> float | None:
-    """Kendall's tau-b; None where one side never varies."""
-    concordant, x_tied, y_tied, pairs = 0, 0, 0, 0
-    for i, j in combinations(range(len(x)), 2):
-        a, b = _sign(x[i] - x[j]), _sign(y[i] - y[j])
-        concordant += a * b
-        x_tied += a == 0
-        y_tied += b == 0
-        pairs += 1
-    spread = sqrt((pairs - x_tied) * (pairs - y_tied))
-    return concordant / spread if spread else None
+def tau_interval(costs: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
+    """The bootstrap interval of Kendall's tau; a resample without any order on one side counts as 0."""
 
+    def once(draw: Random) -> float:
+        drawn = draw.choices(range(len(costs)), k=len(costs))
+        return kendall([costs[i] for i in drawn], [values[i] for i in drawn]) or 0.0
 
-def _sign(value: float) -> int:
-    return (value > 0) - (value < 0)
+    return bootstrap(once, TAU_RESAMPLES)
 
 
 def seed_deviation(group: Group) -> tuple[float, int]:
@@ -157,11 +154,12 @@ def spread(groups: Sequence[Group]) -> list[str]:
     """A row a group: cost, mean, spread, the best."""
     best = max(max(g.accuracies) for g in groups)
     columns = ("space", "members", "n", "width", "params", "MACs", "mean accuracy, 95 %", "sd", "best")
-    heads = (*columns, f"best of {FEW}", f"within {NEAR:g} of {best:.1f}")
+    heads = (*columns, f"best at ≤ {LIGHT:,} params", f"best of {FEW}", f"within {NEAR:g} of {best:.1f}")
     rows = [row(*heads), row(*("---" for _ in heads))]
     for g in groups:
         values = g.accuracies
         low, high = mean_interval(values)
+        light = [m.test for m in g.members if m.params <= LIGHT]
         near = sum(value >= best - NEAR - 1e-9 for value in values)
         rows.append(
             row(
@@ -174,6 +172,7 @@ def spread(groups: Sequence[Group]) -> list[str]:
                 f"{fmean(values):.1f} ({low:.1f} to {high:.1f})",
                 f"{stdev(values):.1f}",
                 f"{max(values):.1f}",
+                f"{max(light):.1f} of {len(light)}" if light else "none",
                 f"{expected_best(values, FEW):.1f}",
                 f"{near} of {len(values)}",
             )
@@ -197,13 +196,23 @@ def differences(groups: Sequence[Group], against: Group) -> list[str]:
 
 
 def correlations(groups: Sequence[Group]) -> list[str]:
-    """A row a group: Kendall's tau of accuracy with each cost."""
-    rows = ["| space | n | params | MACs | depth |", "| --- | --- | --- | --- | --- |"]
-    everything = Group("all together", (), 0, 0, tuple(m for g in groups for m in g.members), ())
-    for g in (*groups, everything):
-        taus = [kendall([getattr(m, cost) for m in g.members], g.accuracies) for cost in ("params", "macs", "depth")]
-        told = " | ".join("none varies" if tau is None else f"{tau:+.2f}" for tau in taus)
-        rows.append(f"| {g.name if g is everything else f'`{g.name}`'} | {len(g.members)} | {told} |")
+    """A row a group: Kendall's tau of accuracy with each cost; then the mean over the groups."""
+    found: dict[str, list[float]] = {cost: [] for cost in COSTS}
+    rows = [row("space", "n", "params, 95 %", "MACs", "depth"), row(*["---"] * 5)]
+    for g in groups:
+        told = [f"`{g.name}`", str(len(g.members))]
+        for cost in COSTS:
+            costs = [getattr(m, cost) for m in g.members]
+            tau = kendall(costs, g.accuracies)
+            if tau is None:
+                told.append("does not vary")
+                continue
+            found[cost].append(tau)
+            low, high = tau_interval(costs, g.accuracies) if cost == "params" else (None, None)
+            told.append(f"{tau:+.2f}" if low is None else f"{tau:+.2f} ({low:+.2f} to {high:+.2f})")
+        rows.append(row(*told))
+    means = [(fmean(taus), *mean_interval(taus)) for taus in found.values()]
+    rows.append(row("mean over spaces, 95 %", "", *(f"{m:+.2f} ({low:+.2f} to {high:+.2f})" for m, low, high in means)))
     return rows
 
 
