@@ -1,12 +1,17 @@
-"""Cells, chains and derivations for terminals: a tree of at most 100 columns."""
+"""Cells, chains and derivations for terminals: a tree of at most 80 columns."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from textwrap import wrap
 
 from app.architecture.draw.canvas import label
-from app.architecture.draw.panels import ChainSketch
+from app.architecture.draw.panels import Arrow, ChainSketch
 from app.architecture.draw.sketch import Sketch, sketches
 from app.architecture.draw.tree import TreeSketch
 from app.space import SearchSpace
 
-COLUMNS = 100
+COLUMNS = 80
+MANY = 3  # skips into one vertex that share a row
 
 
 def draw_text(space: SearchSpace, genotype: object) -> str:
@@ -35,15 +40,32 @@ def _lines(sketch: Sketch) -> list[str]:
     for i in range(sketch.inputs, len(names)):
         final = not sketch.concat and i == len(names) - 1
         lines.append(f"{'└' if final else '├'}─ {names[i]}")
-        into = [a for a in sketch.arrows if a.target == i]
-        for k, arrow in enumerate(into):
-            branch = "└" if k == len(into) - 1 else "├"
-            side = " " if final else "│"
-            way = f"{names[arrow.source]:<{longest}} ── {label(arrow.operation)}"
-            lines.append(f"{side}  {branch}─ {way if arrow.operation else names[arrow.source]}")
+        side = " " if final else "│"
+        into = list(_ways([a for a in sketch.arrows if a.target == i], names, longest))
+        for k, way in enumerate(into):
+            branch, below = ("└", " ") if k == len(into) - 1 else ("├", "│")
+            first, *rest = _folded(way, COLUMNS - 9)
+            lines += [f"{side}  {branch}─ {first}", *(f"{side}  {below}     {more}" for more in rest)]
     if sketch.concat:
-        lines.append(f"└─ output = {sketch.joins}({', '.join(names[i] for i in sketch.concat)})")
+        first, *rest = _folded(f"output = {sketch.joins}({', '.join(names[i] for i in sketch.concat)})", COLUMNS - 9)
+        lines += [f"└─ {first}", *(f"         {more}" for more in rest)]
     return lines
+
+
+def _folded(text: str, columns: int) -> list[str]:
+    """A list with commas in lines of so many columns, broken between its items."""
+    solid = text.replace(" ", "\xa0").replace(",\xa0", ", ")
+    return [line.replace("\xa0", " ") for line in wrap(solid, columns, break_on_hyphens=False)]
+
+
+def _ways(into: list[Arrow], names: list[str], longest: int) -> Iterator[str]:
+    """The rows of what leads to a vertex, in the order of the genotype; many skips are one row."""
+    for operation, arrows in groupby(into, key=lambda arrow: arrow.operation):
+        sources = [names[arrow.source] for arrow in arrows]
+        if operation == "skip" and len(sources) >= MANY:
+            yield f"{', '.join(sources)} ── {label(operation)}"
+        else:
+            yield from (f"{name:<{longest}} ── {label(operation)}" if operation else name for name in sources)
 
 
 def _tree(sketch: TreeSketch) -> list[str]:

@@ -11,7 +11,7 @@ import networkx
 import pytest
 
 from app.architecture import Graph, cost, lower
-from app.architecture.draw import draw_dot, draw_json, graph_dot, graph_json
+from app.architecture.draw import draw_dot, draw_json, draw_text, graph_dot, graph_json
 from app.architecture.draw.condition import condition
 from app.architecture.draw.dot import quoted
 from app.architecture.guard import TRUE, given
@@ -188,7 +188,7 @@ def test_a_group_of_a_network_is_a_cluster() -> None:
     assert drawn.nodes["stem/conv"]["fillcolor"] == "#d3efec"
 
 
-@pytest.mark.parametrize("name", ["darts", "nasbench101", "mobilenet_ofa", "autoformer_t", "enas_macro", "nats_size"])
+@pytest.mark.parametrize("name", ["darts", "mobilenet_ofa", "enas_macro", "nats_size"])
 def test_a_supernet_says_when_its_edges_are_there(name: str) -> None:
     space = ZOO[name]
     graph = lower(space.grammar, space.skeletons["small"], DIGITS)
@@ -237,7 +237,8 @@ def test_conditions_read_like_sentences() -> None:
     assert "/normal/node3 has 2" in {condition(g) for node in member.nodes.values() for g in node.guards}
     depth = lower(mobilenet_ofa().grammar, mobilenet_ofa().skeletons["small"], DIGITS)
     assert "/unit1/blocks# = 2" in {condition(g) for node in depth.nodes.values() for g in node.guards}
-    wirings = lower(nasbench101().grammar, nasbench101().skeletons["small"], DIGITS)
+    four = nasbench101((2, 3, 4))
+    wirings = lower(four.grammar, four.skeletons["small"], DIGITS)
     texts = [condition(g, 60) for node in wirings.nodes.values() for g in node.guards]
     assert max(map(len, texts)) == 60
     assert any(" or " in text and text.endswith("…") for text in texts)
@@ -266,3 +267,29 @@ def test_what_cannot_be_printed_keeps_names_apart() -> None:
         text = quoted(name)
         assert text.encode()
         assert Reader(f"digraph {{ {text} -> {text} }}").read().edges[0][0] == text[1:-1].replace('\\"', '"')
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_text_fits_a_terminal_and_is_not_cut(name: str) -> None:
+    space = ZOO[name]
+    for genotype in space.plan.sample(Random(name), 5):
+        lines = draw_text(space, genotype).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not any("…" in line for line in lines)
+
+
+def test_many_skips_of_a_layer_share_a_row() -> None:
+    layers = {f"layer{i}": {"op": "conv_3x3"} | {f"skip{j}": 1 for j in range(i)} for i in range(12)}
+    lines = draw_text(ZOO["enas_macro"], layers).splitlines()
+    assert lines[lines.index("├─ layer3") :][:4] == [
+        "├─ layer3",
+        "│  ├─ layer2  ── conv_3x3",
+        "│  └─ stem, layer0, layer1 ── skip",
+        "├─ layer4",
+    ]
+    assert lines[-4:] == [
+        "└─ layer11",
+        "   ├─ layer10 ── conv_3x3",
+        "   └─ stem, layer0, layer1, layer2, layer3, layer4, layer5, layer6, layer7,",
+        "         layer8, layer9 ── skip",
+    ]
