@@ -15,6 +15,7 @@ import torch
 
 from app.architecture import Axis, Graph, architecture_id, count, lower, lower_operation, macs
 from app.architecture.entries import Entry, entries
+from app.architecture.workload import workload
 from app.experiment import (
     JobResult,
     MeasuredProfile,
@@ -67,7 +68,7 @@ def run(request: ProfileRequest, progress: Progress) -> JobResult:
             "torch_version": torch.__version__,
             "code_version": load_settings().code_version,
         }
-        planned = plan(request)
+        planned = unknown(request, plan(request), provenance, progress)
         readings: list[Reading] = []
 
         def result(**more: object) -> JobResult:
@@ -111,10 +112,39 @@ def plan(request: ProfileRequest) -> list[Planned]:
         for graph, image in ((p.graph, p.target == "architecture") for p in wholes):
             for entry in entries(graph, image=image):
                 alone.setdefault(entry.key, planned_entry(entry))
+        for entry in every_entry(request):
+            alone.setdefault(entry.key, planned_entry(entry))
     found = {(p.target, p.key): p for p in (*(wholes if request.whole else ()), *alone.values())}
     if not found:
         raise RequestError("nothing is to be measured: the request has no operation and no genotype, or wants neither")
     return list(found.values())
+
+
+def every_entry(request: ProfileRequest) -> Iterator[Entry]:
+    """Everything that a member of the request's space may compute, if that is asked for."""
+    if not request.every:
+        return
+    if request.document is None or request.skeleton is None:
+        raise RequestError("every entry is asked for without a space or skeleton")
+    space = space_from_json(request.document)
+    graph = lower(space.grammar, request.skeleton, request.input or space.input)
+    yield from (entry for *_, entry in workload(graph))
+
+
+def unknown(
+    request: ProfileRequest, planned: list[Planned], provenance: Mapping[str, Any], progress: Progress
+) -> list[Planned]:
+    """What is left to measure: known entries are left out where they were measured as they would be here."""
+    known = request.known
+    if known is None:
+        return planned
+    there = {"device": known.device, "threads": known.threads, "torch_version": known.torch_version}
+    here = {name: provenance[name] for name in there}
+    if here != there:
+        progress.note(f"entries are known of {there}, and this is {here}: all of them are measured")
+        return planned
+    keys = frozenset(known.keys)
+    return [p for p in planned if p.target != "entry" or p.key not in keys]
 
 
 def planned_operation(asked: ProfiledOperation) -> Planned:

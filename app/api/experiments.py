@@ -10,7 +10,7 @@ from app.api.draws import some_rank
 from app.api.membership import given_rank
 from app.api.problems import relocated, unprocessable
 from app.api.schemas.experiment import PlannedNetwork, SearchBody, TrainingBody
-from app.api.schemas.recipe import SearchRecipeChoice, TrainingRecipeChoice
+from app.api.schemas.recipe import PressureBody, SearchRecipeChoice, TrainingRecipeChoice
 from app.api.schemas.skeleton import SkeletonChoice
 from app.api.tasks import teachable
 from app.experiment import (
@@ -45,6 +45,11 @@ def search_recipe(choice: SearchRecipeChoice | None, dataset: Dataset) -> Search
     if name not in SEARCH_RECIPES:
         raise unprocessable("/recipe", f"there is no search recipe {name!r}", name, sorted(SEARCH_RECIPES))
     return SEARCH_RECIPES[name]
+
+
+def pressed(recipe: SearchRecipe, pressure: PressureBody | None) -> SearchRecipe:
+    """The recipe under the pressure that a request gives, if it does."""
+    return recipe if pressure is None else replace(recipe, pressure=pressure.pressure())
 
 
 def training_recipe(choice: TrainingRecipeChoice | None, dataset: Dataset, pointer: str) -> TrainingRecipe:
@@ -93,7 +98,7 @@ def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
         discretisation=body.discretisation or default_discretisation(space),
         skeleton=searched_skeleton(space, body.skeleton, dataset),
         dataset=dataset.name,
-        recipe=search_recipe(body.recipe, dataset),
+        recipe=pressed(search_recipe(body.recipe, dataset), body.pressure),
         retrain_skeleton=trained_skeleton(space, body.retrain_skeleton, dataset, "/retrain_skeleton"),
         retrain_recipe=training_recipe(body.retrain_recipe, dataset, "/retrain_recipe"),
         baseline=body.baseline,

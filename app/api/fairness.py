@@ -11,10 +11,9 @@ from fastapi import APIRouter, Query, Response
 from app.api.answers import chosen_image, chosen_skeleton, identity
 from app.api.dependencies import ServicesHere, SpaceHere
 from app.api.drawings import SVG, svg_response
-from app.api.latencies import known_entries, table_of
+from app.api.latencies import known_entries, table_of, table_view
 from app.api.members import SkeletonName
 from app.api.problems import relocated, unprocessable
-from app.api.profiles import table_view
 from app.api.schemas.fairness import (
     FairnessQuestion,
     FairnessTableView,

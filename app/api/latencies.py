@@ -11,8 +11,14 @@ from app.api.answers import chosen_image, chosen_skeleton, identity
 from app.api.dependencies import ServicesHere, SpaceHere
 from app.api.membership import given_rank
 from app.api.problems import Problem, unprocessable
-from app.api.profiles import table_view
-from app.api.schemas.profile import DirectionName, LatencyErrorView, LatencyQuestion, LatencyView, PrecisionName
+from app.api.schemas.profile import (
+    DirectionName,
+    LatencyErrorView,
+    LatencyQuestion,
+    LatencyView,
+    PrecisionName,
+    TableView,
+)
 from app.api.services import LOCAL_OWNER, Services
 from app.architecture import lower
 from app.architecture.entries import entries
@@ -95,6 +101,11 @@ def table_of(services: Services, device: str, asked: Conditions) -> LookupTable:
     raise unprocessable("/device", message, device, there)
 
 
+def table_view(table: LookupTable) -> TableView:
+    """A lookup table as it travels."""
+    return TableView.model_validate(asdict(table))
+
+
 def known_entries(services: Services, table: LookupTable) -> Mapping[str, float]:
     """The milliseconds of every entry that a table has."""
     with services.database.transaction() as session:
@@ -123,9 +134,27 @@ def filling(
     }
 
 
-def not_measured(missing: Unmeasured, device: str, body: dict[str, Any]) -> Problem:
+def filling_all(
+    space: SearchSpace, skeleton: Skeleton, image: ImageInput, asked: Conditions, table: LookupTable
+) -> dict[str, Any]:
+    """The body of the profile that measures all that a table lacks of what members of a space may compute."""
+    return {
+        "space": f"{space.name}@{space.version}",
+        "every": True,
+        "lacked_by": table.device,
+        "skeleton": asdict(skeleton),
+        "input": asdict(image),
+        "batch_size": asked.batch_size,
+        "precision": asked.precision,
+        "direction": asked.direction,
+        "device": table.device_type,
+        "threads": table.threads,
+    }
+
+
+def not_measured(missing: Unmeasured, device: str, body: dict[str, Any], pointer: str = "/genotype") -> Problem:
     """409: the table lacks something."""
-    faults = tuple(Fault("/genotype", f"its computation was never measured on {device}", key) for key in missing.keys)
+    faults = tuple(Fault(pointer, f"its computation was never measured on {device}", key) for key in missing.keys)
     detail = f"{len(faults)} entries are missing; measure them on {device} by POST /v1/profiles {json.dumps(body)}"
     headers = {"Link": '</v1/profiles>; rel="related"'}
     return Problem(409, "not-measured", "The lookup table lacks what this genotype computes", detail, faults, headers)

@@ -1,9 +1,12 @@
 """Profiles as they are asked for, made complete: every default chosen, everything checked to have a network."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from app.api.answers import chosen_image, chosen_skeleton
 from app.api.costs import refuse_giants
+from app.api.fairness import Opened, needed_entries
+from app.api.latencies import known_entries, table_of
 from app.api.library import find_space
 from app.api.membership import given_rank
 from app.api.problems import relocated, unprocessable
@@ -11,9 +14,10 @@ from app.api.schemas.profile import OperationBody, ProfileBody
 from app.api.services import Services
 from app.architecture import Graph, LoweringError, count, lower, lower_operation, macs
 from app.architecture.entries import entries
-from app.experiment import ProfiledOperation, ProfileRequest, SpaceVersion
+from app.experiment import KnownEntries, ProfiledOperation, ProfileRequest, SpaceVersion
 from app.space import ImageInput, SearchSpace, Skeleton, space_to_json
 
+MAX_ENTRIES = 5_000
 MAX_MACS = 10**13  # of one pass over a batch: minutes on a processor
 
 
@@ -26,6 +30,7 @@ class Measurable:
     operations: int  # distinct ones
     architectures: int
     entries: tuple[str, ...]
+    known: int  # entries that the table has
 
     @property
     def measurements(self) -> int:
@@ -35,8 +40,11 @@ class Measurable:
 
 def measurable(services: Services, body: ProfileBody) -> Measurable:
     """A profile, complete in itself. Raises where a part of it cannot be measured."""
-    if not (body.operations or body.genotypes or body.members):
-        raise unprocessable("", "nothing is to be measured: give operations, or genotypes or members of a space")
+    if not (body.operations or body.genotypes or body.members or body.every):
+        message = (
+            "nothing is to be measured: give operations, genotypes or members of a space, or ask for `every` entry"
+        )
+        raise unprocessable("", message)
     if not (body.whole or body.entries):
         raise unprocessable("/whole", "nothing is to be measured: neither as a whole nor by entries", False, (True,))
     graphs: list[tuple[Graph, bool]] = []
@@ -50,6 +58,14 @@ def measurable(services: Services, body: ProfileBody) -> Measurable:
                 graph = lower(space.grammar, skeleton, image, space.plan.read(space.plan.unrank(rank)))
             affordable(graph, body.batch_size, place)
             graphs.append((graph, True))
+    keys = dict.fromkeys(entry.key for graph, image in graphs for entry in entries(graph, image=image))
+    if body.every and space is not None and skeleton is not None and image is not None:
+        keys |= dict.fromkeys(every_entry(space, skeleton, image, body.batch_size))
+    known = None if body.lacked_by is None else had(services, body, body.lacked_by, keys)
+    measured = tuple(key for key in keys if known is None or key not in known.keys) if body.entries else ()
+    if not (measured or (body.whole and graphs)):
+        message = f"nothing is to be measured: the table of {body.lacked_by} has all of it"
+        raise unprocessable("/lacked_by", message, body.lacked_by)
     request = ProfileRequest(
         operations=operations,
         space=None if space is None else SpaceVersion(name=space.name, version=space.version, digest=space.digest),
@@ -62,17 +78,45 @@ def measurable(services: Services, body: ProfileBody) -> Measurable:
         direction=body.direction,
         whole=body.whole,
         entries=body.entries,
+        every=body.every,
+        known=known,
         rounds=body.rounds,
-        threads=body.threads,
+        threads=body.threads if known is None else known.threads,
         device=body.device,
     )
-    keys = dict.fromkeys(entry.key for graph, image in graphs for entry in entries(graph, image=image))
     return Measurable(
         request=request,
         space=space,
         operations=len(operations),
         architectures=len(ranks),
-        entries=tuple(keys) if body.entries else (),
+        entries=measured,
+        known=len(keys) - len(measured) if body.entries else 0,
+    )
+
+
+def every_entry(space: SearchSpace, skeleton: Skeleton, image: ImageInput, batch_size: int) -> list[str]:
+    """The keys of all that any member may compute. Raises where that is too much."""
+    needed = needed_entries(Opened(space, space.digest, skeleton, image))
+    if len(needed) > MAX_ENTRIES:
+        message = (
+            f"members of {space.name} may compute {len(needed)} different things; at most {MAX_ENTRIES} are measured"
+        )
+        raise unprocessable("/every", message, True, (False,))
+    for entry in needed:
+        affordable(entry.graph(), batch_size, "/every")
+    return [entry.key for entry in needed]
+
+
+def had(services: Services, body: ProfileBody, device: str, keys: Collection[str]) -> KnownEntries:
+    """Which of these a device's table has."""
+    with relocated("/device", "/lacked_by"):
+        table = table_of(services, device, body)
+    known = known_entries(services, table)
+    return KnownEntries(
+        device=table.device,
+        threads=table.threads,
+        torch_version=table.torch_version,
+        keys=tuple(key for key in keys if key in known),
     )
 
 
@@ -107,8 +151,8 @@ def members_of(
 ) -> tuple[SearchSpace | None, Skeleton | None, ImageInput | None, dict[int, str]]:
     """Space, skeleton, image and the places in the request by rank of what is asked of a space."""
     if body.space is None:
-        if body.genotypes or body.members:
-            raise unprocessable("/space", "genotypes and members are of a space: name it")
+        if body.genotypes or body.members or body.every:
+            raise unprocessable("/space", "genotypes, members and `every` entry are of a space: name it")
         return None, None, None, {}
     space = find_space(services, body.space)
     ranks: dict[int, str] = {}
@@ -119,7 +163,7 @@ def members_of(
         if index >= space.plan.size:
             raise unprocessable(place, "no member has this rank", text, ("0", str(space.plan.size - 1)))
         ranks.setdefault(given_rank(space, space.plan.unrank(index), pointer=place), place)
-    if not ranks:
+    if not ranks and not body.every:
         raise unprocessable("/genotypes", f"give genotypes or members of {space.name}, or no space", [])
     return space, chosen_skeleton(space, body.skeleton), chosen_image(space, body.input), ranks
 

@@ -6,15 +6,18 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
+from statistics import median
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import JSONResponse, StreamingResponse
+from sqlalchemy.orm import Session
 
 from app.api.answers import identity
 from app.api.cursors import read_cursor, write_cursor
 from app.api.dependencies import Cursor, IdempotencyKey, PageLimit, ServicesHere
+from app.api.latencies import table_view
 from app.api.measurable import measurable
 from app.api.problems import not_found
 from app.api.schemas.job import JobView
@@ -27,16 +30,17 @@ from app.api.schemas.profile import (
     ProfilePlanView,
     ProfileView,
     TableList,
-    TableView,
     TargetName,
 )
 from app.api.services import LOCAL_OWNER, Services
 from app.api.submissions import DryRun, queue_for, submitted, written
 from app.api.views import shown_request
-from app.catalogue import LookupTable, Profile, ProfileQuery, profiles
+from app.catalogue import JobQuery, Profile, ProfileQuery, jobs, profiles
+from app.experiment import Queue
 
 router = APIRouter(prefix="/v1", tags=["profiles"])
 
+EARLIER = 20  # profiles that a time is reckoned from
 CHUNK = 500  # rows of an export in memory at a time
 Text = Annotated[str | None, Query(max_length=200)]
 CSV: dict[int | str, dict[str, Any]] = {
@@ -60,6 +64,7 @@ def start_profile(
         return submitted(services, request, idempotency_key)
     with services.database.transaction() as session:
         queue, serving = queue_for(services, session, request.device)
+        seconds, basis = reckoned(session, queue, asked.measurements * request.rounds)
     view = ProfilePlanView(
         kind="profile",
         space=None if asked.space is None else identity(asked.space),
@@ -68,10 +73,27 @@ def start_profile(
         operations=asked.operations if request.whole else 0,
         architectures=asked.architectures if request.whole else 0,
         entries=list(asked.entries),
+        known=asked.known,
+        seconds=seconds,
+        seconds_basis=basis,
         samples=asked.measurements * request.rounds,
         request=shown_request(asdict(request)),
     )
     return written(view)
+
+
+def reckoned(session: Session, queue: Queue, samples: int) -> tuple[float | None, str]:
+    """How many seconds so many samples take, by the latest profiles of a queue; and what that is reckoned from."""
+    wanted = JobQuery(viewer=LOCAL_OWNER, kind="profile", states=("succeeded",), limit=EARLIER)
+    rates: list[float] = []
+    for job in jobs.query(session, wanted):
+        result = job.result or {}
+        taken = result.get("measurements", 0) * job.request.get("rounds", 0)
+        if job.queue == queue and taken:
+            rates.append(result["seconds"] / taken)
+    if not rates:
+        return None, f"no profile has been measured on the queue {queue} yet"
+    return samples * median(rates), f"the median time of a sample in {len(rates)} earlier profiles on this queue"
 
 
 def filters(
@@ -154,11 +176,6 @@ def profile_view(row: Profile) -> ProfileView:
     architecture = None if row.architecture_id is None else f"/v1/architectures/{row.architecture_id}"
     links = ProfileLinks(self=f"/v1/profiles/{row.id}", job=f"/v1/jobs/{row.job_id}", architecture=architecture)
     return ProfileView.model_validate(fields | {"id": str(row.id), "unit": "ms", "links": links})
-
-
-def table_view(table: LookupTable) -> TableView:
-    """A lookup table as it travels."""
-    return TableView.model_validate(asdict(table))
 
 
 def lines(services: Services, wanted: ProfileQuery) -> Iterator[str]:

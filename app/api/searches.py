@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from app.api.dependencies import IdempotencyKey, ServicesHere
 from app.api.experiments import planned_search, search_request
 from app.api.library import find_space
+from app.api.pressures import with_latencies
 from app.api.problems import Problem, not_found
 from app.api.schemas.experiment import PlanView, ReportView, SearchBody, SearchView, TrajectoryView
 from app.api.schemas.job import JobView
@@ -43,7 +44,7 @@ def start_search(
 ) -> JSONResponse:
     """Search a space: train a supernet, discretise it, train what it found and a random genotype, and report."""
     space = find_space(services, body.space)
-    request = search_request(space, body)
+    request = with_latencies(services, space, search_request(space, body))
     if dry_run:
         return plan(services, space, request, planned_search(space, request))
     return submitted(services, request, idempotency_key)
@@ -89,10 +90,10 @@ def space_of(job: Job) -> SpaceIdentity:
 
 
 def part_of(job: Job, name: str) -> Any:
-    """A part of a search's result. A 404 says whether it is still to come."""
+    """A part of a job's result. A 404 says whether it is still to come."""
     part = (job.result or {}).get(name)
     if part is None:
         wait = {} if job.final else {"Retry-After": str(RETRY_SECONDS)}
-        detail = f"the search is {job.state}" + ("" if job.final else f": its {name} comes with its result")
-        raise Problem(404, "no-result", f"The search has no {name}", detail, headers=wait)
+        detail = f"the {job.kind} is {job.state}" + ("" if job.final else f": its {name} comes with its result")
+        raise Problem(404, "no-result", f"The {job.kind} has no {name}", detail, headers=wait)
     return part

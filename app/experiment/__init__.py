@@ -20,7 +20,14 @@ from app.experiment.job import (
     Strategy,
     TrainingRequest,
 )
-from app.experiment.profile import Direction, MeasuredProfile, ProfiledArchitecture, ProfiledOperation, Target
+from app.experiment.profile import (
+    Direction,
+    KnownEntries,
+    MeasuredProfile,
+    ProfiledArchitecture,
+    ProfiledOperation,
+    Target,
+)
 from app.experiment.recipe import (
     SEARCH_RECIPES,
     TRAINING_RECIPES,
@@ -53,6 +60,7 @@ __all__ = [
     "JobKind",
     "JobResult",
     "JobState",
+    "KnownEntries",
     "MeasuredCount",
     "MeasuredEvaluation",
     "MeasuredProfile",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.experiment.profile import Direction, MeasuredProfile, ProfiledOperation
+from app.experiment.profile import Direction, KnownEntries, MeasuredProfile, ProfiledOperation
 from app.experiment.recipe import Precision, SearchRecipe, TrainingRecipe
 from app.space.skeleton import ImageInput, Skeleton
 
@@ -87,6 +87,8 @@ class ProfileRequest:
     direction: Direction = "forward"
     whole: bool = True  # measure each of them as it is
     entries: bool = True  # measure every distinct computation in them, for the device's lookup table
+    every: bool = False  # and every one that any member of the space may need
+    known: KnownEntries | None = None  # but not these again
     rounds: int = 15
     threads: int | None = None  # of a CPU; None: as many as jobs take
     device: Device = "auto"

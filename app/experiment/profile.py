@@ -24,6 +24,16 @@ class ProfiledOperation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEntries:
+    """Entries that a table has: they need no measuring on its device, with its version of torch."""
+
+    device: str
+    threads: int
+    torch_version: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfiledArchitecture:
     """An architecture with its identity in the catalogue."""
 

@@ -10,7 +10,8 @@ import torch
 
 from app.architecture import cost, count, lower, lower_operation
 from app.architecture.entries import entries
-from app.experiment import MeasuredProfile, ProfiledOperation, ProfileRequest, SpaceVersion
+from app.architecture.workload import workload
+from app.experiment import KnownEntries, MeasuredProfile, ProfiledOperation, ProfileRequest, SpaceVersion
 from app.experiment.latency import WholeLatency, predict
 from app.space import CellSkeleton, ImageInput, InvalidGenotype, space_to_json
 from app.space.zoo import ZOO, darts
@@ -104,6 +105,22 @@ def test_only_what_is_wanted_is_measured(memory_progress: Memory, tmp_path: Path
     assert len(profile.run(twice, memory_progress(tmp_path / "twice")).profiles) == 1
     with pytest.raises(RequestError, match="nothing is to be measured"):
         profile.run(replace(REQUEST, whole=False, entries=False), memory_progress(tmp_path / "none"))
+
+
+def test_every_entry_of_a_space_is_measured_but_those_that_are_known(memory_progress: Memory, tmp_path: Path) -> None:
+    every = replace(MEMBERS, genotypes=(), every=True)
+    first = profile.run(every, memory_progress(tmp_path / "every"))
+    graph = lower(SPACE.grammar, SKELETON, IMAGE)
+    assert {p.key for p in first.profiles} == {entry.key for *_, entry in workload(graph)}
+    one = first.profiles[0]
+    keys = tuple(p.key for p in first.profiles[3:])
+    known = KnownEntries(device=one.device, threads=one.threads, torch_version=one.torch_version, keys=keys)
+    rest = profile.run(replace(every, known=known), memory_progress(tmp_path / "rest"))
+    assert [p.key for p in rest.profiles] == [p.key for p in first.profiles[:3]]
+    elsewhere = memory_progress(tmp_path / "elsewhere")
+    again = profile.run(replace(every, known=replace(known, torch_version="0.1")), elsewhere)
+    assert len(again.profiles) == len(first.profiles)
+    assert len(elsewhere.notes) == 1
 
 
 def test_a_stopped_job_keeps_whole_blocks_and_goes_on_after_them(

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from app.api.examples import DARTS_V2, TINY
 from app.architecture import lower
 from app.architecture.entries import entries
+from app.architecture.workload import workload
 from app.catalogue import Database, architectures, jobs, profiles
 from app.experiment import ProfileRequest
 from app.space import CellSkeleton, ImageInput, space_to_json
@@ -94,6 +95,8 @@ def test_a_dry_run_says_what_would_be_measured(api: TestClient) -> None:
     assert set(known) < set(plan["entries"])
     assert plan["samples"] == (2 + len(plan["entries"])) * 7
     assert plan["space"]["digest"] == DARTS.digest
+    assert (plan["seconds"], plan["known"]) == (None, 0)
+    assert "no profile" in plan["seconds_basis"]
     bare = api.post("/v1/profiles?dry_run=true", json={"operations": [OPERATION], "entries": False}).json()
     assert (bare["entries"], bare["samples"], bare["space"]) == ([], 15, None)
     assert len(api.get("/v1/jobs?kind=profile").json()["items"]) == before
@@ -118,6 +121,60 @@ def test_what_cannot_be_measured_is_pointed_at(api: TestClient, body: dict[str, 
     answer = api.post("/v1/profiles", json=body)
     assert answer.status_code == 422, answer.text
     assert pointer in [fault["pointer"] for fault in answer.json()["errors"]]
+
+
+def test_all_that_members_of_a_space_may_need_is_measured_once(api: TestClient, api_database: Database) -> None:
+    space = ZOO["nasbench201"]
+    graph = lower(space.grammar, space.skeletons["small"], ImageInput(**SMALL))
+    keys = {entry.key for *_, entry in workload(graph)}
+    body = {"space": "nasbench201", "every": True, "skeleton": "small", "input": SMALL, "threads": 1, "device": "cpu"}
+    plan = api.post("/v1/profiles?dry_run=true", json=body).json()
+    assert (set(plan["entries"]), plan["known"], plan["architectures"]) == (keys, 0, 0)
+    unheard = api.post("/v1/profiles", json=body | {"lacked_by": "sundial"})
+    assert unheard.status_code == 422
+    assert unheard.json()["errors"][0]["pointer"] == "/lacked_by"
+
+    job, first = submitted(api), sorted(keys)[:5]
+    store(api_database, job, [{"key": k, "entries": {k: 1}, "median_ms": 1.0, "device": "sundial"} for k in first])
+    assert "sundial" in api.post("/v1/profiles", json=body | {"lacked_by": "moondial"}).json()["errors"][0]["allowed"]
+    rest = api.post("/v1/profiles?dry_run=true", json=body | {"lacked_by": "sundial"}).json()
+    assert (set(rest["entries"]), rest["known"]) == (keys - set(first), 5)
+    assert rest["request"]["known"]["torch_version"] == ROW["torch_version"]
+    started = api.post("/v1/profiles", json=body | {"lacked_by": "sundial"}).json()
+    with api_database.transaction() as session:
+        row = jobs.get(session, UUID(started["id"]))
+    assert row is not None
+    request = TypeAdapter(ProfileRequest).validate_python(dict(row.request))
+    assert request.every
+    assert request.known is not None
+    assert set(request.known.keys) == set(first)
+
+    later = submitted(api)
+    store(api_database, later, [{"key": k, "entries": {k: 1}, "median_ms": 1.0, "device": "sundial"} for k in keys])
+    done = api.post("/v1/profiles", json=body | {"lacked_by": "sundial"})
+    assert done.status_code == 422
+    assert "has all of it" in done.json()["detail"]
+
+
+def test_a_search_that_pays_for_latency_takes_the_times_along(api: TestClient, api_database: Database) -> None:
+    body: dict[str, Any] = {"space": "nasbench201", "dataset": "digits"}
+    pressure = {"cost": "latency_ms", "strength": 0.5}
+    homeless = api.post("/v1/searches?dry_run=true", json=body | {"pressure": pressure})
+    assert homeless.json()["errors"][0]["pointer"] == "/pressure/device"
+    body["pressure"] = pressure | {"device": "hourglass"}
+    assert api.post("/v1/searches?dry_run=true", json=body).json()["errors"][0]["pointer"] == "/pressure/device"
+    job = submitted(api)
+    store(api_database, job, [{"key": "a", "entries": {"a": 1}, "median_ms": 1.0, "device": "hourglass"}])
+    gap = api.post("/v1/searches?dry_run=true", json=body)
+    assert gap.status_code == 409, gap.text
+    _, _, missing = gap.json()["detail"].partition("POST /v1/profiles ")
+    entries = api.post("/v1/profiles?dry_run=true", json=json.loads(missing)).json()["entries"]
+    store(api_database, job, [{"key": k, "entries": {k: 1}, "median_ms": 2.0, "device": "hourglass"} for k in entries])
+    request = api.post("/v1/searches?dry_run=true", json=body).json()["request"]
+    assert request["latencies"] == dict.fromkeys(entries, 2.0)
+    assert request["recipe"]["pressure"] == body["pressure"]
+    cheap = api.post("/v1/searches?dry_run=true", json=body | {"pressure": {"cost": "macs", "strength": 1}}).json()
+    assert (cheap["request"]["latencies"], cheap["request"]["recipe"]["pressure"]["device"]) == ({}, None)
 
 
 def test_measurements_are_listed_filtered_paged_and_exported(api: TestClient, api_database: Database) -> None:

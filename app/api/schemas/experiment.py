@@ -8,7 +8,7 @@ from app.api.schemas.architecture import SpaceReference
 from app.api.schemas.genotype import Format, Genotype
 from app.api.schemas.job import DeviceName
 from app.api.schemas.model import Input, Output
-from app.api.schemas.recipe import SearchRecipeChoice, TrainingRecipeChoice
+from app.api.schemas.recipe import PressureBody, SearchRecipeChoice, TrainingRecipeChoice
 from app.api.schemas.skeleton import Name, SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
 
@@ -42,6 +42,9 @@ class SearchBody(ExperimentBody):
     )
     retrain_recipe: TrainingRecipeChoice | None = Field(
         default=None, description="Recipe of that training; default: the data set's"
+    )
+    pressure: PressureBody | None = Field(
+        default=None, description="What expensive options cost, in place of what the recipe says of it"
     )
     baseline: bool = Field(default=True, description="Also train a random genotype under the same recipe, to compare")
 

@@ -55,6 +55,18 @@ class ProfileBody(Input):
     entries: bool = Field(
         default=True, description="Measure every distinct computation in them alone, for the device's lookup table"
     )
+    every: bool = Field(
+        default=False,
+        description="Also measure every computation that any member of the space can need on the skeleton, so that "
+        "the table predicts all of them; then genotypes and members may be left out",
+    )
+    lacked_by: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Name of a device: leave out the computations that its table for these conditions has already; "
+        "default: measure all of them, which renews the table",
+    )
     rounds: int = Field(default=15, ge=3, le=200, description="Samples of each measurement, in interleaved rounds")
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="Threads of a CPU; default: as many as any job takes"
@@ -72,6 +84,9 @@ class ProfilePlanView(Output):
     operations: int = Field(description="Operations that would be measured as a whole")
     architectures: int = Field(description="Architectures that would be measured as a whole")
     entries: list[str] = Field(description="Computations that would be measured alone, as the lookup table names them")
+    known: int = Field(description="Computations left out because the table has them")
+    seconds: float | None = Field(description="How long it would take on a worker; null where nothing is known of that")
+    seconds_basis: str = Field(description="What that is reckoned from, or why it is not known")
     samples: int = Field(description="Samples in all, about 5 milliseconds each or one pass where that is longer")
     request: dict[str, Any] = Field(description="The job's request, with every default chosen")
 

@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, Tag
 
 from app.api.schemas.model import Input, Output, name_or_object
 from app.api.schemas.skeleton import Name
-from app.experiment import SearchRecipe, TrainingRecipe
+from app.experiment import Pressure, SearchRecipe, TrainingRecipe
 
 RecipeName = Annotated[Name, Field(description="Name under which results are listed; it takes no part in the digest")]
 Rate = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -43,6 +43,23 @@ class TrainingRecipeBody(Input):
         return TrainingRecipe(**self.model_dump())
 
 
+class PressureBody(Input):
+    """What a search pays for expensive options."""
+
+    cost: Literal["params", "macs", "latency_ms"] = Field(description="What makes an option expensive")
+    strength: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(
+        description="Nats added to the architecture loss for what undecided options cost; in proportion to the "
+        "expected cost of all that is decided"
+    )
+    device: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Device whose lookup table the latencies are of"
+    )
+
+    def pressure(self) -> Pressure:
+        """The domain's value."""
+        return Pressure(**self.model_dump())
+
+
 class SearchRecipeBody(Input):
     """DARTS' bilevel search: SGD on weights, Adam on architecture parameters."""
 
@@ -67,11 +84,13 @@ class SearchRecipeBody(Input):
     cutout: Pixels = Field(default=0, description="Side of the blanked square, in pixels; 0 for none")
     precision: PrecisionName = Field(default="float32", description="Precision of activations where the device has it")
     deterministic: bool = Field(default=False, description="Repeatable to the bit on one device, and slower")
+    pressure: PressureBody | None = Field(default=None, description="What expensive options cost; default: nothing")
 
     def recipe(self) -> SearchRecipe:
         """The domain's value."""
         first, second = self.alpha_betas
-        fields: dict[str, Any] = self.model_dump() | {"alpha_betas": (first, second)}
+        pressure = None if self.pressure is None else self.pressure.pressure()
+        fields: dict[str, Any] = self.model_dump() | {"alpha_betas": (first, second), "pressure": pressure}
         return SearchRecipe(**fields)
 
 
