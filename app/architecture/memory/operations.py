@@ -6,7 +6,7 @@ kernels lay out copies, the reason stands beside the term. Legend: B batch, x nu
 
 from math import prod
 
-from app.architecture.graph import ONE, Graph, Node, tensors
+from app.architecture.graph import Graph, Node, tensors
 from app.architecture.memory.tape import Tape, Value
 
 FLOAT, HALF, INDEX = 4, 2, 8  # bytes of a number
@@ -124,8 +124,7 @@ class Operations:
                 item = max(v.item for v in inputs)
                 stacked = len(inputs) * y * item
                 scratch = stacked + (len(inputs) * y * FLOAT + 2 * y * item if item == HALF else 0)
-                back = (len(inputs) - 1) * 0
-                return tape.op(inputs, y, item, scratch=scratch, back=back)
+                return tape.op(inputs, y, item, scratch=scratch)
             case "highway":
                 gate = tape.op([x], y, x.item, save_result=True)
                 result = tape.op([inputs[2], inputs[1], gate], y, x.item, save=[*inputs[1:], gate], back=y * x.item)
@@ -140,8 +139,7 @@ class Operations:
         """What autocast hands to a product: bfloat16, where that is wanted."""
         if self.half and value.item == FLOAT:
             return self.tape.op([value], value.numel, HALF)
-        self.tape.hold(value.storage)
-        return value
+        return self.tape.again(value)
 
     def weights(self, name: str) -> list[Value]:
         """The parameters of a node as its product reads them, to be dropped by nobody."""
@@ -315,6 +313,3 @@ class Operations:
 def _blocked(size: int, channels: int) -> int:
     """Bytes of maps whose channels are filled up to whole blocks."""
     return size * (-(-channels // BLOCK) * BLOCK) // channels
-
-
-__all__ = ["FLOAT", "HALF", "ONE", "Operations"]

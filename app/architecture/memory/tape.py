@@ -42,6 +42,7 @@ class Record:
     scratch: int  # bytes at work in the backward pass besides its results
     leaf: bool = False
     kept: int = -1  # storage of the gradient of a leaf
+    readers: int = 1  # its value, and the records that lead to it: without any it is forgotten
 
 
 @dataclass(slots=True)
@@ -109,9 +110,28 @@ class Tape:
     # -- values
 
     def drop(self, *values: Value) -> None:
-        """Values that are done with."""
+        """Values that are done with; what only they could have led a backward pass to is forgotten."""
         for value in values:
             self.release(value.storage)
+            if value.maker >= 0:
+                self._forget(value.maker)
+
+    def again(self, value: Value) -> Value:
+        """The same value, to be dropped once more."""
+        self.hold(value.storage)
+        if value.maker >= 0:
+            self.records[value.maker].readers += 1
+        return value
+
+    def _forget(self, maker: int) -> None:
+        todo = [maker]
+        while todo:
+            record = self.records[todo.pop()]
+            record.readers -= 1
+            if record.readers == 0 and not record.leaf:
+                for storage in record.saved:
+                    self.release(storage)
+                todo += [source for source, _, _ in record.edges]
 
     def parameter(self, numel: int, item: int) -> Value:
         """A learnable tensor, and where its gradient goes."""
@@ -182,6 +202,8 @@ class Tape:
             edges: list[tuple[int, int, Rule]] = [
                 (value.maker, value.bytes, rule) for value, rule in zip(inputs, how, strict=True) if value.maker >= 0
             ]
+            for source, _, _ in edges:
+                self.records[source].readers += 1
             self.records.append(Record(self.place, tuple(edges), tuple(saved), back))
         if extra >= 0:
             self.release(extra)
@@ -204,7 +226,7 @@ class Tape:
         ready: list[tuple[int, int]] = []
         for root in roots:
             self._accumulate(gradients, root.maker, self.allocate(root.bytes), root.bytes)
-            self.drop(root)
+            self.release(root.storage)  # what made it is at work from now on
             if not waits[root.maker]:
                 heappush(ready, (-root.maker, root.maker))
         while ready:
@@ -215,14 +237,15 @@ class Tape:
             if record.leaf:
                 self._keep(record, incoming)
                 continue
-            self.touch(record.scratch + sum(size for _, size, rule in record.edges if rule == "new"))
             outgoing: list[tuple[int, int, int]] = []
             for source, size, rule in record.edges:
                 if rule == "new":
-                    outgoing.append((source, self.allocate(size), size))
+                    kind: Kind = "gradients" if self.records[source].leaf else "activations"
+                    outgoing.append((source, self.allocate(size, kind), size))
                 else:
                     self.hold(incoming)
                     outgoing.append((source, incoming, size))
+            self.touch(record.scratch)
             for storage in record.saved:
                 self.release(storage)
             self.release(incoming)
