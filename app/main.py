@@ -31,6 +31,7 @@ from app.api import (
     searches,
     spaces,
     trainings,
+    transfers,
     vocabulary,
     workers,
 )
@@ -57,6 +58,7 @@ ROUTERS = (  # routes are tried in this order: what is asked most comes first
     architectures.router,
     searches.router,
     trainings.router,
+    transfers.router,
     profiles.router,
     latencies.router,
     fairness.router,

@@ -13,7 +13,16 @@ from app.api.schemas.model import Output
 from app.api.services import LOCAL_OWNER, Services
 from app.api.views import job_view, shown_request
 from app.catalogue import Worker, workers
-from app.experiment import CountRequest, Device, JobKind, ProfileRequest, Queue, SearchRequest, TrainingRequest
+from app.experiment import (
+    CountRequest,
+    Device,
+    JobKind,
+    ProfileRequest,
+    Queue,
+    SearchRequest,
+    TrainingRequest,
+    TransferRequest,
+)
 from app.jobs import submit
 from app.space import SearchSpace
 
@@ -23,7 +32,7 @@ DryRun = Annotated[bool, Query(description="Answer what would be started, and wh
 Force = Annotated[bool, Query(description="Measure again although there is an evaluation already")]
 
 
-Request = SearchRequest | TrainingRequest | CountRequest | ProfileRequest
+Request = SearchRequest | TrainingRequest | TransferRequest | CountRequest | ProfileRequest
 
 
 def kind_of(request: Request) -> JobKind:
@@ -33,6 +42,8 @@ def kind_of(request: Request) -> JobKind:
             return "search"
         case TrainingRequest():
             return "training"
+        case TransferRequest():
+            return "transfer"
         case CountRequest():
             return "count"
         case ProfileRequest():

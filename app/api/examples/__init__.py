@@ -11,6 +11,7 @@ from app.api.examples.fairness import about_fairness
 from app.api.examples.genotypes import about_batches, about_genotypes
 from app.api.examples.profiles import about_profiles
 from app.api.examples.spaces import about_members, about_spaces
+from app.api.examples.transfers import about_transfers
 from app.api.examples.variation import about_variation
 
 
@@ -25,6 +26,7 @@ def examples() -> tuple[Example, ...]:
         *about_batches(),
         *about_experiments(),
         *about_profiles(),
+        *about_transfers(),
         *about_fairness(),
     )
 

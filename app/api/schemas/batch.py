@@ -14,6 +14,7 @@ from app.api.schemas.genotype import (
 from app.api.schemas.model import Input, Output
 from app.api.schemas.problem import ProblemView
 from app.api.schemas.space import SpaceIdentity
+from app.api.schemas.transfer import TransferQuestion
 from app.api.schemas.variation import (
     ConversionQuestion,
     CrossoverQuestion,
@@ -47,6 +48,12 @@ class CostBatch(Input):
     """Genotypes whose cost is asked for."""
 
     items: Annotated[list[CostQuestion], Field(min_length=1, max_length=50)] = Field(description="At most 50")
+
+
+class TransferBatch(Input):
+    """Genotypes whose cost in several places is asked for."""
+
+    items: Annotated[list[TransferQuestion], Field(min_length=1, max_length=20)] = Field(description="At most 20")
 
 
 class DrawBatch(Input):

@@ -25,7 +25,7 @@ class JobView(Output):
     """A job as it stands."""
 
     id: str = Field(description="UUID of the job")
-    kind: str = Field(description="What it does: `search`, `training`, `count` or `profile`")
+    kind: str = Field(description="What it does: `search`, `training`, `transfer`, `count` or `profile`")
     state: JobStateName = Field(description="`succeeded`, `failed` and `cancelled` are final")
     queue: Literal["gpu", "cpu"] = Field(description="The queue it waits in or was taken from")
     device: DeviceName = Field(description="The device that was asked for")
@@ -55,7 +55,7 @@ class JobPage(Output):
 class MetricView(Output):
     """What one epoch of one phase measured."""
 
-    phase: str = Field(description="Phase of the job: search, calibrate, retrain, baseline or train")
+    phase: str = Field(description="Phase of the job, e.g. search, calibrate, retrain, baseline, train, source-0")
     epoch: int = Field(description="Epochs of the phase that were finished then")
     values: dict[str, float] = Field(description="Metrics: accuracies in percent, losses in nats")
     created_at: datetime = Field(description="When it was recorded")
