@@ -35,8 +35,10 @@ def label(text: str, longest: int = LONGEST) -> str:
         return text if len(text) <= longest else text[: longest - 1] + "…"
     kept, cells, marks = list[str](), 0, 0
     for character in unicodedata.normalize("NFC", text):
+        if not kept and _cells(character) == 0:
+            character = "\ufffd"
         marks = marks + 1 if _cells(character) == 0 else 0
-        if marks > MARKS or (marks and not kept):
+        if marks > MARKS:
             continue
         kept.append(character)
         cells += _cells(character)
