@@ -35,6 +35,13 @@ DRAWINGS: dict[int | str, dict[str, Any]] = {
     }
 }
 
+GRAPHS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The graph",
+        "content": {DOT_MEDIA_TYPE: {"schema": {"type": "string"}}, JSON_MEDIA_TYPE: {"schema": {"type": "object"}}},
+    }
+}
+
 # A drawing is a document of its own when opened alone: it may style itself and do nothing else.
 SVG_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 

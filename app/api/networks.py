@@ -1,13 +1,17 @@
 """Questions about the network that a genotype is on a skeleton, each with its batch."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from app.api.costs import costs
 from app.api.dependencies import BatchingHere, SpaceHere
-from app.api.drawings import DRAWINGS, drawing, drawing_response
+from app.api.drawings import DRAWINGS, GRAPHS, drawing, drawing_response
 from app.api.schemas.batch import BatchView, CostBatch, DrawBatch
 from app.api.schemas.cost import CostQuestion, CostView
 from app.api.schemas.drawing import DrawingView, DrawQuestion
+from app.api.schemas.skeleton import Name
+from app.api.supernets import SupernetForm, supernet_response
 
 router = APIRouter(prefix="/v1/spaces/{space}", tags=["genotypes"])
 
@@ -34,3 +38,17 @@ def draw(space: SpaceHere, question: DrawQuestion) -> Response:
 async def draw_batch(asked: BatchingHere, batch: DrawBatch) -> Response:
     """Drawings of up to 20 members, in order."""
     return await asked(batch.items, drawing)
+
+
+@router.get("/supernet", response_class=Response, responses=GRAPHS)
+def get_supernet(
+    space: SpaceHere,
+    skeleton: Annotated[
+        Name | None, Query(description="Name of one of the space's skeletons; default: `cifar`, else its first")
+    ] = None,
+    form: Annotated[
+        SupernetForm, Query(description="`json`: as networkx reads graphs; `dot`: the language of Graphviz")
+    ] = "json",
+) -> Response:
+    """The graph of a whole space on a skeleton, nothing decided: every edge says under which decisions it is there."""
+    return supernet_response(space, skeleton, form)

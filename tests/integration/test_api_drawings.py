@@ -65,3 +65,26 @@ def test_a_registered_space_is_drawn(api: TestClient) -> None:
     answer = api.get(f"/v1/spaces/{name}/svg?width=390&theme=light")
     assert answer.status_code == 200
     assert width_of(answer.text) <= 390
+
+
+def test_a_supernet_is_a_graph_with_conditions(api: TestClient) -> None:
+    found = api.get("/v1/spaces/darts/supernet", params={"skeleton": "small"}).json()
+    open_edges = [edge for edge in found["edges"] if edge["guard"] is not None]
+    assert "/normal/node2/0/op = sep_conv_3x3" in {edge["when"] for edge in open_edges}
+    assert all(edge["guard"] < len(found["graph"]["guards"]) for edge in open_edges)
+    assert len(found["graph"]["decisions"]) == 2 * (2 + 3 + 4 + 5) + 2 * 3  # edges, and nodes that read two of more
+    dot = api.get("/v1/spaces/darts/supernet", params={"skeleton": "small", "form": "dot"})
+    assert dot.headers["content-type"].startswith("text/vnd.graphviz")
+    assert dot.text.count(" -> ") == len(found["edges"])
+    assert dot.text.count("if /") == len(open_edges)
+
+
+@pytest.mark.parametrize(
+    ("space", "query", "pointer"),
+    [("autodeeplab", {"skeleton": "small"}, "/skeleton"), ("chain", {"skeleton": "none"}, "/skeleton"),
+     ("chain", {"form": "svg"}, "/form")],
+)  # fmt: skip
+def test_what_is_no_supernet_that_travels_is_said(api: TestClient, space: str, query: dict, pointer: str) -> None:
+    answer = api.get(f"/v1/spaces/{space}/supernet", params=query)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == pointer
