@@ -30,7 +30,7 @@ from app.space import Grammar, Value, record
 
 PLACES = [
     Place(channels=c, width=d, size=size, stride=s, affine=affine)
-    for (c, d), size, s, affine in product(((6, 6), (4, 8), (5, 3)), ((8, 8), (7, 10)), (1, 2), (True, False))
+    for (c, d, size), s, affine in product(((6, 6, (8, 8)), (4, 8, (7, 10)), (5, 3, (4, 5))), (1, 2), (True, False))
 ]
 SPELT = (
     *("mb4.5_k9_se", "mb1_k5_relu6", "mb2_k3_se_hswish", "attention_h3_d5", "attention_h3_d5_post", "attention_h12"),
@@ -61,7 +61,7 @@ def test_formulas_code_and_graph_agree(name: str) -> None:
         assert operation.count(place) == (total.params, total.macs, total.activations)
         assert operation.price(place) == (count(graph), macs(graph)) == (total.params, total.macs)
         stands += 1
-    assert stands >= 12
+    assert stands >= 8
 
 
 def test_a_name_spells_the_fields_of_a_block() -> None:
