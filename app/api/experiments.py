@@ -8,6 +8,7 @@ from app.api.answers import chosen_skeleton
 from app.api.costs import Network, Supernet, network_cost, supernet_cost
 from app.api.draws import some_rank
 from app.api.membership import given_rank
+from app.api.memory import training_memory
 from app.api.problems import relocated, unprocessable
 from app.api.schemas.experiment import PlannedNetwork, SearchBody, TrainingBody
 from app.api.schemas.recipe import PressureBody, SearchRecipeChoice, TrainingRecipeChoice
@@ -91,6 +92,8 @@ def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
     """A search, complete in itself. Raises where its parts do not fit together."""
     teachable(space)
     dataset = dataset_named(body.dataset)
+    with relocated("/dataset", "/retrain_dataset"):
+        elsewhere = dataset_named(body.retrain_dataset or body.dataset)
     request = SearchRequest(
         space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
         document=space_to_json(space),
@@ -99,8 +102,9 @@ def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
         skeleton=searched_skeleton(space, body.skeleton, dataset),
         dataset=dataset.name,
         recipe=pressed(search_recipe(body.recipe, dataset), body.pressure),
-        retrain_skeleton=trained_skeleton(space, body.retrain_skeleton, dataset, "/retrain_skeleton"),
-        retrain_recipe=training_recipe(body.retrain_recipe, dataset, "/retrain_recipe"),
+        retrain_skeleton=trained_skeleton(space, body.retrain_skeleton, elsewhere, "/retrain_skeleton"),
+        retrain_recipe=training_recipe(body.retrain_recipe, elsewhere, "/retrain_recipe"),
+        retrain_dataset=None if elsewhere == dataset else elsewhere.name,
         baseline=body.baseline,
         seed=body.seed,
         device=body.device,
@@ -108,7 +112,7 @@ def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
     supernet_cost(Supernet(space, space.digest, request.skeleton, dataset.input))
     with relocated("/skeleton", "/retrain_skeleton"):
         index = some_rank(space) or 0
-        network_cost(Network(space, space.digest, index, request.retrain_skeleton, dataset.input))
+        network_cost(Network(space, space.digest, index, request.retrain_skeleton, elsewhere.input))
     return request
 
 
@@ -136,20 +140,22 @@ def planned_search(space: SearchSpace, request: SearchRequest) -> list[PlannedNe
     """What a search would train, and what is known of it."""
     dataset = DATASETS[request.dataset]
     params, work = supernet_cost(Supernet(space, space.digest, request.skeleton, dataset.input))
-    both = dataset.splits["weights"] + dataset.splits["architecture"]
+    splits = DATASETS[request.retrain_dataset or request.dataset].splits
     retrained = PlannedNetwork(
         role="retrained",
         skeleton=asdict(request.retrain_skeleton),
         params=None,
         macs=None,
+        peak_memory_bytes=None,
         epochs=request.retrain_recipe.epochs,
-        images=both,
+        images=splits["weights"] + splits["architecture"],
     )
     supernet = PlannedNetwork(
         role="supernet",
         skeleton=asdict(request.skeleton),
         params=params,
         macs=work,
+        peak_memory_bytes=None,
         epochs=request.recipe.epochs,
         images=dataset.splits["weights"],
     )
@@ -166,6 +172,7 @@ def planned_training(request: TrainingRequest, network: Network) -> list[Planned
             skeleton=asdict(request.skeleton),
             params=cost.params,
             macs=cost.macs,
+            peak_memory_bytes=training_memory(network, request.recipe),
             epochs=request.recipe.epochs,
             images=dataset.splits["weights"] + dataset.splits["architecture"],
         )

@@ -6,8 +6,10 @@ from app.api.answers import canonical_form, neighbours, validation
 from app.api.batches import in_order
 from app.api.costs import costs
 from app.api.examples.example import BROKEN, DARTS, DARTS_V2, REQUEST_ID, TINY, Example, Json, question, refused
+from app.api.memory import memory
 from app.api.schemas.cost import CostQuestion
 from app.api.schemas.genotype import CanonicalQuestion, GenotypeQuestion, NeighbourQuestion
+from app.api.schemas.memory import MemoryQuestion
 from app.api.schemas.model import Output
 
 
@@ -17,6 +19,7 @@ def about_genotypes() -> tuple[Example, ...]:
     few: Json = good | {"limit": 2}
     priced: Json = good | {"skeleton": "cifar", "by_node": False}
     custom: Json = good | {"skeleton": TINY, "input": {"channels": 1, "height": 8, "width": 8}, "by_node": False}
+    trained: Json = good | {"skeleton": "cifar", "batch_size": 96, "direction": "training"}
     misspelt: Json = good | {"skeleton": "cifra"}
     return (
         question(
@@ -53,6 +56,13 @@ def about_genotypes() -> tuple[Example, ...]:
             custom,
             lambda: costs(DARTS, CostQuestion.model_validate(custom)),
         ),
+        question(
+            "memory",
+            "training",
+            "What a training step of DARTS_V2 holds at its largest moment",
+            trained,
+            lambda: memory(DARTS, MemoryQuestion.model_validate(trained)),
+        ),
         question("draw", "text", "The two cells as text", good | {"form": "text"}),
         question(
             "cost",
@@ -77,6 +87,8 @@ def about_batches() -> tuple[Example, ...]:
     """Examples of batches: a member and what is none."""
     both = [{"genotype": DARTS_V2}, {"genotype": BROKEN}]
     cheap = [item | {"skeleton": TINY, "by_node": False} for item in both]
+    small: list[Json] = [item | {"skeleton": TINY, "batch_size": 8} for item in both]
+    held = [MemoryQuestion.model_validate(item) for item in small]
     asked = [GenotypeQuestion.model_validate(item) for item in both]
     alike = [CanonicalQuestion.model_validate(item) for item in both]
     priced = [CostQuestion.model_validate(item) for item in cheap]
@@ -85,6 +97,7 @@ def about_batches() -> tuple[Example, ...]:
         ("validate", both, lambda: in_order(DARTS, asked, validation, REQUEST_ID)),
         ("neighbours", [i | {"limit": 1} for i in both], lambda: in_order(DARTS, few, neighbours, REQUEST_ID)),
         ("canonical", both, lambda: in_order(DARTS, alike, canonical_form, REQUEST_ID)),
+        ("memory", small, lambda: in_order(DARTS, held, memory, REQUEST_ID)),
         ("cost", cheap, lambda: in_order(DARTS, priced, costs, REQUEST_ID)),
     )
     return (

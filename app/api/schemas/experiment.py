@@ -37,6 +37,10 @@ class SearchBody(ExperimentBody):
         default=None, description="Skeleton of the supernet; default: by image size"
     )
     recipe: SearchRecipeChoice | None = Field(default=None, description="Search recipe; default: the data set's")
+    retrain_dataset: Name | None = Field(
+        default=None,
+        description="Data set of the network trained from scratch and of the random one; default: the one searched on",
+    )
     retrain_skeleton: SkeletonChoice | None = Field(
         default=None, description="Skeleton of the network trained from scratch; default: by image size"
     )
@@ -65,6 +69,10 @@ class PlannedNetwork(Output):
     skeleton: dict[str, Any] = Field(description="Its skeleton")
     params: int | None = Field(description="Learnable numbers; null where the search has yet to decide them")
     macs: int | None = Field(description="Multiply-adds for one image; null where the search has yet to decide them")
+    peak_memory_bytes: int | None = Field(
+        description="Memory of a training step at its largest moment in bytes, predicted for the CPU as in "
+        "POST /v1/spaces/{space}/memory; null of a supernet, and where the search has yet to decide"
+    )
     epochs: int = Field(description="Epochs it would be trained")
     images: int = Field(description="Training images of an epoch")
 

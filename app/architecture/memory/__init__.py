@@ -1,6 +1,7 @@
 """Peak memory of architectures, without torch: peak_memory(graph, batch_size=..., direction=...) -> PeakMemory."""
 
 from app.architecture.memory.peak import (
+    ERROR,
     Held,
     MemoryDirection,
     MemoryPrecision,
@@ -9,4 +10,4 @@ from app.architecture.memory.peak import (
     peak_memory,
 )
 
-__all__ = ["Held", "MemoryDirection", "MemoryPrecision", "Optimiser", "PeakMemory", "peak_memory"]
+__all__ = ["ERROR", "Held", "MemoryDirection", "MemoryPrecision", "Optimiser", "PeakMemory", "peak_memory"]
