@@ -9,6 +9,7 @@ from app.api.examples.example import BROKEN, DARTS_V2, MINE, TINY, Example
 from app.api.examples.experiments import about_experiments
 from app.api.examples.fairness import about_fairness
 from app.api.examples.genotypes import about_batches, about_genotypes
+from app.api.examples.operations import about_operations
 from app.api.examples.profiles import about_profiles
 from app.api.examples.spaces import about_members, about_spaces
 from app.api.examples.transfers import about_transfers
@@ -26,6 +27,7 @@ def examples() -> tuple[Example, ...]:
         *about_batches(),
         *about_experiments(),
         *about_profiles(),
+        *about_operations(),
         *about_transfers(),
         *about_fairness(),
     )
