@@ -53,10 +53,18 @@ def _blocks(root: Cursor, menus: Menus) -> ChainSketch:
     """Each as `mb6_k5 se 0.25, identity, x1.25, +1`."""
     rows: list[str] = []
     for block in root.fields.values():
-        said = {name: menus.of(field) for name, field in block.fields.items()}
-        more = said["layers"] if said["layers"][0] in "[-" else f"+{said['layers']}"
-        parts = [f"{said['conv']}_k{said['kernel']} se {said['se']}", said["skip"], f"x{said['width']}", more]
+        said = {name: menus.of(block[name]) for name in ("conv", "kernel", "se", "skip", "width", "layers")}
+        more = said["layers"] if said["layers"].startswith(("[", "-")) else f"+{said['layers']}"
+        parts = [f"{said['conv']}_k{said['kernel']} se {said['se']}", said["skip"], f"x{_short(said['width'])}", more]
         rows.append(menus.mark_if_open(", ".join(parts)))
     notes = ("convolution, kernel, share of squeeze-and-excitation, skip, factor of the width, layers more",)
     asked = frozenset(menus.asked)
     return ChainSketch("blocks", tuple(rows), notes if asked else (), asked)
+
+
+def _short(number: str) -> str:
+    """A number of many digits with three of them; any other text as it is."""
+    try:
+        return number if len(number) <= 5 else f"{float(number):.3g}"
+    except ValueError:
+        return number

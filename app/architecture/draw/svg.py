@@ -52,7 +52,7 @@ def draw_svg(
         found = shaped(found, builds, places, skeleton)
     panels = [(_path(space, sketch) if builds == "trellis" else None) or sketch for sketch in found]
     y = shelve(canvas, y, [partial(draw_panel, sketch=panel) for panel in panels])
-    draw_legend(canvas, y, families(found), asked=False)
+    draw_legend(canvas, y, families(panels), asked=False)
     return canvas.finish(f"{space.name}: {', '.join(sketch.title for sketch in found)}", theme)
 
 
