@@ -123,7 +123,7 @@ COMBINATORS: tuple[Combinator, ...] = (
     _root("fpn", "fpn", "Merges that make a pyramid of feature maps", Part("merge*", "a merge")),
     _inner("merge", "fpn", "Two earlier maps joined at a level",
            Part("inputs", "a subset of two earlier maps"), Part("level", "3 to 7"), Part("op",
-           "sum or global_pool_attention")),
+           "sum, global_pool_attention or concat")),
     _root("head", "head", "Links between the levels of a pyramid, then a tower at each",
           _maybe("i->j", "an operation or none"), Part("level*", "a tower")),
     _inner("tower", "head", "Layers of one level", Part("layers", _OPERATIONS)),
