@@ -12,7 +12,7 @@ The result is a discretisation report, the trajectory of the decision weights, a
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from torch import Tensor
@@ -31,7 +31,7 @@ from app.space import Genotype, Plan
 from workers.inheritance import inherit
 from workers.network import Network
 from workers.progress import Progress, Stopped
-from workers.session import RequestError, Saved, Session, session
+from workers.session import RequestError, Saved, Session, images_for, session
 from workers.strategies import STRATEGIES, Strategy
 from workers.supernet.collapse import alarm, skip_share
 from workers.supernet.discretise import genotype_of, plain
@@ -71,7 +71,7 @@ def run(request: SearchRequest, progress: Progress) -> JobResult:
     """Searches, or goes on from the last checkpoint. Raises Stopped where `progress` asks to stop."""
     with session(
         request.document,
-        (request.skeleton, request.retrain_skeleton),
+        (request.skeleton,),
         request.dataset,
         seed=request.seed,
         device=request.device,
@@ -87,6 +87,8 @@ class Search:
     def __init__(self, request: SearchRequest, s: Session) -> None:
         self.request = request
         self.session = s
+        images = images_for((request.retrain_skeleton,), retrain_dataset(request))
+        self.retraining = replace(s, images=images) if retrain_dataset(request) != request.dataset else s
         self.plan: Plan = s.space.plan
         self.saved = s.resumed()
         self.findings = Findings(**self.saved.job) if self.saved else Findings()
@@ -203,7 +205,7 @@ class Search:
         self._between("baseline", self.request.retrain_recipe.epochs)
 
     def _from_scratch(self, phase: str, genotype: Genotype, artefact: str) -> Measured:
-        s, request = self.session, self.request
+        s, request = self.retraining, self.request
         trained = candidate(
             s.space,
             genotype,
@@ -292,7 +294,8 @@ class Search:
             baseline_genotype=f.baseline_genotype,
             baseline={split: accuracy(split, metrics) for split, metrics in f.baseline.items()} or None,
             gap_inherited=supernet - f.inherited["accuracy"],
-            gap_retrained=supernet - f.retrained["selection"]["accuracy"],
+            retrained_on=retrain_dataset(self.request),
+            gap_retrained=supernet - f.retrained["selection"]["accuracy"] if self.retraining is s else None,
             decisions=tuple(DecisionSummary(**d) for d in f.decisions),
             mean_entropy=f.mean_entropy,
             skip_share=share,
@@ -329,7 +332,7 @@ class Search:
     ) -> list[MeasuredEvaluation]:
         f, request = self.findings, self.request
         return [
-            self.session.evaluation(
+            self.retraining.evaluation(
                 genotype,
                 request.retrain_skeleton,
                 kind,
@@ -342,6 +345,11 @@ class Search:
             for split in JUDGED
             if split in measured
         ]
+
+
+def retrain_dataset(request: SearchRequest) -> str:
+    """The data set of the trainings from scratch."""
+    return request.retrain_dataset or request.dataset
 
 
 def accuracy(split: str, metrics: Mapping[str, float]) -> Accuracy:

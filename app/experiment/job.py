@@ -55,6 +55,7 @@ class SearchRequest:
     recipe: SearchRecipe
     retrain_skeleton: Skeleton  # of the discrete network that is trained from scratch, and of the baseline
     retrain_recipe: TrainingRecipe
+    retrain_dataset: str | None = None  # of that training and the baseline's; None: what was searched on
     baseline: bool = True  # also train a uniformly random genotype under the same recipe
     latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # ms by entry, for the recipe's pressure
     seed: int = 0

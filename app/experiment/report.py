@@ -40,7 +40,8 @@ class DiscretisationReport:
     baseline_genotype: object | None
     baseline: Mapping[str, Accuracy] | None
     gap_inherited: float  # supernet minus inherited, percentage points
-    gap_retrained: float  # supernet minus retrained on the same split, percentage points
+    retrained_on: str  # data set of `retrained` and `baseline`; the others are on the one that was searched on
+    gap_retrained: float | None  # supernet minus retrained, percentage points; None on another data set
     decisions: tuple[DecisionSummary, ...]
     mean_entropy: float
     skip_share: float  # of the chosen operations

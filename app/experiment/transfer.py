@@ -196,7 +196,7 @@ def limits(accuracy: Agreement, n: int, source_error: float, target_error: float
         "the interval and the p-value are about which architectures were taken, not about seeds",
         f"by their numbers of images alone, accuracies of one network are uncertain by {source_error:.2f} (source) and "
         f"{target_error:.2f} (target) percentage points, one standard error; smaller differences order nothing",
-        "the correlation is one over these architectures; among the best alone it is usually lower",
+        "the correlation is over all of these architectures, and says nothing of the order among the best alone",
     ]
     if n < FEW:
         said.append(f"{n} architectures are few: with less than {FEW}, large coefficients come about by chance")

@@ -112,6 +112,7 @@ def test_a_search_tells_everything(memory_progress: Memory, tmp_path: Path) -> N
         report["supernet"]["percent"] - report["retrained"]["selection"]["percent"]
     )
     assert progress.epochs["calibrate", 1]["supernet_accuracy"] == report["supernet"]["percent"]
+    assert report["retrained_on"] == "digits"
     assert report["gpu_hours"] == 0.0
     assert report["seconds"] > 0
     assert [e["epoch"] for e in result["trajectory"]] == [1, 2]
@@ -154,6 +155,29 @@ def test_kept_weights_give_the_reported_accuracy(memory_progress: Memory, tmp_pa
     assert trained.params == sum(p.numel() for p in network.parameters())
     assert "baseline" not in progress.kept
     assert outcome.result["report"]["baseline"] is None  # pyright: ignore[reportIndexIssue]
+
+
+def test_what_was_found_is_trained_on_another_data_set(
+    memory_progress: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workers import session
+    from workers.data import Images, load
+
+    def renamed(name: str, root: Path | None) -> Images:
+        images = load("digits")
+        return replace(images, dataset=replace(images.dataset, name=name))
+
+    monkeypatch.setattr(session, "load", renamed)
+    quick = replace(RETRAIN, epochs=1)
+    asked = request(retrain_dataset="fashion_mnist", retrain_recipe=quick, recipe=replace(RECIPE, epochs=1))
+    outcome = search.run(asked, memory_progress(tmp_path))
+    report: Any = outcome.result["report"]
+    assert (report["retrained_on"], report["gap_retrained"]) == ("fashion_mnist", None)
+    assert report["gap_inherited"] is not None
+    assert [e.dataset for e in outcome.evaluations] == ["digits", *["fashion_mnist"] * 4]
+    wrong = replace(asked, retrain_skeleton=replace(asked.retrain_skeleton, num_classes=3))
+    with pytest.raises(session.RequestError, match="3 classes, fashion_mnist has 10"):
+        search.run(wrong, memory_progress(tmp_path / "wrong"))
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,23 @@ def test_everything_can_be_given(api: TestClient, api_database: Database) -> Non
     assert job["queue"] == "gpu"
 
 
+def test_what_is_found_can_be_trained_on_another_data_set(api: TestClient, api_database: Database) -> None:
+    body = QUICK | {"retrain_dataset": "fashion_mnist"}
+    request = search_request(api_database, api.post("/v1/searches", json=body).json())
+    assert (request.dataset, request.retrain_dataset) == ("digits", "fashion_mnist")
+    assert request.recipe == SEARCH_RECIPES["digits-quick"]
+    assert request.retrain_skeleton == ZOO["darts"].skeletons["cifar"], "the skeleton follows the data set"
+    assert request.retrain_recipe == TRAINING_RECIPES["darts-cifar"]
+    plan = api.post("/v1/searches", params={"dry_run": True}, json=body).json()
+    assert [(n["role"], n["images"]) for n in plan["networks"]] == [
+        ("supernet", 640),
+        ("retrained", 50_000),
+        ("baseline", 50_000),
+    ]
+    same = api.post("/v1/searches", json=QUICK | {"retrain_dataset": "digits"}).json()
+    assert search_request(api_database, same).retrain_dataset is None
+
+
 @pytest.mark.parametrize(
     ("change", "status", "pointer"),
     [
@@ -102,6 +119,7 @@ def test_everything_can_be_given(api: TestClient, api_database: Database) -> Non
         ({"recipe": {"epochs": 10**6}}, 422, "/recipe/epochs"),
         ({"recipe": {"digest": "x"}}, 422, "/recipe/digest"),
         ({"retrain_recipe": "nowhere"}, 422, "/retrain_recipe"),
+        ({"retrain_dataset": "nowhere"}, 422, "/retrain_dataset"),
         ({"retrain_skeleton": "nowhere"}, 422, "/retrain_skeleton"),
         ({"retrain_skeleton": {"family": "chain"}}, 422, "/retrain_skeleton/family"),
         ({"skeleton": {"family": "chain"}}, 422, "/skeleton/family"),
