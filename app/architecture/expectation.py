@@ -50,8 +50,8 @@ class Expectation:
                     total[i] += p * amount
         return tuple(total)
 
-    def slopes(self, drawn: "Drawn", until: Path | None = None) -> Slopes:
-        """The slope of the totals in the weight of every option; of one decision alone where `until` names it.
+    def slopes(self, drawn: "Drawn") -> Slopes:
+        """The slope of the totals in the weight of every option.
 
         Of a member of a subset, which is there or not, in the weight of its being there.
         """
@@ -61,16 +61,13 @@ class Expectation:
             flow, q = reach.get(id(guard)), guard.question
             if flow is None or q is None or not any(flow):
                 continue
-            if until is None or q.path == until:
-                here = found.setdefault(q.path, [[0.0] * self.measures for _ in q.options])
-                for answer, branch in enumerate(guard.then):
-                    if branch is not FALSE:
-                        value = drawn.chance(branch)
-                        option = answer if q.member is None else q.member
-                        sign = -value if q.member is not None and answer else value
-                        here[option] = [slope + f * sign for slope, f in zip(here[option], flow, strict=True)]
-            if q.path == until:
-                continue
+            here = found.setdefault(q.path, [[0.0] * self.measures for _ in q.options])
+            for answer, branch in enumerate(guard.then):
+                if branch is not FALSE:
+                    value = drawn.chance(branch)
+                    option = answer if q.member is None else q.member
+                    sign = -value if q.member is not None and answer else value
+                    here[option] = [slope + f * sign for slope, f in zip(here[option], flow, strict=True)]
             for p, branch in zip(drawn.answers(q), guard.then, strict=True):
                 if p and branch.question is not None:
                     onward = reach.get(id(branch))

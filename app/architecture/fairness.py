@@ -15,6 +15,7 @@ are each there with (k - 1) / (n - 1). Constraints are not looked at.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Sequence as Row
 from dataclasses import dataclass
 from statistics import fmean, median, pstdev
 
@@ -81,17 +82,20 @@ def places(part: Part, charges: Iterable[Charge], measures: int) -> tuple[Place,
     """What the options of every decision cost, equal decisions together, in the order of the grammar."""
     bills = _Bills(charges, measures)
     open_to = {d.path: d for d in decisions(part) if d.answers > 1}
+    paths = {path: way for path, way in ways(part).items() if path in open_to}
+    by_way: dict[object, tuple[Way, list[Decision]]] = {}
+    for path, way in paths.items():
+        by_way.setdefault(tuple(way.items()), (way, []))[1].append(open_to[path])
+    costs: dict[Path, list[Amounts]] = {}
+    for way, met in by_way.values():
+        costs |= bills.of(met, way, open_to)
     found: dict[object, tuple[Decision, tuple[Option, ...], list[Path]]] = {}
-    for path, way in ways(part).items():
-        decision = open_to.get(path)
-        if decision is None:
-            continue
-        costs = bills.of(decision, way, open_to)
-        options = tuple(Option(symbol, amounts) for symbol, amounts in zip(decision.options, costs, strict=True))
+    for path in paths:
+        decision = open_to[path]
+        options = tuple(Option(symbol, a) for symbol, a in zip(decision.options, costs[path], strict=True))
         named = tuple((type(o.symbol), o.symbol, o.amounts) for o in options)
-        key = (decision.kind, decision.k, named)
-        found.setdefault(key, (decision, options, []))[2].append(path)
-    return tuple(Place(decision.kind, tuple(paths), options) for decision, options, paths in found.values())
+        found.setdefault((decision.kind, decision.k, named), (decision, options, []))[2].append(path)
+    return tuple(Place(decision.kind, tuple(alike), options) for decision, options, alike in found.values())
 
 
 def spread(costs: tuple[float, ...]) -> Spread:
@@ -130,46 +134,48 @@ def overall(found: Iterable[Place], measure: int) -> Overall:
 
 
 class _Bills:
-    """What the nodes that ask about something cost, by guard."""
+    """What nodes cost by guard, those together that ask about the same decisions."""
 
     def __init__(self, charges: Iterable[Charge], measures: int) -> None:
-        self.measures = measures
+        self.nothing = (0.0,) * measures
+        self._asks: dict[int, frozenset[Asked]] = {}
         by_node: dict[str, list[tuple[Guard, Amounts]]] = {}
         for node, guard, amounts in charges:
             by_node.setdefault(node, []).append((guard, amounts))
-        self._asks: dict[int, frozenset[Asked]] = {}
-        self._drawn: dict[object, Drawn] = {}
         alike: dict[frozenset[Asked], list[tuple[Guard, Amounts]]] = {}
         for bill in by_node.values():
             asked = frozenset[Asked]().union(*(self._asked(guard) for guard, _ in bill))
             alike.setdefault(asked, []).extend(bill)
-        by_asked: dict[Asked, list[tuple[Guard, Amounts]]] = {}
+        self._bills: list[Expectation] = []
+        self._about: dict[Asked, list[int]] = {}  # the bills that ask it
         for asked, bill in alike.items():
-            total = Expectation(bill).entries
             for key in asked:
-                by_asked.setdefault(key, []).extend(total)
-        self._bills = {key: Expectation(bill) for key, bill in by_asked.items()}
+                self._about.setdefault(key, []).append(len(self._bills))
+            self._bills.append(Expectation(bill))
 
-    def of(self, decision: Decision, way: Way, among: Mapping[Path, Decision]) -> Iterator[Amounts]:
-        """The expected amounts where a decision is met, one option after another."""
-        path, nothing = decision.path, (0.0,) * self.measures
-        if decision.kind == "subset":
-            for symbol in decision.options:
-                bill = self._bills.get((path, symbol))
-                yield nothing if bill is None else bill.at(Drawn(uniform({**way, path: (symbol,)}, among)))
-            return
-        bill = self._bills.get((path, None))
-        if bill is None:
-            yield from (nothing for _ in decision.options)
-            return
-        key = tuple(way.items())
-        drawn = self._drawn.get(key)
-        if drawn is None:
-            drawn = self._drawn[key] = Drawn(uniform(way, among))
-        slopes = bill.slopes(drawn, until=path)[path]
-        rest = [e - sum(s) / len(slopes) for e, *s in zip(bill.at(drawn), *slopes, strict=True)]
-        for slope in slopes:
-            yield tuple([max(0.0, _rounded(r + s)) for r, s in zip(rest, slope, strict=True)])
+    def of(self, met: Row[Decision], way: Way, among: Mapping[Path, Decision]) -> dict[Path, list[Amounts]]:
+        """The expected amounts of every option of decisions that are met in the same way."""
+        found: dict[Path, list[Amounts]] = {}
+        drawn, choices = Drawn(uniform(way, among)), [d for d in met if d.kind != "subset"]
+        asking = {i: self._bills[i] for d in choices for i in self._about.get((d.path, None), ())}
+        expected = {i: bill.at(drawn) for i, bill in asking.items()}
+        slopes = Expectation(entry for bill in asking.values() for entry in bill.entries).slopes(drawn)
+        for decision in met:
+            path, n = decision.path, len(decision.options)
+            if decision.kind == "subset":
+                found[path] = [self._taken(path, symbol, way, among) for symbol in decision.options]
+                continue
+            here = slopes.get(path, [self.nothing] * n)
+            whole = _sum([self.nothing, *(expected[i] for i in self._about.get((path, None), ()))])
+            rest = [e - s / n for e, s in zip(whole, _sum(here), strict=True)]
+            found[path] = [_rounded(_sum([rest, slope])) for slope in here]
+        return found
+
+    def _taken(self, path: Path, symbol: Symbol, way: Way, among: Mapping[Path, Decision]) -> Amounts:
+        """The expected amounts where a subset takes a member."""
+        drawn = Drawn(uniform({**way, path: (symbol,)}, among))
+        about = self._about.get((path, symbol), ())
+        return _rounded(_sum([self.nothing, *(self._bills[i].at(drawn) for i in about)]))
 
     def _asked(self, guard: Guard) -> frozenset[Asked]:
         found = self._asks.get(id(guard))
@@ -179,9 +185,13 @@ class _Bills:
         return found
 
 
-def _rounded(amount: float) -> float:
+def _sum(rows: Row[Row[float]]) -> Amounts:
+    return tuple([sum(column) for column in zip(*rows, strict=True)])
+
+
+def _rounded(amounts: Row[float]) -> Amounts:
     """Without what floating point adds: at most twelve digits, none below a millionth."""
-    return round(float(f"{amount:.12g}"), 6)
+    return tuple([max(0.0, round(float(f"{amount:.12g}"), 6)) for amount in amounts])
 
 
 def uniform(way: Way, among: Mapping[Path, Decision]) -> Weight:

@@ -141,5 +141,3 @@ def test_expectations_are_means_of_prices_and_slopes_their_differences() -> None
                     e - sum(w * s[i] for w, s in zip(chances.values(), slopes, strict=True)) for i, e in enumerate(mean)
                 ]
                 assert [r + s for r, s in zip(rest, slope, strict=True)] == pytest.approx(prices.price(forced))
-            assert list(expected.slopes(drawn, until=path)) == [path]
-            assert expected.slopes(drawn, until=path)[path] == slopes
