@@ -28,6 +28,7 @@ def known(api: TestClient) -> dict[str, str]:
         "architecture_id": architecture,
         "job_id": search,
         "search_id": search,
+        "name": "mbconv",
     }
 
 
