@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import json
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -9,6 +10,10 @@ from statistics import fmean
 from types import ModuleType
 
 import pytest
+
+from app.architecture import lower
+from app.architecture.receptive_field import receptive_field
+from app.space import space_from_json
 
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
@@ -77,3 +82,54 @@ def test_an_interval_is_about_as_wide_as_theory_says(tables: ModuleType) -> None
     assert low < 91 < high
     assert 0.3 < high - low < 0.5
     assert tables.difference_interval([3.0, 3.0], [1.0, 1.0]) == (2.0, 2.0)
+
+
+def above(low: float, high: float) -> int:
+    """1 where an interval is above 0, -1 where it is below, 0 where nothing can be told."""
+    return (low > 0) - (high < 0)
+
+
+def test_what_the_guides_conclude_is_in_the_measurements(tables: ModuleType) -> None:
+    measured = tables.measurements()
+
+    def against(name: str, other: str) -> int:
+        return above(*tables.difference_interval(measured.named(name).accuracies, measured.named(other).accuracies))
+
+    assert against("macro", "cell") == 0
+    means = {g.name: fmean(g.accuracies) for g in measured.of("published")}
+    assert sorted(means, key=means.__getitem__) == ["nasbench201", "enas_macro", "nasbench_macro", "darts"]
+    assert {n: against(n, "chain") for n in ("residual", "dense", "dag", "tree")} == {
+        "residual": 0, "dense": 1, "dag": 0, "tree": 1,
+    }  # fmt: skip
+    assert {n: against(n, "plain") for n in ("plain-identity", "plain-pools", "separable", "separable-pools")} == {
+        "plain-identity": 0, "plain-pools": 1, "separable": 1, "separable-pools": 1,
+    }  # fmt: skip
+    assert [m.index for m in measured.named("chain").members] == [m.index for m in measured.named("dense").members]
+
+
+def test_what_the_guides_say_of_costs_is_in_the_measurements(tables: ModuleType) -> None:
+    measured = tables.measurements()
+    taus: dict[str, list[float]] = {cost: [] for cost in tables.COSTS}
+    told = set()
+    for group in measured.groups:
+        for cost in tables.COSTS:
+            tau = tables.kendall([getattr(m, cost) for m in group.members], group.accuracies)
+            taus[cost] += [] if tau is None else [tau]
+        if above(*tables.tau_interval([m.params for m in group.members], group.accuracies)):
+            told.add(group.name)
+        if group.name in ("cell", "macro"):
+            assert taus["depth"][-1] < -0.6
+    assert told == {"dag", "plain-identity"}
+    assert {cost: above(*tables.mean_interval(found)) for cost, found in taus.items()} == {
+        "params": 1, "macs": 1, "depth": 0,
+    }  # fmt: skip
+
+
+def test_the_member_at_chance_sees_nothing(tables: ModuleType) -> None:
+    (poor,) = [m for m in tables.measurements().named("dag").members if m.test < 50]
+    found = json.loads((ROOT / "docs" / "guides" / "measurements.json").read_text())
+    (group,) = [g for g in found["groups"] if g["space"]["name"] == "measured-dag"]
+    space = space_from_json(group["document"])
+    genotype = space.plan.unrank(int(poor.index))
+    graph = lower(space.grammar, space.skeletons["small"], space.input, space.plan.read(genotype))
+    assert receptive_field(graph).height == 0
