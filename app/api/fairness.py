@@ -1,6 +1,7 @@
 """How unequal a space's options are in params, MACs, activations and measured latency, as figures and as a chart."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from statistics import fmean
@@ -13,7 +14,7 @@ from app.api.dependencies import ServicesHere, SpaceHere
 from app.api.drawings import SVG, svg_response
 from app.api.latencies import known_entries, table_of, table_view
 from app.api.members import SkeletonName
-from app.api.problems import relocated, unprocessable
+from app.api.problems import Problem, relocated, unprocessable
 from app.api.schemas.fairness import (
     FairnessQuestion,
     FairnessTableView,
@@ -35,6 +36,7 @@ from app.architecture.draw.bars import Bar, BarGroup, draw_bars
 from app.architecture.entries import Entry
 from app.architecture.fairness import Place, overall, places, spread
 from app.architecture.graph import charges
+from app.architecture.guard import COMBINED
 from app.architecture.workload import workload
 from app.experiment.ranks import kendall, spearman
 from app.space import ImageInput, SearchSpace, Skeleton
@@ -157,7 +159,7 @@ def opened(space: SearchSpace, question: FairnessQuestion) -> Opened:
 
 def priced(here: Opened, times: Mapping[str, float] | None) -> tuple[Place, ...]:
     """What every option costs; with times, its latency and what lacks one."""
-    with relocated("/genotype", "/skeleton"):
+    with entangled(here), relocated("/genotype", "/skeleton"):
         if times is None:
             return plainly(here)
         graph = lower(here.space.grammar, here.skeleton, here.image)
@@ -179,9 +181,24 @@ def plainly(here: Opened) -> tuple[Place, ...]:
 @lru_cache(maxsize=8)
 def needed_entries(here: Opened) -> tuple[Entry, ...]:
     """Every entry that a member can need, each once."""
-    with relocated("/genotype", "/skeleton"):
+    with entangled(here), relocated("/genotype", "/skeleton"):
         rows: list[tuple[str, Guard, Entry]] = list(workload(lower(here.space.grammar, here.skeleton, here.image)))
     return tuple(dict.fromkeys(entry for *_, entry in rows))
+
+
+@contextmanager
+def entangled(here: Opened) -> Generator[None]:
+    """Where decisions hang together too much no part of the request is at fault."""
+    try:
+        yield
+    except Problem as problem:
+        if any(fault.allowed == (COMBINED,) for fault in problem.errors):
+            message = (
+                f"the decisions of {here.space.name} hang together in more than {COMBINED} ways: what an option costs "
+                "cannot be told apart from the others; ask what members cost"
+            )
+            raise unprocessable("", message) from problem
+        raise
 
 
 def lacking(place: Place) -> bool:
