@@ -24,7 +24,7 @@ TAGS = [
     {"name": "members", "description": "Genotypes by rank, and random ones"},
     {"name": "genotypes", "description": "Questions about one genotype, each with its batch"},
     {"name": "architectures", "description": "Genotypes on skeletons, catalogued"},
-    {"name": "experiments", "description": "Searches and trainings"},
+    {"name": "experiments", "description": "Searches, trainings and transfers"},
     {"name": "profiles", "description": "Measured latency and memory, and the lookup tables they make"},
     {"name": "jobs", "description": "What runs, what it reports, who runs it"},
     {"name": "evaluations", "description": "What was measured"},
