@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -41,9 +41,10 @@ class Reader:
     """A recursive descent over the grammar; any text that is not of the language is an AssertionError."""
 
     def __init__(self, text: str) -> None:
-        self.tokens: list[str] = []
+        self.tokens: deque[str] = deque()
         end = 0
-        while text[end:].strip():
+        text = text.rstrip()
+        while end < len(text):
             found = TOKEN.match(text, end)
             assert found, text[end : end + 60]
             self.tokens.append(found[0].strip())
@@ -52,12 +53,12 @@ class Reader:
         self.names: set[str] = set()
 
     def next(self, *wanted: str) -> str:
-        token = self.tokens.pop(0)
+        token = self.tokens.popleft()
         assert not wanted or token in wanted, (token, wanted)
         return token
 
     def id(self) -> str:
-        token = self.tokens.pop(0)
+        token = self.tokens.popleft()
         assert token not in KEYWORDS
         assert token[0] not in "{}[];,=-"
         return token[1:-1].replace('\\"', '"') if token[0] == '"' else token
@@ -124,7 +125,7 @@ def document(text: str) -> tuple[dict[str, Any], Any]:
     return found, networkx.node_link_graph(found)
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", [n if i % 2 else pytest.param(n, marks=pytest.mark.slow) for i, n in enumerate(ZOO)])
 def test_a_network_keeps_its_nodes_and_edges(name: str) -> None:
     space = ZOO[name]
     skeleton = space.skeletons["small"]
@@ -211,21 +212,21 @@ def test_a_supernet_says_when_its_edges_are_there(name: str) -> None:
             number = found
         return True
 
-    for genotype in space.plan.sample(Random(1), 3):
-        decided = space.plan.read(genotype)
+    for genotype in space.plan.sample(Random(1), 2):
+        decided, memo = space.plan.read(genotype), dict[int, Any]()
         # what a member never meets is open still; any answer does
         whole = {path: tuple(decided.get(path, options[:1])) for path, (_, options) in graph.open.items()}
         for node in graph.nodes.values():
             for i, (source, guard) in enumerate(zip(node.inputs, node.guards, strict=False)):
                 edge = read[source][node.name][i]
-                assert holds(edge["guard"], whole) == (given(guard, whole, {}) is TRUE)
+                assert holds(edge["guard"], whole) == (given(guard, whole, memo) is TRUE)
                 assert (edge["when"] is None) == (guard is TRUE)
             axis = read.nodes[node.name].get("axis")
             assert (axis is None) == node.axis.plain
             if axis is not None:
                 assert axis["extent"] == len(node.axis)
                 there = sum(n for n, number in axis["segments"] if holds(number, whole))
-                assert there == len(node.axis.given(whole, {}))
+                assert there == len(node.axis.given(whole, memo))
 
 
 def test_conditions_read_like_sentences() -> None:
