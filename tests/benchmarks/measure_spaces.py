@@ -212,6 +212,10 @@ def trainings(samples: list[Drawn]) -> Iterator[tuple[Drawn, int, int]]:
 
 def train(client: Client, samples: list[Drawn], minutes: float) -> Mapping[tuple[str, str, int], str]:
     """Submit everything and wait; what has not begun in time is cancelled. The job of (space, index, seed)."""
+    while left := client.get("/v1/jobs", state=["queued", "running"], limit=200)["items"]:
+        for job in left:  # of a run that was cut off; what it had not finished is submitted again
+            client.post(f"/v1/jobs/{job['id']}/cancel", {})
+        time.sleep(1)
     jobs: dict[tuple[str, str, int], str] = {}
     for sample, place, seed in trainings(samples):
         asked = {
