@@ -13,6 +13,10 @@ FLOAT, HALF, INDEX = 4, 2, 8  # bytes of a number
 
 BLOCK = 8  # channels that oneDNN keeps side by side
 
+# torch's flash attention on a CPU (aten/src/ATen/native/cpu/FlashAttentionKernel.cpp): rows of a block by tokens
+ROWS = ((768, 256), (192, 64), (0, 32))
+COLUMNS = 512
+
 
 class Operations:
     """Computes nodes on a tape, with the parameters of a graph."""
@@ -264,7 +268,19 @@ class Operations:
         else:
             heads = len(node.axis) // node["head_dim"]
             sums = self.batch * heads * node.size[0] * FLOAT  # logarithms of the sums of each row
-            value = self.tape.op([q, k, v], y, q.item, save=[q, k, v], keep=sums, save_result=True)
+            block = _attention_block(node.size[0], node["head_dim"])
+            if q.item == HALF:
+                block += block // 2  # the scores as factors of the second product
+            value = self.tape.op(
+                [q, k, v],
+                y,
+                q.item,
+                save=[q, k, v],
+                keep=sums,
+                save_result=True,
+                scratch=block,
+                back=y * q.item + block,  # the incoming gradient is laid out by heads
+            )
         self.tape.drop(q, k, v)
         return value
 
@@ -308,6 +324,12 @@ class Operations:
         value = tape.op([out], y, item)
         tape.drop(factors, seen, by_place, out, keys, values)
         return value
+
+
+def _attention_block(tokens: int, head_dim: int) -> int:
+    """Bytes of the scores that torch's flash attention holds at once: a block of rows by one of columns."""
+    rows = next(rows for least, rows in ROWS if tokens >= least)
+    return rows * (min(COLUMNS, tokens) + 2 + head_dim) * FLOAT
 
 
 def _blocked(size: int, channels: int) -> int:

@@ -110,19 +110,20 @@ def _forward(graph: Graph, operations: Operations, *, drop_path: bool) -> list[V
     """Compute every node, letting go of what has no reader left; the values of the outputs."""
     tape = operations.tape
     alias = _shared(graph)
-    steps = [node for name, node in graph.nodes.items() if alias[name] == name]
-    last: dict[str, str] = {}
-    for node in steps:
-        read = node.inputs[:1] if node.op == "tied_linear" else _live(graph, node)
-        last.update((alias[name], node.name) for name in read)
     kept = {alias[name] for name in graph.outputs}
+    reads: dict[str, tuple[str, ...]] = {}
+    needed = set(kept)
+    for node in reversed(graph.nodes.values()):
+        if node.name in needed:
+            reads[node.name] = tuple([alias[name] for name in _live(graph, node)])
+            needed.update(reads[node.name])
+    last = {name: node for node in graph.nodes if node in needed for name in reads[node]}
     done: dict[str, list[str]] = {}
     for name, reader in last.items():
         if name not in kept and graph.nodes[name].op != "input":
             done.setdefault(reader, []).append(name)
-    needed = {*last, *kept}
     values: dict[str, Value] = {}
-    for node in steps:
+    for node in graph.nodes.values():
         if node.name not in needed:
             continue
         tape.place = node.name
@@ -130,11 +131,11 @@ def _forward(graph: Graph, operations: Operations, *, drop_path: bool) -> list[V
             numel = operations.numel(node)
             values[node.name] = Value(tape.allocate(numel * FLOAT), numel, FLOAT, -1)
             continue
-        read = node.inputs[:1] if node.op == "tied_linear" else _live(graph, node)
-        inputs = [values[alias[name]] for name in read]
+        inputs = [values[name] for name in reads[node.name]]
         match node.op:
             case "sum":
-                drops = [drop_path and node["drop_path"] and n.startswith(f"{node.name}/") for n in read]
+                dropping = drop_path and node["drop_path"]
+                drops = [dropping and name.startswith(f"{node.name}/") for name in _live(graph, node)]
                 values[node.name] = _sum(operations, node, inputs, drops)
             case "concat":
                 values[node.name] = _concat(operations, node, inputs)
@@ -160,6 +161,8 @@ def _shared(graph: Graph) -> dict[str, str]:
 
 def _live(graph: Graph, node: Node) -> tuple[str, ...]:
     """The inputs that are read: a sum leaves zeros out, but for one where there is nothing else."""
+    if node.op == "tied_linear":  # the other names the tensor
+        return node.inputs[:1]
     if node.op not in ("sum", "concat"):
         return node.inputs
     there = tuple([name for name in node.inputs if graph.nodes[name].op != "zero"])
