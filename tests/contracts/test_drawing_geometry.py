@@ -163,7 +163,7 @@ LARGER = [
     darts(6, none=True),
     nasnet(combine=("add", "concat")),
     nasbench201(6),
-    enas_macro(24),
+    enas_macro(14),
     nas_fpn(12, (3, 4, 5, 6, 7)),
 ]
 

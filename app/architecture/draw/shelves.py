@@ -1,4 +1,4 @@
-"""Panels on shelves: side by side as long as the page has room, then on the next shelf."""
+"""Panels on shelves: side by side as long as the page has room, small ones under one another beside a tall one."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,16 +8,23 @@ Draw = Callable[[Canvas, float], float]  # draws a panel from a y on, and return
 
 
 def shelve(canvas: Canvas, y: float, panels: Iterable[Draw]) -> float:
-    """Panels from `y` on; returns the y below all of them."""
-    top = bottom = y
-    left = 0.0
+    """Panels from `y` on, in their order; returns the y below all of them."""
+    top = bottom = under = y  # of the shelf, and where the last panel on it ends
+    left = right = 0.0  # of the last panel
     for draw in panels:
         trial = Canvas(canvas.width)
-        draw(trial, 0)
-        if left and left + trial.right > canvas.width - MARGIN:
-            top, left = bottom, 0.0
+        height = draw(trial, 0)
+        room = canvas.width - MARGIN - trial.right
+        if under > top and under + height <= bottom and left <= room:
+            at = under
+        elif right <= room:
+            at, left = top, right
+        else:
+            at, left, top = bottom, 0.0, bottom
+            right = 0.0
         canvas.left = left
-        bottom = max(bottom, draw(canvas, top))
-        left += trial.right - MARGIN + 2 * GAP
+        under = draw(canvas, at)
+        bottom = max(bottom, under)
+        right = max(right, left + trial.right - MARGIN + 2 * GAP)
     canvas.left = 0.0
     return bottom
