@@ -38,7 +38,12 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.guide.stem} line {self.line}"
+        return f"{name_of(self.guide)} line {self.line}"
+
+
+def name_of(guide: Path) -> str:
+    """Such as `costs`, `guides/operations`."""
+    return str(guide.relative_to(ROOT / "docs").with_suffix(""))
 
 
 @cache
@@ -67,7 +72,7 @@ def documents(guide: Path) -> dict[str, Any]:
 
 
 def each_guide() -> Any:
-    return pytest.mark.parametrize("guide", guides(), ids=lambda path: path.stem)
+    return pytest.mark.parametrize("guide", guides(), ids=name_of)
 
 
 @each_guide()
