@@ -95,6 +95,7 @@ def test_what_cannot_be_answered_is_pointed_at(api: TestClient, body: dict[str, 
     assert answer.json()["errors"][0]["pointer"] == pointer
 
 
+@pytest.mark.slow
 def test_options_that_hang_together_too_much_are_refused(api: TestClient) -> None:
     answer = api.get("/v1/spaces/nasbench101/fairness")
     assert answer.status_code == 422

@@ -45,16 +45,18 @@ def test_the_edges_of_nasbench201() -> None:
 
 def test_the_edges_of_darts() -> None:
     """20 cells at 36 channels: a separable convolution is two depthwise and two pointwise ones, each with a norm."""
-    costs = at(ZOO["darts"], "cifar", "/normal/node3/1/op")
+    edges, nodes = (
+        {option.symbol: option.amounts for option in place.options}
+        for place in found(ZOO["darts"], ZOO["darts"].skeletons["cifar"])[:2]
+    )
     separable = sum(6 * 2 * (25 * c + c * c + 2 * c) for c in (36, 72, 144))
     work = sum(6 * 2 * (25 * c + c * c) * (1152 // c) ** 2 for c in (36, 72, 144))
-    assert costs["sep_conv_5x5"][:2] == (separable, work) == (408_240, 67_129_344)
-    assert costs["dil_conv_5x5"][:2] == (separable // 2, work // 2)
-    assert costs["skip_connect"] == costs["max_pool_3x3"] == (0, 0, 0)
+    assert edges["sep_conv_5x5"][:2] == (separable, work) == (408_240, 67_129_344)
+    assert edges["dil_conv_5x5"][:2] == (separable // 2, work // 2)
+    assert edges["skip_connect"] == edges["max_pool_3x3"] == (0, 0, 0)
     # an edge brings the mean of its operations: the subset of edges is as unequal as that
-    members = at(ZOO["darts"], "cifar", "/normal/node3")
-    mean = sum(amounts[PARAMS] for amounts in costs.values()) / len(costs)
-    assert [amounts[PARAMS] for amounts in members.values()] == [pytest.approx(mean)] * 3
+    mean = sum(amounts[PARAMS] for amounts in edges.values()) / len(edges)
+    assert [amounts[PARAMS] for amounts in nodes.values()] == [pytest.approx(mean)] * 3
 
 
 def test_a_kernel_costs_its_whole_convolution() -> None:
