@@ -102,7 +102,7 @@ class TransferReport:
     tops: tuple[TopOverlap, ...]
     regret: float  # percentage points: the target's best, less the target accuracy of the source's best
     regret_by_chance: float  # the same of an architecture picked at random
-    source_error: float  # percentage points: standard error of the source's mean accuracy by its number of images
+    source_error: float  # percentage points: standard error of one accuracy by its number of images, the mean over all
     target_error: float
     limits: tuple[str, ...]  # what the numbers do not say
     notes: tuple[str, ...]
@@ -184,9 +184,8 @@ def beats(accuracy: Agreement, baselines: Sequence[Agreement]) -> bool | None:
 
 
 def standard_error(accuracies: Sequence[Accuracy]) -> float:
-    """Of one accuracy about their mean, in percentage points, by the number of images alone: sqrt(p (1 - p) / n)."""
-    p = sum(a.percent for a in accuracies) / len(accuracies) / 100
-    return 100 * sqrt(p * (1 - p) / min(a.images for a in accuracies))
+    """Of one accuracy by its number of images alone, sqrt(p (1 - p) / n) in percentage points; the mean over all."""
+    return sum(sqrt(a.percent * (100 - a.percent) / a.images) for a in accuracies) / len(accuracies)
 
 
 def limits(accuracy: Agreement, n: int, source_error: float, target_error: float) -> tuple[str, ...]:
