@@ -112,6 +112,10 @@ def test_every_entry_of_a_space_is_measured_but_those_that_are_known(memory_prog
     first = profile.run(every, memory_progress(tmp_path / "every"))
     graph = lower(SPACE.grammar, SKELETON, IMAGE)
     assert {p.key for p in first.profiles} == {entry.key for *_, entry in workload(graph)}
+    table = {p.key: p.median_ms for p in first.profiles}
+    for index in range(SPACE.plan.size):
+        member = lower(SPACE.grammar, SKELETON, IMAGE, SPACE.plan.read(SPACE.plan.unrank(index)))
+        assert predict({entry.key: n for entry, n in entries(member).items()}, table, []).ms > 0
     one = first.profiles[0]
     keys = tuple(p.key for p in first.profiles[3:])
     known = KnownEntries(device=one.device, threads=one.threads, torch_version=one.torch_version, keys=keys)
