@@ -17,6 +17,9 @@ BLOCK = 8  # channels that oneDNN keeps side by side
 ROWS = ((768, 256), (192, 64), (0, 32))
 COLUMNS = 512
 
+# up to these torch interpolates with channels last (aten/src/ATen/native/cpu/UpSampleKernel.cpp)
+VECTOR_EXTENTS, VECTOR_CHANNELS = 128, 3  # height and width of the result together; channels
+
 
 class Operations:
     """Computes nodes on a tape, with the parameters of a graph."""
@@ -90,8 +93,9 @@ class Operations:
             case "resize" if not self.graph.nodes[node.inputs[0]].size:
                 return tape.view(x, y, "new")  # expanded, not copied
             case "resize":
-                # computed with channels last, and laid out again
-                return tape.op([x], y, x.item, scratch=x.bytes + y * x.item)
+                # small maps, and those of images, are computed with channels last and laid out again
+                last = sum(node.size) <= VECTOR_EXTENTS or len(node.axis) <= VECTOR_CHANNELS
+                return tape.op([x], y, x.item, scratch=x.bytes + y * x.item if last else 0)
             case "shift":
                 odd = any(n % 2 for n in self.graph.nodes[node.inputs[0]].size)
                 return tape.op([x], y, x.item) if odd else self._sliced(x, y, 2)
@@ -210,8 +214,9 @@ class Operations:
             scratch = max(blocked_in + weight + blocked_out - result, blocked_out)
             gradient = 0 if x.maker < 0 else x.bytes
             back = max(blocked_in or x.bytes, x.bytes) + blocked_out + weight
-            if dilated and groups > 1:
-                back = gradient
+            if dilated:  # the gradient of the weights comes of a matrix of pixels, image by image
+                matrix = prod(kernel) * len(source.axis) // groups * prod(node.size) * item
+                back = max(gradient if groups > 1 else back, weight + matrix)
         value = tape.op([x, *own], y, item, save=[x, own[0]], scratch=scratch, back=back)
         tape.drop(x)
         return value
@@ -268,9 +273,7 @@ class Operations:
         else:
             heads = len(node.axis) // node["head_dim"]
             sums = self.batch * heads * node.size[0] * FLOAT  # logarithms of the sums of each row
-            block = _attention_block(node.size[0], node["head_dim"])
-            if q.item == HALF:
-                block += block // 2  # the scores as factors of the second product
+            forth, back = _attention_blocks(node.size[0], node["head_dim"], half=q.item == HALF)
             value = self.tape.op(
                 [q, k, v],
                 y,
@@ -278,8 +281,8 @@ class Operations:
                 save=[q, k, v],
                 keep=sums,
                 save_result=True,
-                scratch=block,
-                back=y * q.item + block,  # the incoming gradient is laid out by heads
+                scratch=forth,
+                back=back,
             )
         self.tape.drop(q, k, v)
         return value
@@ -326,10 +329,15 @@ class Operations:
         return value
 
 
-def _attention_block(tokens: int, head_dim: int) -> int:
-    """Bytes of the scores that torch's flash attention holds at once: a block of rows by one of columns."""
+def _attention_blocks(tokens: int, head_dim: int, *, half: bool) -> tuple[int, int]:
+    """Bytes that torch's flash attention holds at once, forward and backward: rows by columns of scores.
+
+    Backward there are gradients of scores beside them; of halves, both once more as factors of the next product.
+    """
     rows = next(rows for least, rows in ROWS if tokens >= least)
-    return rows * (min(COLUMNS, tokens) + 2 + head_dim) * FLOAT
+    scores = rows * min(COLUMNS, tokens)
+    item = FLOAT + HALF if half else FLOAT
+    return scores * item + rows * (2 + head_dim) * FLOAT, 2 * scores * item
 
 
 def _blocked(size: int, channels: int) -> int:
