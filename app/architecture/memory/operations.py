@@ -214,9 +214,9 @@ class Operations:
             scratch = max(blocked_in + weight + blocked_out - result, blocked_out)
             gradient = 0 if x.maker < 0 else x.bytes
             back = max(blocked_in or x.bytes, x.bytes) + blocked_out + weight
-            if dilated:  # the gradient of the weights comes of a matrix of pixels, image by image
+            if dilated:  # oneDNN multiplies by a matrix of one image's pixels, and sums gradients of weights in four
                 matrix = prod(kernel) * len(source.axis) // groups * prod(node.size) * item
-                back = max(gradient if groups > 1 else back, weight + matrix)
+                back = max(gradient if groups > 1 else back, 4 * weight + matrix)
         value = tape.op([x, *own], y, item, save=[x, own[0]], scratch=scratch, back=back)
         tape.drop(x)
         return value
