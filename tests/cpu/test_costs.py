@@ -205,11 +205,14 @@ def at_random(skeleton: Skeleton, rng: Random) -> Skeleton:
         elif get_origin(wanted) is Literal:
             changed[declared.name] = rng.choice(get_args(wanted))
         elif wanted is int:
-            changed[declared.name] = rng.randint(bounds.least, min(bounds.most, max(2 * value, bounds.least + 2), 48))
+            most = min(bounds.most, max(2 * value, bounds.least + 2), 48)
+            number = rng.randint(bounds.least, most)
+            even = declared.name in ("stem", "first")  # two groups of channels want even numbers
+            changed[declared.name] = number + number % 2 if even else number
         elif wanted is float:
             changed[declared.name] = rng.choice([0.5, 1.0, 2.5])
         elif wanted == tuple[int, ...] and declared.name == "widths":
-            changed[declared.name] = tuple(rng.randint(1, 24) for _ in value)
+            changed[declared.name] = tuple(2 * rng.randint(1, 12) for _ in value)  # two groups want even ones
         elif wanted == tuple[int, ...] and declared.name == "strides":
             changed[declared.name] = tuple(rng.randint(1, 2) for _ in value)
     return dataclasses.replace(skeleton, **changed)
