@@ -107,6 +107,8 @@ def by_networks(space: SearchSpace) -> dict[str, Ability]:
             supernet = Ability(able=True, why="the undecided space has a supernet on the space's skeletons")
         except LoweringError as error:
             supernet = Ability(able=False, why=str(error))
+            if network.able:
+                network = Ability(able=True, why=f"member {index} has a network, not all need have: {error}")
     why = untaught(space)
     if why is None:
         return {"cost": network, "supernet": supernet, "train": network, "search": supernet}

@@ -241,3 +241,16 @@ def test_a_space_says_what_can_be_asked_of_it_and_what_its_papers_say(api: TestC
     assert found["abilities"]["canonical"]["able"] is True
     assert api.get("/v1/spaces/nasbench101/size").json()["literature"] == found["literature"]
     assert api.get("/v1/spaces/chain").json()["abilities"]["canonical"]["able"] is False
+
+
+def test_one_network_is_not_said_to_be_all(api: TestClient) -> None:
+    layers = {"repeat": {"choice": ["conv_3x3", "conv_9x9"]}, "lengths": [1]}
+    document = {
+        "name": "half-known",
+        "grammar": {"start": "network", "rules": {"network": {"record": "chain", "fields": {"layers": layers}}}},
+        "skeletons": {"mine": {"family": "chain", "num_classes": 4, "channels": 8, "reductions": [1]}},
+    }
+    abilities = api.post("/v1/spaces", json=document).json()["abilities"]
+    assert abilities["cost"]["able"] is True
+    assert "not all need have: /layers/0: no operation 'conv_9x9'" in abilities["cost"]["why"]
+    assert abilities["search"]["able"] is False

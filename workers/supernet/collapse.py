@@ -9,7 +9,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.architecture.vocabulary import OPERATIONS
+from app.architecture.vocabulary import is_operation
 from app.space import Genotype, Path, Plan, Symbol
 
 SKIPS = frozenset({"skip_connect", "identity"})
@@ -46,7 +46,7 @@ def alarm(plan: Plan, samples: int = SAMPLES) -> Alarm:
 
 def _operation_paths(plan: Plan) -> frozenset[Path]:
     """Decisions between operations of the vocabulary."""
-    return frozenset(d.path for d in plan.decisions() if any(option in OPERATIONS for option in d.options))
+    return frozenset(d.path for d in plan.decisions() if any(is_operation(option) for option in d.options))
 
 
 def _share(decisions: Mapping[Path, tuple[Symbol, ...]], operations: frozenset[Path]) -> float:

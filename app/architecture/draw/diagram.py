@@ -12,7 +12,7 @@ from app.architecture.draw.tree import TreeSketch
 from app.architecture.graph import Graph, Node, node_macs, node_params
 from app.architecture.guard import FALSE, TRUE, Guard
 from app.architecture.lower import lower
-from app.architecture.vocabulary import OPERATIONS
+from app.architecture.vocabulary import is_operation
 from app.space import ImageInput, SearchSpace, Skeleton
 
 GROUPED = 2  # levels of places that are drawn as groups: the cell and the node within it
@@ -140,7 +140,7 @@ def _tree(at: str, sketch: TreeSketch, vertices: list[Vertex], links: list[Link]
     above = [at]
     for i, row in enumerate(sketch.rows):
         id = f"{at}/{i}"
-        kind = family(row.value) if row.value in OPERATIONS else "state"
+        kind = family(row.value) if is_operation(row.value) else "state"
         said = {"name": row.name} | ({"value": row.value} if row.value else {})
         vertices.append(Vertex(id, f"{row.name} {row.value}".strip(), kind, (at,), said))
         links.append(Link(above[row.level], id, 0))

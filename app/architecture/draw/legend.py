@@ -6,19 +6,19 @@ from app.architecture.draw.canvas import GAP, MARGIN, PAD, PILL, SIZE, Canvas, w
 from app.architecture.draw.menus import Menu
 from app.architecture.draw.palette import FAMILIES, family
 from app.architecture.draw.tree import TreeSketch
-from app.architecture.vocabulary import OPERATIONS
+from app.architecture.vocabulary import is_operation
 
 SHOWN = 24  # options of a menu
 
 
 def families(found: Iterable[object], menus: Sequence[Menu] = ()) -> list[str]:
     """The families that occur, in the order of the legend."""
-    names = {family(o) for menu in menus for o in menu.options[:SHOWN] if o in OPERATIONS}
+    names = {family(o) for menu in menus for o in menu.options[:SHOWN] if is_operation(o)}
     for sketch in found:
         known = isinstance(sketch, TreeSketch)  # of a derivation only operations have a colour
         asked = getattr(sketch, "asked", frozenset[str]())
         operations: tuple[str, ...] = getattr(sketch, "operations", ())
-        names |= {family(o) for o in operations if o not in asked and (not known or o in OPERATIONS)}
+        names |= {family(o) for o in operations if o not in asked and (not known or is_operation(o))}
     return [name for name in FAMILIES if name in names]
 
 
@@ -45,7 +45,7 @@ def draw_menu(canvas: Canvas, y: float, menu: Menu) -> float:
     y += SIZE + 12
     x = MARGIN
     for option in menu.options[:SHOWN]:
-        kind = family(option) if option in OPERATIONS else "state"
+        kind = family(option) if is_operation(option) else "state"
         width = min(width_of(option) + 2 * PAD, canvas.width - 2 * MARGIN)
         if x > MARGIN and x + width > canvas.width - MARGIN:
             x, y = MARGIN, y + PILL + 6

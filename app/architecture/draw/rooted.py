@@ -3,14 +3,14 @@
 from app.architecture.draw.canvas import GAP, MARGIN, PAD, PILL, ROW, SIZE, Canvas, width_of
 from app.architecture.draw.palette import family
 from app.architecture.draw.tree import TreeSketch
-from app.architecture.vocabulary import OPERATIONS
+from app.architecture.vocabulary import is_operation
 
 INDENT = 26.0  # of a level of a derivation
 
 
 def value_kind(value: str, sketch: TreeSketch) -> str:
     """The class of a value's box: of a derivation only operations have a colour."""
-    return "menu" if value in sketch.asked else family(value) if value in OPERATIONS else "state"
+    return "menu" if value in sketch.asked else family(value) if is_operation(value) else "state"
 
 
 def draw_tree(canvas: Canvas, y: float, sketch: TreeSketch) -> float:

@@ -55,6 +55,11 @@ def operation_of(name: str) -> Operation | None:
     return CATALOGUE.get(name) or spelling_of(name)
 
 
+def is_operation(value: object) -> bool:
+    """Whether a symbol of a genotype names an operation, or spells one."""
+    return value in OPERATIONS or spelt(value) is not None
+
+
 def near(name: object) -> tuple[str, ...]:
     """Names of operations that are written like another, nearest first; at most five."""
     return tuple(get_close_matches(name.lower(), OPERATIONS, 5, 0.6)) if isinstance(name, str) else ()
@@ -71,6 +76,7 @@ __all__ = [
     "Operation",
     "Place",
     "Scalar",
+    "is_operation",
     "near",
     "operation_of",
     "spelt",

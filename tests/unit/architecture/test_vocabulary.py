@@ -21,6 +21,7 @@ from app.architecture.vocabulary import (
     DOMAINS,
     LETTERS,
     Place,
+    is_operation,
     operation_of,
     spelt,
 )
@@ -82,6 +83,8 @@ def test_a_name_spells_the_fields_of_a_block() -> None:
     ):
         assert spelt(name) is None
         assert not isinstance(name, str) or name in OPERATIONS or operation_of(name) is None
+        assert is_operation(name) == (name == "conv_3x3")
+    assert is_operation("mb4.5_k9_se")
     for name, block in (("attention_h4", "attention"), ("ffn_swiglu_r4", "ffn"), ("mb6_k5_se_hswish", "mbconv")):
         read, place = spelt(name), PLACES[0]
         assert read is not None
