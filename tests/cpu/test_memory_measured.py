@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from app.architecture.memory import ERROR
 
@@ -27,18 +28,25 @@ def _benchmark() -> ModuleType:
 
 BENCHMARK = _benchmark()
 
+# kernels lay out as many channels side by side as fit a register, and bfloat16 has kernels of its own elsewhere
+as_predicted = pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() != "AVX2", reason="the model is that of kernels for AVX2"
+)
+
 
 def within(configuration: object) -> None:
     predicted, measured = configuration.predicted(), configuration.measured()  # pyright: ignore[reportAttributeAccessIssue]
     assert predicted / measured == pytest.approx(1, abs=ERROR)
 
 
+@as_predicted
 @pytest.mark.parametrize("number", BENCHMARK.CHEAP)
 def test_predictions_hold(number: int) -> None:
     within(BENCHMARK.CONFIGURATIONS[number])
 
 
 @pytest.mark.slow
+@as_predicted
 @pytest.mark.parametrize("number", range(len(BENCHMARK.CONFIGURATIONS)))
 def test_every_prediction_holds(number: int) -> None:
     within(BENCHMARK.CONFIGURATIONS[number])
