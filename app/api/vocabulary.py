@@ -21,11 +21,11 @@ router = APIRouter(prefix="/v1", tags=["reference"])
 
 Name = Annotated[str, UrlPath(max_length=64, description="Name of the operation")]
 Channels = Annotated[int | None, Query(ge=1, le=4096, description="C: channels of the input")]
-Width = Annotated[
+OutputChannels = Annotated[
     int | None, Query(ge=1, le=4096, description="D: channels of the output; default: as many as come in")
 ]
 Height = Annotated[int | None, Query(ge=1, le=1024, description="h: rows of the input; default: 32")]
-Columns = Annotated[int | None, Query(ge=1, le=1024, description="w: columns of the input; default: as many as rows")]
+Width = Annotated[int | None, Query(ge=1, le=1024, description="w: columns of the input; default: as many as rows")]
 Stride = Annotated[
     int | None, Query(ge=1, le=16, description="s: stride; of a change of level, the factor; default: 1")
 ]
@@ -41,14 +41,14 @@ async def list_operations(
     domain: Annotated[str | None, Query(max_length=64, description="Only operations that this domain uses")] = None,
     family: Annotated[str | None, Query(max_length=64, description="Only operations of this family")] = None,
     channels: Channels = None,
-    width: Width = None,
+    output_channels: OutputChannels = None,
     height: Height = None,
-    columns: Columns = None,
+    width: Width = None,
     stride: Stride = None,
     affine: Affine = None,
 ) -> OperationList:
     """The vocabulary: what the operations in genotypes are, and what they cost; with `channels` in numbers."""
-    place = place_of(channels, width, height, columns, stride, affine)
+    place = place_of(channels, output_channels, height, width, stride, affine)
     found = [o for o in CATALOGUE.values() if domain in (None, *o.domains) and family in (None, o.family)]
     return OperationList(
         items=[operation_view(o, place) for o in found],
@@ -61,9 +61,9 @@ async def list_operations(
 async def get_operation(
     name: Name,
     channels: Channels = None,
-    width: Width = None,
+    output_channels: OutputChannels = None,
     height: Height = None,
-    columns: Columns = None,
+    width: Width = None,
     stride: Stride = None,
     affine: Affine = None,
     field: FieldValues = None,
@@ -72,18 +72,18 @@ async def get_operation(
     operation = operation_of(name)
     if operation is None:
         raise not_found("operation", name, near(name))
-    place = place_of(channels, width, height, columns, stride, affine, given_fields(operation, field or []))
+    place = place_of(channels, output_channels, height, width, stride, affine, given_fields(operation, field or []))
     view = operation_view(operation, place)
     if place is not None and view.refusal is not None:
         at, rule = operation.refuses(place) or ("stride", "")
-        value = {"channels": place.channels, "width": place.width, "stride": place.stride}[at]
+        value = {"channels": place.channels, "output_channels": place.width, "stride": place.stride}[at]
         raise unprocessable(at, f"{value}: {operation.name} takes {rule}", value, (rule,))
     return view
 
 
 def given_fields(operation: Operation, given: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
     """The fields of a block out of `name=value`; 422 where it has none of that name, or not with that value."""
-    place = ("channels", "width", "stride", "affine")
+    place = ("channels", "output_channels", "stride", "affine")
     own = {f.name: f for f in operation.fields if f.name not in place and not f.fixed}
     found: dict[str, Scalar] = {}
     for text in given:
@@ -112,24 +112,25 @@ def scalar(word: str) -> Scalar:
 
 def place_of(
     channels: int | None,
-    width: int | None,
+    output_channels: int | None,
     height: int | None,
-    columns: int | None,
+    width: int | None,
     stride: int | None,
     affine: bool | None,
     fields: tuple[tuple[str, Scalar], ...] = (),
 ) -> Place | None:
     """The place that is asked for; None where none is."""
     if channels is None:
-        for name, value in (("width", width), ("height", height), ("columns", columns), ("stride", stride)):
+        given = (("output_channels", output_channels), ("height", height), ("width", width), ("stride", stride))
+        for name, value in given:
             if value is not None:
                 raise unprocessable("channels", f"{name}={value} is of a place: give its channels too")
         return None
     rows = 32 if height is None else height
     return Place(
         channels=channels,
-        width=channels if width is None else width,
-        size=(rows, rows if columns is None else columns),
+        width=channels if output_channels is None else output_channels,
+        size=(rows, rows if width is None else width),
         stride=1 if stride is None else stride,
         affine=affine is not False,
         fields=fields,

@@ -28,13 +28,13 @@ def test_the_whole_catalogue_is_listed(api: TestClient) -> None:
 
 
 def test_costs_at_a_place_are_those_of_the_graph(api: TestClient) -> None:
-    place = {"channels": 6, "width": 9, "height": 7, "columns": 10, "stride": 2}
+    place = {"channels": 6, "output_channels": 9, "height": 7, "width": 10, "stride": 2}
     items = api.get("/v1/operations", params=place | {"affine": False}).json()["items"]
     told = {item["name"]: item for item in items}
     for name in OPERATIONS:
         if name.startswith("shuffle") or name.endswith("_g2"):
             assert told[name]["cost"] is None
-            assert told[name]["refusal"] == "width: a multiple of 2"
+            assert told[name]["refusal"] == "output_channels: a multiple of 2"
             continue
         graph = lower_operation(name, channels=6, width=9, size=(7, 10), stride=2, affine=False)
         total, output = cost(graph), graph.nodes[graph.outputs[0]]
@@ -46,7 +46,7 @@ def test_costs_at_a_place_are_those_of_the_graph(api: TestClient) -> None:
             "activations": total.activations,
             "output": {"channels": len(output.axis), "height": height, "width": width},
         }
-    assert told["sum"]["refusal"] == "width: as many as come in, 6"
+    assert told["sum"]["refusal"] == "output_channels: as many as come in, 6"
     assert told["concat"]["refusal"] == "stride: one of 1"
 
 
@@ -86,9 +86,10 @@ def test_an_unknown_operation_is_404_with_what_is_near(api: TestClient, name: st
     ("path", "query", "place", "words"),
     [
         ("", {"width": 4}, "channels", "width=4"),
+        ("", {"output_channels": 4}, "channels", "output_channels=4"),
         ("", {"stride": 2}, "channels", "stride=2"),
         ("/shuffle_k3", {"channels": 5}, "channels", "a multiple of 2"),
-        ("/sum", {"channels": 4, "width": 5}, "width", "as many as come in, 4"),
+        ("/sum", {"channels": 4, "output_channels": 5}, "output_channels", "as many as come in, 4"),
         ("/conv_3x3", {"channels": 4, "stride": 3}, "stride", "one of 1, 2"),
         ("/mbconv", {"channels": 4, "field": "kernel=4"}, "field", "an odd number from 1 to 99"),
         ("/mbconv", {"channels": 4, "field": "colour=4"}, "field", "no field 'colour'"),
@@ -109,7 +110,7 @@ def test_a_place_that_does_not_fit_is_named(
 def test_what_a_route_takes_is_bounded(api: TestClient) -> None:
     for query in ({"channels": 0}, {"channels": 10**9}, {"channels": 4, "height": 5000}, {"channels": "many"}):
         assert api.get("/v1/operations", params=query).status_code == 422
-    largest = {"channels": 4096, "height": 1024, "columns": 1024, "field": ["kernel=99", "expansion=99", "se=true"]}
+    largest = {"channels": 4096, "height": 1024, "width": 1024, "field": ["kernel=99", "expansion=99", "se=true"]}
     assert 2**50 < api.get("/v1/operations/mbconv", params=largest).json()["cost"]["macs"] < 2**53
     assert set(BLOCKS) | set(BETWEEN_LEVELS) < set(CATALOGUE)
 
@@ -143,7 +144,7 @@ def test_a_space_of_ones_own_uses_operations_of_all_domains(api: TestClient) -> 
         assert told.status_code == 200, told.text
         place = {"channels": 8, "height": 16}
         alone = api.get(f"/v1/operations/{first}", params=place).json()["cost"]["params"]
-        place = {"channels": 8, "width": 16, "height": 16, "stride": 2}
+        place = {"channels": 8, "output_channels": 16, "height": 16, "stride": 2}
         alone += api.get(f"/v1/operations/{second}", params=place).json()["cost"]["params"]
         around = 3 * 9 * 8 + 2 * 8 + 16 * 4 + 4  # stem and classifier
         assert told.json()["params"] == alone + around

@@ -260,7 +260,7 @@ def spelt(name: object) -> tuple[str, Mapping[str, Scalar]] | None:
 
 
 def _own(block: Operation) -> tuple[Field, ...]:
-    return tuple(f for f in block.fields if f.name not in ("channels", "width", "stride", "affine"))
+    return tuple(f for f in block.fields if f.name not in ("channels", "output_channels", "stride", "affine"))
 
 
 def spelling_of(name: str) -> Operation | None:

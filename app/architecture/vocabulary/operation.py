@@ -87,11 +87,11 @@ class Operation:
 
     def refuses(self, place: Place) -> tuple[str, str] | None:
         """(field, why) where it cannot stand at a place, None where it can."""
-        for name, number in (("channels", place.channels), ("width", place.width)):
+        for name, number in (("channels", place.channels), ("output_channels", place.width)):
             if number % self.multiple:
                 return name, f"a multiple of {self.multiple}"
         if self.keeps and place.width != place.channels:
-            return "width", f"as many as come in, {place.channels}"
+            return "output_channels", f"as many as come in, {place.channels}"
         stride = next(field for field in self.fields if field.name == "stride")
         rule = stride.refuses(place.stride)
         return None if rule is None else ("stride", rule)
@@ -124,7 +124,7 @@ def norm(place: Place) -> int:
 
 CHANNELS = Field(name="channels", letter="C", unit="channels", meaning="Channels of the input", least=1, most=65_536)
 WIDTH = Field(
-    name="width",
+    name="output_channels",
     letter="D",
     unit="channels",
     meaning="Channels of the output; as many as come in where it is not given",

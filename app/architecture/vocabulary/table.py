@@ -52,7 +52,7 @@ def _blocks() -> Iterator[str]:
             "| field | what it decides | values | default |",
             "| --- | --- | --- | --- |",
         )
-        place = ("channels", "width", "stride", "affine")
+        place = ("channels", "output_channels", "stride", "affine")
         yield from (
             f"| `{f.name}` | {f.meaning} | {_allowed(f)} | {_word(f.default)} |"
             for f in o.fields

@@ -148,7 +148,7 @@ def test_everything_is_said(operation: Operation) -> None:
         assert field.default is None or field.refuses(field.default) is None
         assert not field.fixed or field.values == (field.default,)
     if operation.name in OPERATIONS:
-        assert {"channels", "width", "stride"} <= set(names)
+        assert {"channels", "output_channels", "stride"} <= set(names)
 
 
 def test_a_field_refuses_what_it_does_not_allow() -> None:
@@ -223,4 +223,4 @@ def test_levels_change_without_costs(stride: int) -> None:
     total = cost(graph)
     for name in ("upsample", "downsample", "resize_bilinear"):
         assert BETWEEN_LEVELS[name].count(place) == (total.params, total.macs, total.activations) == (0, 0, 0)
-    assert BETWEEN_LEVELS["upsample"].refuses(replace(place, width=4)) == ("width", "as many as come in, 3")
+    assert BETWEEN_LEVELS["upsample"].refuses(replace(place, width=4)) == ("output_channels", "as many as come in, 3")
