@@ -38,6 +38,8 @@ class Option:
 
     symbol: Symbol
     amounts: Amounts
+    errors: Amounts | None = None  # their standard errors, where they were sampled
+    samples: int | None = None  # in which it has a price, where they were sampled
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,9 @@ class _Bills:
         drawn, choices = Drawn(uniform(way, among)), [d for d in met if d.kind != "subset"]
         asking = {i: self._bills[i] for d in choices for i in self._about.get((d.path, None), ())}
         expected = {i: bill.at(drawn) for i, bill in asking.items()}
-        slopes = Expectation(entry for bill in asking.values() for entry in bill.entries).slopes(drawn)
+        slopes = Expectation(entry for bill in asking.values() for entry in bill.entries).slopes(
+            drawn, {d.path for d in choices}
+        )
         for decision in met:
             path, n = decision.path, len(decision.options)
             if decision.kind == "subset":
