@@ -4,7 +4,7 @@ The expectation is a polynomial of degree one in the weights of each decision, s
 weight of option o, answering o for certain gives E - Σ_p w_p c_p + c_o.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 
 from app.architecture.guard import FALSE, TRUE, Guard, Question, Weight
 from app.space.algebra import Path
@@ -50,32 +50,57 @@ class Expectation:
                     total[i] += p * amount
         return tuple(total)
 
-    def slopes(self, drawn: "Drawn") -> Slopes:
-        """The slope of the totals in the weight of every option.
+    def slopes(self, drawn: "Drawn", paths: Container[Path] | None = None) -> Slopes:
+        """The slope of the totals in the weight of every option of the decisions at some paths, or of all.
 
         Of a member of a subset, which is there or not, in the weight of its being there.
         """
         reach: dict[int, list[float]] = {id(guard): list(amounts) for guard, amounts in self.entries}
         found: dict[Path, list[list[float]]] = {}
+        leading = self._leading(paths)
         for guard in self.order:
             flow, q = reach.get(id(guard)), guard.question
-            if flow is None or q is None or not any(flow):
+            if flow is None or q is None or id(guard) not in leading or not any(flow):
                 continue
-            here = found.setdefault(q.path, [[0.0] * self.measures for _ in q.options])
-            for answer, branch in enumerate(guard.then):
-                if branch is not FALSE:
-                    value = drawn.chance(branch)
-                    option = answer if q.member is None else q.member
-                    sign = -value if q.member is not None and answer else value
-                    here[option] = [slope + f * sign for slope, f in zip(here[option], flow, strict=True)]
+            if paths is None or q.path in paths:
+                here = found.setdefault(q.path, [[0.0] * self.measures for _ in q.options])
+                for answer, branch in enumerate(guard.then):
+                    if branch is not FALSE:
+                        value = drawn.chance(branch)
+                        option = answer if q.member is None else q.member
+                        sign = -value if q.member is not None and answer else value
+                        here[option] = [slope + f * sign for slope, f in zip(here[option], flow, strict=True)]
             for p, branch in zip(drawn.answers(q), guard.then, strict=True):
-                if p and branch.question is not None:
+                if p and id(branch) in leading:
                     onward = reach.get(id(branch))
                     more = [f * p for f in flow]
                     if onward is not None:
                         more = [a + b for a, b in zip(onward, more, strict=True)]
                     reach[id(branch)] = more
         return {path: [tuple(slope) for slope in slopes] for path, slopes in found.items()}
+
+    def after(self, place: tuple[int, ...], drawn: "Drawn") -> "Expectation":
+        """What is left once all decisions before a place in the grammar are drawn: equal wherever those are as here."""
+        left: dict[int, tuple[Guard, list[float]]] = {id(guard): (guard, list(a)) for guard, a in self.entries}
+        for guard in self.order:
+            q = guard.question
+            if q is None or q.place >= place or id(guard) not in left:
+                continue
+            _, flow = left.pop(id(guard))
+            for p, branch in zip(drawn.answers(q), guard.then, strict=True):
+                if p and branch is not FALSE:
+                    _, onward = left.get(id(branch), (branch, [0.0] * self.measures))
+                    left[id(branch)] = branch, [a + f * p for a, f in zip(onward, flow, strict=True)]
+        return Expectation((guard, tuple(flow)) for guard, flow in left.values())
+
+    def _leading(self, paths: Container[Path] | None) -> Set[int]:
+        """The identities of the guards that ask a decision at some paths, or lead to one that does."""
+        found: set[int] = set()
+        for guard in reversed(self.order):
+            q = guard.question
+            if paths is None or (q is not None and q.path in paths) or any(id(g) in found for g in guard.then):
+                found.add(id(guard))
+        return found
 
 
 class Drawn:
