@@ -82,9 +82,9 @@ class Overall:
 
 def places(part: Part, charges: Iterable[Charge], measures: int) -> tuple[Place, ...]:
     """What the options of every decision cost, equal decisions together, in the order of the grammar."""
-    bills = _Bills(charges, measures)
     open_to = {d.path: d for d in decisions(part) if d.answers > 1}
     paths = {path: way for path, way in ways(part).items() if path in open_to}
+    bills = _Bills(charges, measures, paths, open_to)
     by_way: dict[object, tuple[Way, list[Decision]]] = {}
     for path, way in paths.items():
         by_way.setdefault(tuple(way.items()), (way, []))[1].append(open_to[path])
@@ -138,9 +138,12 @@ def overall(found: Iterable[Place], measure: int) -> Overall:
 class _Bills:
     """What nodes cost by guard, those together that ask about the same decisions."""
 
-    def __init__(self, charges: Iterable[Charge], measures: int) -> None:
+    def __init__(
+        self, charges: Iterable[Charge], measures: int, ways: Mapping[Path, Way], among: Mapping[Path, Decision]
+    ) -> None:
         self.nothing = (0.0,) * measures
         self._asks: dict[int, frozenset[Asked]] = {}
+        self._at: dict[Path, tuple[int, ...]] = {}  # the places of decisions in the order of questions
         by_node: dict[str, list[tuple[Guard, Amounts]]] = {}
         for node, guard, amounts in charges:
             by_node.setdefault(node, []).append((guard, amounts))
@@ -154,12 +157,17 @@ class _Bills:
             for key in asked:
                 self._about.setdefault(key, []).append(len(self._bills))
             self._bills.append(Expectation(bill))
+        # What comes before all that is met by chance, and before what leads to it, is drawn alike on every way there.
+        late = {met for path, way in ways.items() if way for met in (path, *way)}
+        drawn, start = Drawn(uniform({}, among)), min((self._at[path] for path in late if path in self._at), default=())
+        self._late = [bill.after(start, drawn) for bill in self._bills]
 
     def of(self, met: Row[Decision], way: Way, among: Mapping[Path, Decision]) -> dict[Path, list[Amounts]]:
         """The expected amounts of every option of decisions that are met in the same way."""
         found: dict[Path, list[Amounts]] = {}
         drawn, choices = Drawn(uniform(way, among)), [d for d in met if d.kind != "subset"]
-        asking = {i: self._bills[i] for d in choices for i in self._about.get((d.path, None), ())}
+        bills = self._late if way else self._bills
+        asking = {i: bills[i] for d in choices for i in self._about.get((d.path, None), ())}
         expected = {i: bill.at(drawn) for i, bill in asking.items()}
         slopes = Expectation(entry for bill in asking.values() for entry in bill.entries).slopes(
             drawn, {d.path for d in choices}
@@ -177,14 +185,16 @@ class _Bills:
 
     def _taken(self, path: Path, symbol: Symbol, way: Way, among: Mapping[Path, Decision]) -> Amounts:
         """The expected amounts where a subset takes a member."""
-        drawn = Drawn(uniform({**way, path: (symbol,)}, among))
+        drawn, bills = Drawn(uniform({**way, path: (symbol,)}, among)), self._late if way else self._bills
         about = self._about.get((path, symbol), ())
-        return _rounded(_sum([self.nothing, *(self._bills[i].at(drawn) for i in about)]))
+        return _rounded(_sum([self.nothing, *(bills[i].at(drawn) for i in about)]))
 
     def _asked(self, guard: Guard) -> frozenset[Asked]:
         found = self._asks.get(id(guard))
         if found is None:
-            found = frozenset((q.path, None if q.member is None else q.options[q.member]) for q in questions([guard]))
+            asked = list(questions([guard]))
+            found = frozenset((q.path, None if q.member is None else q.options[q.member]) for q in asked)
+            self._at |= {q.path: min(q.place, self._at.get(q.path, q.place)) for q in asked}
             self._asks[id(guard)] = found
         return found
 

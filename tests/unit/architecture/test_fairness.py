@@ -6,7 +6,7 @@ import pytest
 
 from app.architecture import certain, lower, tariff
 from app.architecture.expectation import Drawn, Expectation
-from app.architecture.fairness import Place, overall, places, spread, ways
+from app.architecture.fairness import Place, overall, places, spread, uniform, ways
 from app.architecture.graph import charges
 from app.space import SearchSpace, Skeleton, space_from_json
 from app.space.zoo import ZOO, darts
@@ -143,3 +143,24 @@ def test_expectations_are_means_of_prices_and_slopes_their_differences() -> None
                     e - sum(w * s[i] for w, s in zip(chances.values(), slopes, strict=True)) for i, e in enumerate(mean)
                 ]
                 assert [r + s for r, s in zip(rest, slope, strict=True)] == pytest.approx(prices.price(forced))
+
+
+@pytest.mark.parametrize("name", ["mobilenet_ofa", "autoformer_t", "enas_micro"])
+def test_decisions_drawn_beforehand_change_no_expectation_of_later_ones(name: str) -> None:
+    """Half of the questions drawn once and for all, and slopes asked for of one decision at a time."""
+    space = ZOO[name]
+    graph = lower(space.grammar, space.skeletons["small"], space.input)
+    whole = Expectation((guard, (float(n), float(m))) for _, guard, n, m, _ in charges(graph))
+    asked = sorted({(g.question.place, g.question.path) for g in whole.order if g.question is not None})
+    start = asked[len(asked) // 2][0]
+    drawn = Drawn(uniform({}, {d.path: d for d in space.plan.decisions()}))
+    rest, slopes = whole.after(start, drawn), whole.slopes(drawn)
+    assert rest.at(drawn) == pytest.approx(whole.at(drawn))
+    assert 0 < len(rest.order) < len(whole.order)
+    assert {g.question.path for g in rest.order if g.question is not None} == {p for at, p in asked if at >= start}
+    for at, path in asked[:: max(1, len(asked) // 12)]:
+        (alone,) = whole.slopes(drawn, {path}).items()
+        assert alone == (path, slopes[path])
+        if at >= start:
+            later = rest.slopes(drawn, {path})[path]
+            assert later == [pytest.approx(slope) for slope in slopes[path]]
