@@ -25,16 +25,21 @@ from app.api.schemas.fairness import (
     OptionCostView,
     OverallView,
     PlaceView,
+    SamplingView,
+    Seed,
     SpreadView,
+    StandardErrorView,
     Theme,
     Width,
 )
 from app.api.schemas.profile import TableView
 from app.api.services import Services
-from app.architecture import Guard, lower
+from app.architecture import Guard, LoweringError, lower
+from app.architecture.differences import Sampled, differences
 from app.architecture.draw.bars import Bar, BarGroup, draw_bars
 from app.architecture.entries import Entry
-from app.architecture.fairness import Place, overall, places, spread
+from app.architecture.expectation import Amounts
+from app.architecture.fairness import Charge, Place, overall, places, spread
 from app.architecture.graph import charges
 from app.architecture.guard import COMBINED
 from app.architecture.workload import workload
@@ -55,6 +60,11 @@ ASSUMED = (
     "an option's cost is that of all nodes that depend on its decision, where the decision is met and answered so; all "
     "other decisions are drawn uniformly and independently, and constraints are not looked at"
 )
+ASSUMED_OF_SAMPLES = (
+    "an option's figure is what a member with it costs more than the same member with the cheapest option, in the mean "
+    "over samples in which the decision is met; all other decisions are drawn uniformly and independently, and members "
+    "that are invalid or have no network are left out"
+)
 PICTURED: dict[int | str, dict[str, Any]] = {
     200: {"description": "The figures, or the chart", "content": SVG[200]["content"]}
 }
@@ -72,9 +82,12 @@ def get_fairness(
     measure: Annotated[Measure, Query()] = "macs",
     width: Annotated[Width, Query()] = 1200,
     theme: Annotated[Theme, Query()] = "auto",
+    seed: Annotated[Seed, Query()] = 0,
 ) -> Response:
     """How unequal the options of every decision are in what they cost, on one of the space's skeletons."""
-    question = FairnessQuestion(skeleton=skeleton, device=device, form=form, measure=measure, width=width, theme=theme)
+    question = FairnessQuestion(
+        skeleton=skeleton, device=device, form=form, measure=measure, width=width, theme=theme, seed=seed
+    )
     return answered(services, space, question)
 
 
@@ -105,14 +118,17 @@ def fairness(
     """The figures; with a table, its latencies too."""
     here = opened(space, question)
     known = times if table is not None and times is not None else None
-    found = priced(here, known)
+    found, sample = priced(here, question, known)
     views = [place_view(place, timed=known is not None) for place in found]
     shown = MEASURES if known is not None and not any(lacking(place) for place in found) else MEASURES[:LATENCY]
     return FairnessView(
         space=identity(space),
         skeleton=asdict(here.skeleton),
         input=asdict(here.image),
-        assumed=ASSUMED,
+        method="exact expectation" if sample is None else "sampled differences to the cheapest option",
+        samples=None if sample is None else sample.samples,
+        sampling=None if sample is None else sampling_view(sample, question.seed),
+        assumed=ASSUMED if sample is None else ASSUMED_OF_SAMPLES,
         places=views,
         overall={name: OverallView(**asdict(overall(found, i))) for i, name in enumerate(shown)},
         latency=None if table is None or known is None else table_answer(here, table, known, found, views),
@@ -125,7 +141,7 @@ def chart(space: SearchSpace, question: FairnessQuestion, times: Mapping[str, fl
         raise unprocessable("/device", "a chart of latencies needs a device", None)
     measure = MEASURES.index(question.measure)
     here = opened(space, question)
-    found = priced(here, times if measure == LATENCY else None)
+    found, sample = priced(here, question, times if measure == LATENCY else None)
     if measure == LATENCY:
         found = tuple([place for place in found if not lacking(place)])
     unequal = [place for place in found if len(set(place.costs(measure))) > 1]
@@ -138,6 +154,8 @@ def chart(space: SearchSpace, question: FairnessQuestion, times: Mapping[str, fl
         title = space.name
     if question.device is not None and measure == LATENCY:
         title = f"{title}, on {question.device}"
+    if sample is not None:
+        title = f"{title}, more than the cheapest option, sampled"
     return draw_bars(title, UNITS[question.measure], groups, alike=alike, width=question.width, theme=question.theme)
 
 
@@ -157,25 +175,45 @@ def opened(space: SearchSpace, question: FairnessQuestion) -> Opened:
     return Opened(space, space.digest, skeleton, image)
 
 
-def priced(here: Opened, times: Mapping[str, float] | None) -> tuple[Place, ...]:
-    """What every option costs; with times, its latency and what lacks one."""
-    with entangled(here), relocated("/genotype", "/skeleton"):
+def priced(
+    here: Opened, question: FairnessQuestion, times: Mapping[str, float] | None
+) -> tuple[tuple[Place, ...], Sampled | None]:
+    """What every option costs; with times, its latency and what lacks one; without, sampled where need be."""
+    with entangled(here, None if times is None else question.device), relocated("/genotype", "/skeleton"):
         if times is None:
-            return plainly(here)
+            found = plainly(here)
+            sample = drawn(here, question.seed) if found is None else None
+            return (sample.places if sample is not None else found or ()), sample
         graph = lower(here.space.grammar, here.skeleton, here.image)
         rows = [(name, guard, (n, m, a, 0.0, 0.0)) for name, guard, n, m, a in charges(graph)]
         for name, guard, entry in workload(graph):
             ms = times.get(entry.key)
             rows.append((name, guard, (0, 0, 0, 0.0, 1.0) if ms is None else (0, 0, 0, ms, 0.0)))
-        return places(here.space.plan.part, rows, 5)
+        return places(here.space.plan.part, rows, 5), None
+
+
+def bill(here: Opened) -> list[Charge] | None:
+    """What every node costs, and when; None where decisions hang together too much."""
+    try:
+        graph = lower(here.space.grammar, here.skeleton, here.image)
+        return [(name, guard, (n, m, a)) for name, guard, n, m, a in charges(graph)]
+    except LoweringError as error:
+        if error.allowed == (COMBINED,):
+            return None
+        raise
 
 
 @lru_cache(maxsize=32)
-def plainly(here: Opened) -> tuple[Place, ...]:
-    """What every option costs, without times."""
-    graph = lower(here.space.grammar, here.skeleton, here.image)
-    rows = ((name, guard, (n, m, a)) for name, guard, n, m, a in charges(graph))
-    return places(here.space.plan.part, rows, 3)
+def plainly(here: Opened) -> tuple[Place, ...] | None:
+    """What every option costs, without times; None where decisions hang together too much."""
+    rows = bill(here)
+    return None if rows is None else places(here.space.plan.part, rows, 3)
+
+
+@lru_cache(maxsize=32)
+def drawn(here: Opened, seed: int) -> Sampled:
+    """What every option costs more than the cheapest, without times."""
+    return differences(here.space, here.skeleton, here.image, seed)
 
 
 @lru_cache(maxsize=8)
@@ -187,8 +225,8 @@ def needed_entries(here: Opened) -> tuple[Entry, ...]:
 
 
 @contextmanager
-def entangled(here: Opened) -> Generator[None]:
-    """Where decisions hang together too much no part of the request is at fault."""
+def entangled(here: Opened, device: str | None = None) -> Generator[None]:
+    """Where decisions hang together too much no part of the request is at fault but for a device."""
     try:
         yield
     except Problem as problem:
@@ -197,6 +235,9 @@ def entangled(here: Opened) -> Generator[None]:
                 f"the decisions of {here.space.name} hang together in more than {COMBINED} ways: what an option costs "
                 "cannot be told apart from the others; ask what members cost"
             )
+            if device is not None:
+                message += ", or leave the device out: differences in params, MACs and activations are sampled"
+                raise unprocessable("/device", message, device) from problem
             raise unprocessable("", message) from problem
         raise
 
@@ -220,11 +261,29 @@ def place_view(place: Place, *, timed: bool) -> PlaceView:
                 macs=option.amounts[MACS],
                 activations=option.amounts[2],
                 latency_ms=option.amounts[LATENCY] if timed and not option.amounts[LACKING] else None,
+                standard_error=None if option.errors is None else error_view(option.errors),
+                samples=option.samples,
             )
             for option in place.options
         ],
         spreads={name: SpreadView.model_validate(asdict(spread(place.costs(i)))) for i, name in enumerate(shown)},
         kendall=kendall(place.costs(MACS), place.costs(LATENCY)) if complete else None,
+    )
+
+
+def error_view(errors: Amounts) -> StandardErrorView:
+    """Standard errors as they travel."""
+    return StandardErrorView(params=errors[0], macs=errors[MACS], activations=errors[2])
+
+
+def sampling_view(sample: Sampled, seed: int) -> SamplingView:
+    """How differences were sampled, as it travels."""
+    return SamplingView(
+        seed=seed,
+        members=sample.members,
+        invalid=sample.invalid,
+        without_network=sample.without_network,
+        undetermined=list(sample.undetermined),
     )
 
 

@@ -9,6 +9,7 @@ from app.api.schemas.profile import BatchSize, Direction, Precision, TableView
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
 
+Method = Literal["exact expectation", "sampled differences to the cheapest option"]
 MeasureName = Literal["params", "macs", "activations", "latency_ms"]
 ChartForm = Literal["json", "svg"]
 ThemeName = Literal["auto", "light", "dark"]
@@ -16,6 +17,7 @@ ThemeName = Literal["auto", "light", "dark"]
 Measure = Annotated[MeasureName, Field(description="What a chart shows; `latency_ms` needs a device")]
 Form = Annotated[ChartForm, Field(description="`json`: every figure; `svg`: a chart of one measure")]
 Width = Annotated[int, Field(ge=320, le=4000, description="Width in pixels that a chart is laid out for")]
+Seed = Annotated[int, Field(ge=0, lt=2**63, description="Seed of the samples, where costs are sampled")]
 Theme = Annotated[
     ThemeName, Field(description="Colours of a chart; `auto`: light, and dark where the reader prefers it")
 ]
@@ -43,10 +45,19 @@ class FairnessQuestion(Input):
     measure: Measure = "macs"
     width: Width = 1200
     theme: Theme = "auto"
+    seed: Seed = 0
+
+
+class StandardErrorView(Output):
+    """How far sampled differences are from the true ones, typically."""
+
+    params: float = Field(description="Standard error in learnable numbers; 0 for the cheapest option")
+    macs: float = Field(description="Standard error in multiply-adds for one image; 0 for the cheapest option")
+    activations: float = Field(description="Standard error in numbers put out for one image; 0 for the cheapest option")
 
 
 class OptionCostView(Output):
-    """What one option costs where it stands."""
+    """What one option costs where it stands; where costs are sampled, what it costs more than the cheapest option."""
 
     option: Any = Field(description="The option")
     params: float = Field(description="Expected learnable numbers")
@@ -54,6 +65,10 @@ class OptionCostView(Output):
     activations: float = Field(description="Expected numbers that convolutions and linear layers put out for one image")
     latency_ms: float | None = Field(
         description="Expected milliseconds of one pass by the table; null without one, or where it lacks something"
+    )
+    standard_error: StandardErrorView | None = Field(description="Of sampled differences; null where costs are exact")
+    samples: int | None = Field(
+        description="Samples in which a member with this option has a price; null where costs are exact"
     )
 
 
@@ -106,12 +121,29 @@ class FairnessTableView(Output):
     kendall_within: float | None = Field(description="Mean of tau-b within each place, where both differ")
 
 
+class SamplingView(Output):
+    """How differences were sampled."""
+
+    seed: int = Field(description="The seed: the same gives the same figures")
+    members: int = Field(description="Members that were priced, each once")
+    invalid: int = Field(description="Members left out because they break a constraint")
+    without_network: int = Field(description="Members left out because they have no network on this skeleton")
+    undetermined: list[str] = Field(description="Decisions left out: too few samples have a price with all options")
+
+
 class FairnessView(Output):
     """How unequal the options of a space's decisions are on a skeleton."""
 
     space: SpaceIdentity = Field(description="The space")
     skeleton: dict[str, Any] = Field(description="The skeleton")
     input: dict[str, int] = Field(description="The image: channels, height, width (pixels)")
+    method: Method = Field(
+        description="How costs were found; differences are sampled where the decisions hang together too much for sums"
+    )
+    samples: int | None = Field(
+        description="Samples, each an answer to every decision of the space; null where costs are exact"
+    )
+    sampling: SamplingView | None = Field(description="How they were sampled; null where costs are exact")
     assumed: str = Field(description="What was assumed of all other decisions")
     places: list[PlaceView] = Field(description="Every decision, equal ones together, in the grammar's order")
     overall: dict[str, OverallView] = Field(description="The whole space, by measure")
