@@ -1,12 +1,13 @@
-"""Searches that pay for latency: the milliseconds that they need, from the lookup table of a device."""
+"""Searches that pay for costs: whether they can, and of latency the milliseconds, from the lookup table of a device."""
 
 from dataclasses import replace
 
-from app.api.fairness import Opened, needed_entries
+from app.api.fairness import Opened, bill, needed_entries
 from app.api.latencies import Conditions, Unmeasured, filling_all, known_entries, not_measured, table_of
 from app.api.problems import relocated, unprocessable
 from app.api.schemas.profile import DirectionName, PrecisionName
 from app.api.services import Services
+from app.architecture.guard import COMBINED
 from app.experiment import DATASETS, SearchRequest
 from app.space import SearchSpace
 
@@ -23,12 +24,18 @@ class Inference(Conditions):
 def with_latencies(services: Services, space: SearchSpace, request: SearchRequest) -> SearchRequest:
     """The request with every latency that its pressure needs.
 
-    422 where the device has no table, 409 where the table lacks something.
+    422 where the device has no table or decisions hang together too much, 409 where the table lacks something.
     """
     pressure = request.recipe.pressure
     if pressure is None or pressure.cost != "latency_ms":
         if pressure is not None and pressure.device is not None:
             raise unprocessable("/pressure/device", f"{pressure.cost} are those of every device", pressure.device)
+        if pressure is not None and bill(opened_for(space, request)) is None:
+            raise unprocessable(
+                "/pressure",
+                f"the decisions of {space.name} hang together in more than {COMBINED} ways: a search cannot tell what "
+                "it expects to pay at its present weights; sampled differences of options are no substitute",
+            )
         return request
     if pressure.device is None:
         raise unprocessable(
@@ -37,10 +44,15 @@ def with_latencies(services: Services, space: SearchSpace, request: SearchReques
     with relocated("/device", "/pressure/device"):
         table = table_of(services, pressure.device, Inference())
     known = known_entries(services, table)
-    image = DATASETS[request.dataset].input
-    keys = [entry.key for entry in needed_entries(Opened(space, space.digest, request.skeleton, image))]
+    here = opened_for(space, request)
+    keys = [entry.key for entry in needed_entries(here)]
     missing = [key for key in keys if key not in known]
     if missing:
-        body = filling_all(space, request.skeleton, image, Inference(), table)
+        body = filling_all(space, request.skeleton, here.image, Inference(), table)
         raise not_measured(Unmeasured(missing), table.device, body, "/pressure/device")
     return replace(request, latencies={key: known[key] for key in keys})
+
+
+def opened_for(space: SearchSpace, request: SearchRequest) -> Opened:
+    """The space on the skeleton and images that a search trains."""
+    return Opened(space, space.digest, request.skeleton, DATASETS[request.dataset].input)
