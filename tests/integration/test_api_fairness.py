@@ -65,6 +65,8 @@ def test_the_figures_of_a_skeleton_named_or_given(api: TestClient) -> None:
     assert sum(spread["inverse"]) == pytest.approx(5)
     assert answer["overall"]["params"]["at"] == "/0->1"
     assert answer["latency"] is None
+    assert (answer["method"], answer["samples"], answer["sampling"]) == ("exact expectation", None, None)
+    assert {(o["standard_error"], o["samples"]) for o in place["options"]} == {(None, None)}
     assert api.post(HERE, json={"skeleton": "cifar"}).json() == answer
     wide = {"skeleton": {"family": "edge_cells", "channels": 32}}
     (other,) = api.post(HERE, json=wide).json()["places"]
@@ -96,10 +98,34 @@ def test_what_cannot_be_answered_is_pointed_at(api: TestClient, body: dict[str, 
 
 
 @pytest.mark.slow
-def test_options_that_hang_together_too_much_are_refused(api: TestClient) -> None:
-    answer = api.get("/v1/spaces/nasbench101/fairness")
-    assert answer.status_code == 422
-    assert "nasbench101 hang together" in answer.json()["detail"]
+def test_where_decisions_hang_together_too_much_differences_are_sampled(
+    api: TestClient, api_database: Database
+) -> None:
+    asked = "/v1/spaces/nasbench101/fairness"
+    answer = api.get(asked).json()
+    assert answer["method"] == "sampled differences to the cheapest option"
+    assert answer["samples"] > 4
+    assert answer["sampling"]["seed"] == 0
+    assert answer["latency"] is None
+    (place,) = (p for p in answer["places"] if p["decisions"] == ["/cell/5/v1"])
+    by_name = {o["option"]: o for o in place["options"]}
+    one, three, pool = (by_name[n] for n in ("conv1x1-bn-relu", "conv3x3-bn-relu", "maxpool3x3"))
+    assert three["macs"] > one["macs"] > pool["macs"] == 0
+    assert one["standard_error"]["macs"] > 0 == pool["standard_error"]["macs"]
+    assert one["samples"] >= 4
+    assert place["spreads"]["macs"]["weights"] == pytest.approx([0.3, 2.7, 0])
+    assert api.post(asked, json={"seed": 0}).json() == answer
+    assert "sampled" in api.get(f"{asked}?form=svg").text
+
+    store(api, api_database, {"of no use": 1.0})
+    refused = api.get(f"{asked}?device=water clock")
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/device"
+    assert "nasbench101 hang together" in refused.json()["detail"]
+    search = {"space": "nasbench101", "dataset": "digits", "skeleton": "cifar"}
+    pressed = api.post("/v1/searches?dry_run=true", json=search | {"pressure": {"cost": "macs", "strength": 0.5}})
+    assert pressed.status_code == 422
+    assert pressed.json()["errors"][0]["pointer"] == "/pressure"
 
 
 def test_a_table_adds_latencies_and_says_what_it_lacks(api: TestClient, api_database: Database) -> None:
