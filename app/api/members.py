@@ -67,7 +67,7 @@ async def get_member_canonical(answering: AnsweringHere, space: SpaceHere, index
     return await answering(canonical_form, CanonicalQuestion(genotype=space.plan.unrank(index)))
 
 
-@router.get("/members/{index}/svg", dependencies=[Lasting], response_class=Response, responses=SVG)
+@router.get("/members/{index}/svg", response_class=Response, responses=SVG)
 def get_member_svg(
     space: SpaceHere,
     index: IndexHere,

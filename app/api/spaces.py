@@ -69,7 +69,7 @@ async def list_decisions(answering: AnsweringHere) -> DecisionsView:
     return await answering(decisions)
 
 
-@router.get("/spaces/{space}/svg", dependencies=[Lasting], response_class=Response, responses=SVG)
+@router.get("/spaces/{space}/svg", response_class=Response, responses=SVG)
 def draw_space(space: SpaceHere, theme: ThemeQuery = "auto", width: WidthQuery = PAGE_WIDTH) -> Response:
     """The drawing of a whole space, nothing decided: all candidates, and what every open decision chooses from."""
     return svg_response(draw_supernet(space, theme=theme, width=width))

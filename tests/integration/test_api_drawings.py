@@ -47,7 +47,10 @@ def test_what_no_picture_can_be_is_said(api: TestClient, field: str, value: obje
         assert allowed in str(error)
 
 
-def test_a_whole_space_is_a_picture_that_lasts(api: TestClient) -> None:
+def test_a_whole_space_is_a_picture_that_is_asked_for_again(api: TestClient) -> None:
+    """A version never changes; how it is drawn may, so that a picture is never kept unasked."""
+    for picture in ("/v1/spaces/darts@1/svg", "/v1/spaces/darts@1/members/42/svg"):
+        assert api.get(picture).headers["cache-control"] == "no-cache"
     answer = api.get("/v1/spaces/darts/svg")
     assert answer.headers["content-type"] == "image/svg+xml"
     assert "sandbox" in answer.headers["content-security-policy"]

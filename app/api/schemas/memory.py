@@ -63,7 +63,7 @@ class MemoryView(Output):
         description="Bytes of the input, of values, of what is kept for the backward pass, and of kernels at work"
     )
     error: float = Field(
-        description="Largest relative error of this prediction found against measured peaks of the CPU allocator of "
-        "torch; other devices were not measured"
+        description="Relative error that no measured peak of the configurations in docs/memory.md passed, by torch's "
+        "CPU allocator; other devices were not measured"
     )
     largest: list[HeldView] = Field(description="The nodes that hold most at that moment, at most ten")
