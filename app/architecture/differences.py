@@ -31,7 +31,7 @@ from app.space.decision import Decision
 from app.space.places import Writer, position_of, read
 
 SAMPLES = 200  # at most
-WORK = 120_000  # nodes that all networks together may have, each network _EACH on top: about two seconds
+WORK = 120_000  # nodes that all networks together may have, each network _EACH on top: a few seconds
 FEWEST = 4  # samples in which two options are compared; of fewer nothing is said
 MEASURES = 3  # params, MACs, activations
 _EACH = 40  # nodes that take as long as what every network takes, whatever its size
