@@ -1,13 +1,17 @@
 """Large batches are answered in another process, as a small one would be."""
 
 import os
+import pickle
 import signal
 from random import Random
+from typing import get_args
 
 from fastapi.testclient import TestClient
 
 from app.api.examples import BROKEN, MINE
 from app.api.offload import LARGE
+from app.api.schemas.cost import CostQuestion
+from app.api.schemas.skeleton import BODIES
 from app.embedded import wait_until
 from app.space.zoo import ZOO
 
@@ -45,3 +49,20 @@ def test_a_registered_space_is_sent_along(api: TestClient) -> None:
     assert pool_of(api) is not None
     assert first == second
     assert {entry["answer"]["index"] for entry in second["items"]} == {"1"}
+
+
+def test_a_skeleton_of_any_family_is_sent_along(api: TestClient) -> None:
+    for body in BODIES:
+        question = CostQuestion.model_validate(
+            {"genotype": [], "skeleton": {"family": get_args(body.model_fields["family"].annotation)[0]}}
+        )
+        assert pickle.loads(pickle.dumps(question)) == question
+    assert api.post("/v1/spaces", json=MINE | {"name": "sent"}).status_code in (200, 201)
+    skeleton = {"family": "chain", "channels": 4, "reductions": [1]}
+    items = [{"genotype": {"layers": ["conv_3x3", "skip_connect"]}, "skeleton": skeleton, "by_node": False}] * LARGE
+    first = api.post("/v1/spaces/sent/cost/batch", json={"items": items}).json()
+    started = api.app.state.services.offload._started  # type: ignore[attr-defined]
+    assert wait_until(started.done, 60)
+    assert pool_of(api) is not None
+    assert api.post("/v1/spaces/sent/cost/batch", json={"items": items}).json() == first
+    assert {entry["status"] for entry in first["items"]} == {200}

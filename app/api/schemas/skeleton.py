@@ -52,7 +52,7 @@ def _body(kind: type[Any]) -> type[SkeletonFields]:
         else:
             fields[declared.name] = (_item(wanted, bounds), Field(default=default, description=bounds.meaning))
     doc = (kind.__doc__ or "").strip()
-    return create_model(f"{kind.__name__}Body", __base__=SkeletonFields, __doc__=doc, **fields)
+    return create_model(f"{kind.__name__}Body", __base__=SkeletonFields, __module__=__name__, __doc__=doc, **fields)
 
 
 def _item(wanted: Any, bounds: Bounds) -> Any:
@@ -60,6 +60,7 @@ def _item(wanted: Any, bounds: Bounds) -> Any:
 
 
 BODIES = tuple(_body(kind) for kind in FAMILIES.values())
+globals().update({body.__name__: body for body in BODIES})  # where pickle looks for them: batches go to a process
 if TYPE_CHECKING:
     SkeletonBody = SkeletonFields
 else:
