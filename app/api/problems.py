@@ -236,7 +236,8 @@ def request_faults(error: RequestValidationError) -> tuple[Fault, ...]:
     for found in cast("Sequence[dict[str, Any]]", error.errors()):
         source, *place = found["loc"]
         context = cast("dict[str, Any]", found.get("ctx", {}))
-        message = found["msg"] if source == "body" else f"{source} parameter: {found['msg']}"
+        said = found["msg"].removeprefix("Value error, ")  # of a validator of ours
+        message = said if source == "body" else f"{source} parameter: {said}"
         if found["type"] == "json_invalid":
             message, place = f"not JSON: {context['error']} at character {place[0]}", []
         # Pydantic lists what was allowed as text: 'cells', 'edge_cells' or 'chain'.

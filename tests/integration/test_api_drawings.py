@@ -93,3 +93,16 @@ def test_what_is_no_supernet_that_travels_is_said(
     answer = api.get("/v1/spaces/chain/supernet", params=query)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+def test_a_batch_holds_few_graphs_of_whole_networks(api: TestClient) -> None:
+    """Such a graph may have megabytes; pictures and graphs of cells have kilobytes."""
+    graph = {"genotype": CHAIN, "form": "json", "skeleton": "small"}
+    others = [graph | {"form": "svg"}, {"genotype": CHAIN, "form": "dot"}]
+    fits = api.post("/v1/spaces/chain/draw/batch", json={"items": [graph] * 4 + others * 4}).json()
+    assert {item["status"] for item in fits["items"]} == {200}
+    refused = api.post("/v1/spaces/chain/draw/batch", json={"items": [graph] * 4 + [graph | {"form": "dot"}]})
+    assert refused.status_code == 422
+    (fault,) = refused.json()["errors"]
+    assert fault["pointer"] == "/items"
+    assert "5 items ask for graphs on a skeleton; at most 4" in fault["message"]

@@ -90,6 +90,10 @@ def test_what_is_no_question_is_refused_at_its_place(api: TestClient) -> None:
     good, bad = api.post(f"{asked}/batch", json=batch).json()["items"]
     assert (good["status"], bad["status"]) == (200, 422)
     assert faults(api.post(f"{asked}/batch", json={"items": batch["items"] * 11}))[0][0] == "/items"
+    wide = {"genotype": None, "places": [{"skeleton": "small"}] * 11}
+    assert api.post(f"{asked}/batch", json={"items": [wide] * 4}).status_code == 200
+    (many,) = api.post(f"{asked}/batch", json={"items": [wide] * 5}).json()["errors"]
+    assert (many["pointer"], many["message"]) == ("/items", "the items have 55 places; at most 50 in all")
 
 
 # -- trainings

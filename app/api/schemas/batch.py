@@ -2,7 +2,7 @@
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.api.schemas.cost import CostQuestion
 from app.api.schemas.drawing import DrawQuestion
@@ -24,6 +24,9 @@ from app.api.schemas.variation import (
 )
 
 Answer = TypeVar("Answer", bound=Output)
+
+MOST_PLACES = 50  # of one batch of transfers
+MOST_GRAPHS = 4  # of whole networks, in one batch of drawings
 
 
 class ValidationBatch(Input):
@@ -50,16 +53,34 @@ class CostBatch(Input):
     items: Annotated[list[CostQuestion], Field(min_length=1, max_length=50)] = Field(description="At most 50")
 
 
+def few_places(items: list[TransferQuestion]) -> list[TransferQuestion]:
+    """A place takes as long as a question for a cost, of which a batch has as many."""
+    if (many := sum(len(item.places or ()) for item in items)) > MOST_PLACES:
+        raise ValueError(f"the items have {many} places; at most {MOST_PLACES} in all")
+    return items
+
+
+def few_graphs(items: list[DrawQuestion]) -> list[DrawQuestion]:
+    """Graphs of whole networks are megabytes each."""
+    if (many := sum(item.skeleton is not None and item.form in ("dot", "json") for item in items)) > MOST_GRAPHS:
+        raise ValueError(f"{many} items ask for graphs on a skeleton; at most {MOST_GRAPHS} in all")
+    return items
+
+
 class TransferBatch(Input):
     """Genotypes whose cost in several places is asked for."""
 
-    items: Annotated[list[TransferQuestion], Field(min_length=1, max_length=20)] = Field(description="At most 20")
+    items: Annotated[list[TransferQuestion], Field(min_length=1, max_length=20), AfterValidator(few_places)] = Field(
+        description=f"At most 20, with at most {MOST_PLACES} places in all"
+    )
 
 
 class DrawBatch(Input):
     """Genotypes to draw."""
 
-    items: Annotated[list[DrawQuestion], Field(min_length=1, max_length=20)] = Field(description="At most 20")
+    items: Annotated[list[DrawQuestion], Field(min_length=1, max_length=20), AfterValidator(few_graphs)] = Field(
+        description=f"At most 20, of which at most {MOST_GRAPHS} are `dot` or `json` on a skeleton"
+    )
 
 
 class MutationBatch(Input):
