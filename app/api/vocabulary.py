@@ -77,7 +77,7 @@ async def get_operation(
     if place is not None and view.refusal is not None:
         at, rule = operation.refuses(place) or ("stride", "")
         value = {"channels": place.channels, "output_channels": place.width, "stride": place.stride}[at]
-        raise unprocessable(at, f"{value}: {operation.name} takes {rule}", value, (rule,))
+        raise unprocessable(f"/{at}", f"{value}: {operation.name} takes {rule}", value, (rule,))
     return view
 
 
@@ -89,11 +89,11 @@ def given_fields(operation: Operation, given: Sequence[str]) -> tuple[tuple[str,
     for text in given:
         name, _, word = text.partition("=")
         if name not in own:
-            raise unprocessable("field", f"{operation.name} leaves no field {name!r} open", text, tuple(own))
+            raise unprocessable("/field", f"{operation.name} leaves no field {name!r} open", text, tuple(own))
         value, field = scalar(word), own[name]
         if (rule := field.refuses(value)) is not None:
             allowed = field.values or (f"{field.least:g}", f"{field.most:g}")
-            raise unprocessable("field", f"{name} of {operation.name} is {rule}, not {word!r}", text, allowed)
+            raise unprocessable("/field", f"{name} of {operation.name} is {rule}, not {word!r}", text, allowed)
         found[name] = value
     return tuple(found.items())
 
@@ -124,7 +124,7 @@ def place_of(
         given = (("output_channels", output_channels), ("height", height), ("width", width), ("stride", stride))
         for name, value in given:
             if value is not None:
-                raise unprocessable("channels", f"{name}={value} is of a place: give its channels too")
+                raise unprocessable("/channels", f"{name}={value} is of a place: give its channels too")
         return None
     rows = 32 if height is None else height
     return Place(

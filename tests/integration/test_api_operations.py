@@ -103,7 +103,7 @@ def test_a_place_that_does_not_fit_is_named(
     answer = api.get(f"/v1/operations{path}", params=query)
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
-    assert error["pointer"] == place
+    assert error["pointer"] == f"/{place}"
     assert words in error["message"]
 
 
