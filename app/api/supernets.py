@@ -6,7 +6,7 @@ from fastapi import Response
 
 from app.api.answers import chosen_skeleton
 from app.api.drawings import JSON_MEDIA_TYPE, dot_response
-from app.api.problems import unprocessable
+from app.api.problems import relocated, unprocessable
 from app.architecture import lower
 from app.architecture.draw import graph_dot, graph_json
 from app.space import SearchSpace
@@ -19,7 +19,8 @@ NODES = 20_000  # of one answer: about twenty megabytes
 def supernet_response(space: SearchSpace, skeleton: str | None, form: SupernetForm) -> Response:
     """The graph of a whole space. Raises a Problem, 422, where it is too large to travel."""
     chosen = chosen_skeleton(space, skeleton)
-    graph = lower(space.grammar, chosen, space.input)
+    with relocated("/genotype", "/skeleton"):  # none was given
+        graph = lower(space.grammar, chosen, space.input)
     if len(graph.nodes) > NODES:
         message = f"query parameter: the supernet has {len(graph.nodes)} nodes there; at most {NODES} travel"
         raise unprocessable("/skeleton", message, skeleton, tuple(space.skeletons))

@@ -106,3 +106,23 @@ def test_a_batch_holds_few_graphs_of_whole_networks(api: TestClient) -> None:
     (fault,) = refused.json()["errors"]
     assert fault["pointer"] == "/items"
     assert "5 items ask for graphs on a skeleton; at most 4" in fault["message"]
+
+
+def test_markup_in_a_name_is_text_and_a_supernet_without_a_meaning_says_where(api: TestClient) -> None:
+    layers = {"repeat": {"choice": ["conv_3x3", '<b>&"]]>']}, "lengths": [2]}
+    document = {
+        "name": "marked-up",
+        "skeletons": {"small": {"family": "chain", "channels": 8}},
+        "grammar": {"start": "network", "rules": {"network": {"record": "chain", "fields": {"layers": layers}}}},
+    }
+    assert api.post("/v1/spaces", json=document).status_code == 201
+    for picture in (
+        api.get("/v1/spaces/marked-up/svg"),
+        api.post("/v1/spaces/marked-up/draw", json={"genotype": {"layers": ['<b>&"]]>'] * 2}}),
+    ):
+        texts = [element.text for element in ET.fromstring(picture.text).iter("{http://www.w3.org/2000/svg}text")]
+        assert '<b>&"]]>' in texts
+    refused = api.get("/v1/spaces/marked-up/supernet")
+    assert refused.status_code == 422
+    (fault,) = refused.json()["errors"]
+    assert (fault["pointer"], fault["value"]) == ("/skeleton/layers/0", '<b>&"]]>')
