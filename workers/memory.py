@@ -1,14 +1,11 @@
-"""Measures how much memory a piece of work holds: bytes of torch's CPU allocator, event by event.
+"""Measures how much memory a graph's network holds at its largest moment.
 
-The profiler reports every allocation and release. Counted is what the work holds at its largest moment above what was
-there before it began, so that a network built within counts with its weights. With one thread: with several oneDNN
-lays out copies of its own for them.
+Counted is what is held above what was there before, and the network is built within, so that its weights count. With
+one thread: with several oneDNN lays out copies of its own for them.
 """
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import nn
@@ -17,34 +14,9 @@ from app.architecture import Graph
 from app.architecture.memory import MemoryDirection, Optimiser
 from app.experiment import Precision
 from workers.network import Network
+from workers.peak import peak_of
 from workers.stopwatch import Conditions, Subject
 from workers.training.determinism import seeded
-
-METHOD = "torch's CPU allocator; scratch memory inside libraries is not counted"
-
-
-def peak_of(work: Callable[[], object]) -> int:
-    """Bytes that a piece of work holds at its largest moment, above those before it."""
-    profile: Any = torch.autograd.profiler.profile(profile_memory=True)
-    collecting = gc.isenabled()
-    gc.collect()  # what others left in cycles must not be let go while this is counted
-    gc.disable()
-    try:
-        with profile:
-            kept = work()
-    finally:
-        if collecting:
-            gc.enable()
-    del kept
-    held = most = 0
-    for event in sorted(_events(profile), key=lambda e: e.start_ns()):
-        held += event.nbytes()
-        most = max(most, held)
-    return most
-
-
-def _events(profile: Any) -> list[Any]:
-    return [event for event in profile.kineto_results.events() if event.name() == "[memory]"]
 
 
 def measured_peak(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from torch import Tensor
 from app.architecture import Graph
 from app.experiment import Direction, Precision
 from workers.network import Network
+from workers.peak import METHOD, peak_of
 from workers.training.determinism import seeded
 
 SAMPLE_MS = 5.0
@@ -132,15 +132,7 @@ class Subject:
             self()
             torch.cuda.synchronize(device)
             return self.resident + torch.cuda.max_memory_allocated(device) - before, "torch.cuda.max_memory_allocated"
-        profile: Any = torch.autograd.profiler.profile(profile_memory=True)
-        with profile:
-            self()
-        events = [event for event in profile.kineto_results.events() if event.name() == "[memory]"]
-        held = most = 0
-        for event in sorted(events, key=lambda e: e.start_ns()):
-            held += event.nbytes()
-            most = max(most, held)
-        return self.resident + most, "torch's CPU allocator; scratch memory inside libraries is not counted"
+        return self.resident + peak_of(self), METHOD
 
 
 def measure(subjects: Sequence[Subject], rounds: int, pause: Callable[[int], None]) -> list[Reading]:

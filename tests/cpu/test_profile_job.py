@@ -1,5 +1,6 @@
 """Profile jobs from end to end: what is measured, how often, and what is kept of a job that was stopped."""
 
+import gc
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.experiment.latency import WholeLatency, predict
 from app.space import CellSkeleton, ImageInput, InvalidGenotype, space_to_json
 from app.space.zoo import ZOO, darts
 from workers import profile, stopwatch
+from workers.peak import peak_of
 from workers.progress import Stopped
 from workers.session import RequestError
 from workers.stopwatch import Conditions, Subject
@@ -197,6 +199,20 @@ def test_the_peak_of_a_pass_is_counted_exactly() -> None:
     # ReLU, convolution and norm put out a map each; one that was read is dropped, so two live at once.
     assert peak == subject.resident + 2 * map_bytes + statistics_bytes
     assert "not counted" in method
+
+
+def test_what_was_left_in_cycles_is_not_let_go_while_a_peak_is_counted() -> None:
+    left: list[object] = [torch.ones(1000)]
+    left.append(left)
+    del left
+
+    def work() -> object:
+        first = torch.ones(100)
+        gc.collect()  # as allocations may at any moment
+        return first, torch.ones(150)
+
+    assert peak_of(work) == 4 * (100 + 150)
+    assert gc.isenabled()
 
 
 def test_a_request_comes_back_from_json() -> None:
