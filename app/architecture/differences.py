@@ -56,7 +56,7 @@ def differences(space: SearchSpace, skeleton: Skeleton, image: ImageInput, seed:
     led = ways(space.plan.part)
     rows: dict[Path, list[Row]] = {d.path: [] for d in open_to}
     members, samples = _Members(space, skeleton, image), 0
-    while samples < SAMPLES and members.work < work:
+    while open_to and samples < SAMPLES and members.work < work:
         keys = _Keys(samples, Random(f"{seed}/{samples}"))
         samples += 1
         for decision in open_to:

@@ -86,6 +86,13 @@ def test_the_vertices_of_nasbench101() -> None:
     assert found.invalid > 0
 
 
+def test_where_nothing_is_decided_nothing_is_sampled() -> None:
+    space = darts(num_nodes=1, operations=("skip_connect",))
+    assert not [d for d in space.plan.decisions() if d.answers > 1]
+    found = differences(space, space.skeletons["small"], space.input)
+    assert (found.places, found.undetermined, found.samples, found.members) == ((), (), 0, 0)
+
+
 def test_a_seed_tells_all() -> None:
     space = nasbench101(vertices=(2, 3, 4, 5))
     one, same, other = (
