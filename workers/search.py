@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from app.architecture import Graph, lower
@@ -146,8 +147,7 @@ class Search:
             amounts = decided_costs(graph, wanted.cost, self.request.latencies)
         except KeyError as missing:
             raise RequestError(f"the latencies lack {missing.args[0]}") from missing
-        weights = strategy.settled()
-        like = next(iter(weights.values()))
+        like = next(iter(strategy.settled().values()), torch.zeros(()))  # without decisions there are no weights
         cost = ExpectedCost(amounts, plain(uniform_weights(relaxed, like)), wanted.strength)
         if self.findings.pressure is None:
             self.findings.pressure = asdict(wanted) | {"at_uniform": cost.reference, "at_end": cost.reference}

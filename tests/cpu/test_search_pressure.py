@@ -85,6 +85,16 @@ def test_no_strength_changes_no_bit_and_much_leads_to_cheap_cells(memory_progres
     assert macs(strong["genotype"]) < macs(free["genotype"])
 
 
+def test_nothing_presses_where_nothing_is_decided(memory_progress: Memory, tmp_path: Path) -> None:
+    alone = nasbench201(operations=("nor_conv_1x1",))
+    told = searched(memory_progress, tmp_path, Pressure(cost="macs", strength=1.0), document=space_to_json(alone))[
+        "report"
+    ]
+    assert told["decisions"] == ()
+    assert told["pressure"]["at_uniform"] == told["pressure"]["at_end"] == 0
+    assert "no pressure: the decisions decide nothing about macs" in told["notes"]
+
+
 def test_latencies_press_where_they_are_long(memory_progress: Memory, tmp_path: Path) -> None:
     graph = lower(SPACE.grammar, SKELETON, IMAGE)
     table = {e.key: 10.0 if e.op == "avg_pool" else 0.1 for *_, e in workload(graph)}
