@@ -147,7 +147,9 @@ def crash(session: Session, lease: Lease, *, detail: str, max_attempts: int) -> 
 
 
 def suspend(session: Session, lease: Lease) -> Job:
-    """Give the job back until its children are final. Raises LeaseLost."""
+    """Give the job back until its children are final; one that is to be cancelled is. Raises LeaseLost."""
+    if hold(session, lease).cancel_requested:
+        return cancelled(session, lease, None)
     job = _held(leases.suspend(session, lease.job_id, lease.fence), lease)
     _say_state(session, job)
     return job

@@ -401,6 +401,18 @@ def test_a_parent_waits_for_its_children_and_is_cancelled_with_them(database: Da
     assert get(database, parent).state == get(database, orphan).state == "cancelled"
 
 
+def test_a_parent_that_is_to_be_cancelled_does_not_wait(database: Database) -> None:
+    parent = enqueue(database)
+    taken = must_take(database)
+    with database.transaction() as session:
+        request_cancel(session, parent)
+    with database.transaction() as session:
+        assert suspend(session, taken.lease).state == "cancelled"
+    assert mend(database).woken == 0
+    assert take(database) is None
+    assert states(database, parent) == [("queued", 0), ("running", 1), ("cancelled", 1)]
+
+
 def test_one_reconciler_at_a_time(database: Database) -> None:
     from app.catalogue import leases
 
