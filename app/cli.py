@@ -1,6 +1,7 @@
 """The command line: `up` for the whole service, and one command for each of its processes."""
 
 import importlib.util
+import json
 import os
 import signal
 import socket
@@ -122,6 +123,31 @@ def migrate(data_dir: DataDir = None) -> None:
             with Service(settings, api=False, workers=0, command="cellar migrate"):
                 pass  # it migrates whenever it starts
         _say("The tables are up to date.")
+
+
+@cli.command()
+def doctor(
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")] = False,
+) -> None:
+    """Look for what keeps the service from running here, and say what helps; changes nothing, fails on a failure."""
+    from app.doctor import examine, refused
+
+    given = {"host": host, "port": port, "data_root": data_dir}
+    try:
+        findings = examine(load_settings(**{name: value for name, value in given.items() if value is not None}))
+    except ValidationError as error:
+        findings = refused(error)
+    healthy = all(finding.level != "failure" for finding in findings)
+    if as_json:
+        _say(json.dumps({"healthy": healthy, "findings": [finding.as_json() for finding in findings]}, indent=2))
+    else:
+        for finding in findings:
+            _say(str(finding))
+    if not healthy:
+        raise typer.Exit(1)
 
 
 @cli.command()

@@ -15,6 +15,7 @@ from app.api.library import find_space, parse_reference
 from app.api.problems import Problem, not_found
 from app.api.schemas.evaluation import EvaluationKindName, EvaluationPage, EvaluationView, SplitName
 from app.api.services import LOCAL_OWNER, Services
+from app.api.statuses import declared
 from app.api.views import evaluation_view
 from app.api.weights import kept_weights, record_of, weights_response
 from app.catalogue import Evaluation, EvaluationQuery, evaluations
@@ -57,7 +58,7 @@ def filters(
     )
 
 
-@router.get("")
+@router.get("", responses=declared("mixed-results"))
 def list_evaluations(
     services: ServicesHere,
     wanted: Annotated[EvaluationQuery, Depends(filters)],

@@ -9,6 +9,7 @@ from app.api.dependencies import ServicesHere
 from app.api.problems import Problem
 from app.api.schemas.model import Output
 from app.api.services import Services
+from app.api.statuses import declared
 from app.catalogue import jobs, workers
 from app.jobs import Broker, BrokerDown
 from app.space import Fault
@@ -36,7 +37,7 @@ async def get_health() -> HealthView:
     return HealthView(status="ok")
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses=declared("not-ready"))
 def get_readiness(services: ServicesHere) -> ReadyView:
     """Whether this process can serve: database and broker answer. 503 says which does not."""
     missing = [Fault(f"/{part}", why) for part, why in (*database_faults(services), *broker_faults(services))]

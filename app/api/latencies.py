@@ -20,6 +20,7 @@ from app.api.schemas.profile import (
     TableView,
 )
 from app.api.services import LOCAL_OWNER, Services
+from app.api.statuses import declared
 from app.architecture import lower
 from app.architecture.entries import entries
 from app.catalogue import LookupTable, profiles
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/v1/spaces/{space}", tags=["genotypes"])
 OWN = 3  # measured architectures of the same space from which on only these are compared with
 
 
-@router.post("/latency")
+@router.post("/latency", responses=declared("not-measured"))
 def predict_latency(services: ServicesHere, space: SpaceHere, question: LatencyQuestion) -> LatencyView:
     """How long a genotype takes on a device, with the error of such predictions.
 

@@ -1,6 +1,6 @@
 """What the OpenAPI says beyond the routes' own signatures: problems of every route, and examples that are real."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from app.api.examples import Example, examples
 from app.api.problems import MEDIA_TYPE
 from app.api.schemas.problem import ProblemView
+from app.api.statuses import MEANINGS, may_be_known, problems_of, touching_database
 
 DESCRIPTION = """Neural architecture search as a service.
 
@@ -33,12 +34,6 @@ TAGS = [
 ]
 
 PROBLEM_SCHEMA = {"$ref": "#/components/schemas/ProblemView"}
-PROBLEMS = {
-    "400": "The request cannot be read",
-    "404": "There is no such resource",
-    "413": "The body is too large",
-    "422": "The request is not valid; every fault has its place",
-}
 Json = dict[str, Any]
 
 
@@ -48,7 +43,7 @@ def install_openapi(app: FastAPI) -> None:
     def openapi() -> Json:
         if app.openapi_schema is None:
             schema = FastAPI.openapi(app)
-            describe_problems(schema)
+            describe_problems(schema, touching_database(app))
             for example in examples():
                 show(schema, example)
             app.openapi_schema = schema
@@ -64,8 +59,8 @@ def operations(schema: Json) -> Iterator[tuple[str, str, Json]]:
             yield method, path, operation
 
 
-def describe_problems(schema: Json) -> None:
-    """Errors are problems: say so at every route, in place of the framework's own error schema."""
+def describe_problems(schema: Json, database: Container[tuple[str, str]]) -> None:
+    """Errors are problems: say which at every route, in place of the framework's own error schema."""
     definitions = ProblemView.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schemas = schema["components"]["schemas"]
     schemas.update(definitions.pop("$defs"))
@@ -73,14 +68,13 @@ def describe_problems(schema: Json) -> None:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for method, path, operation in operations(schema):
-        possible = {"400": "{" in path or "requestBody" in operation, "404": "{" in path or method == "post"}
-        possible |= {"413": "requestBody" in operation}
-        possible |= {"422": "requestBody" in operation or "parameters" in operation}
-        responses = operation["responses"]
-        for status, there in possible.items():
-            responses.pop(status, None)
-            if there:
-                responses[status] = problem_response(PROBLEMS[status])
+        possible = problems_of(method, path, operation, database=(method, path) in database)
+        responses = {s: answer for s, answer in operation["responses"].items() if s < "400"}
+        if may_be_known(method, operation):
+            responses.setdefault("304", {"description": MEANINGS[304]})
+        for status, slugs in possible.items():
+            responses[str(status)] = problem_response(MEANINGS[status]) | {"x-problem-types": slugs}
+        operation["responses"] = responses
         responses["default"] = problem_response("Any other error")
 
 

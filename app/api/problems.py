@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from app.api.headers import SECURITY_HEADERS
 from app.api.schemas.problem import FaultView, ProblemView
@@ -272,6 +273,12 @@ def request_identity(request: Request) -> str:
     return cast("str", request.state.request_id)
 
 
+def methods_of(request: Request) -> list[str]:
+    """The methods of a path: of all its routes, where the framework names those of the first."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return sorted({m for route in routes if route.path_regex.match(request.url.path) for m in route.methods or ()})
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Every error of this application leaves as a problem."""
 
@@ -289,11 +296,17 @@ def install_problem_handlers(app: FastAPI) -> None:
             405: f"{request.method} is not one of the methods of {request.url.path}",
             413: "the body is longer than the service accepts",
         }.get(error.status_code, error.detail)
-        problem = Problem(error.status_code, slug, title, shown_text(detail), headers=error.headers or {})
+        headers = {"Allow": ", ".join(methods_of(request))} if error.status_code == 405 else error.headers or {}
+        problem = Problem(error.status_code, slug, title, shown_text(detail), headers=headers)
         return problem_response(request_identity(request), problem)
 
     async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
+        if isinstance(error.body, bytes) and error.body:  # whatever is not called JSON comes as it is
+            kind = request.headers.get("content-type")
+            says = f"Content-Type is {shown_text(kind)}" if kind else "there is no Content-Type"
+            problem = Problem(415, *TITLES[415], detail=f"{says}; send application/json")
+            return problem_response(request_identity(request), problem)
         faults = request_faults(error)
         detail = "; ".join(f"{f.pointer or '/'}: {f.message}" for f in faults[:5])
         return problem_response(request_identity(request), Problem(422, *TITLES[422], detail=detail, errors=faults))

@@ -15,6 +15,7 @@ from app.api.schemas.experiment import PlanView, ReportView, SearchBody, SearchV
 from app.api.schemas.job import JobView
 from app.api.schemas.space import SpaceIdentity
 from app.api.services import LOCAL_OWNER
+from app.api.statuses import declared
 from app.api.submissions import RETRY_SECONDS, DryRun, plan, submitted
 from app.catalogue import Job, jobs
 
@@ -37,7 +38,7 @@ SearchHere = Annotated[Job, Depends(search_at)]
     "",
     status_code=202,
     response_model=JobView,
-    responses={200: {"model": PlanView, "description": "A dry run"}},
+    responses={200: {"model": PlanView, "description": "A dry run"}, **declared("not-measured")},
 )
 def start_search(
     services: ServicesHere, body: SearchBody, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
@@ -72,13 +73,13 @@ def get_search(job: SearchHere) -> SearchView:
     )
 
 
-@router.get("/{search_id}/report")
+@router.get("/{search_id}/report", responses=declared("no-result"))
 def get_report(job: SearchHere) -> ReportView:
     """The discretisation report: supernet, discretised, retrained and random, side by side."""
     return ReportView(search_id=str(job.id), space=space_of(job), report=part_of(job, "report"))
 
 
-@router.get("/{search_id}/trajectory")
+@router.get("/{search_id}/trajectory", responses=declared("no-result"))
 def get_trajectory(job: SearchHere) -> TrajectoryView:
     """How the weights of the decisions moved, epoch by epoch."""
     return TrajectoryView(search_id=str(job.id), space=space_of(job), items=part_of(job, "trajectory"))

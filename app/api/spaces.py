@@ -22,6 +22,7 @@ from app.api.schemas.space import (
     SpacePage,
     SpaceView,
 )
+from app.api.statuses import declared
 from app.architecture.draw import draw_supernet
 
 router = APIRouter(prefix="/v1", tags=["spaces"])
@@ -48,7 +49,11 @@ def list_spaces(services: ServicesHere, limit: PageLimit = 50, cursor: Cursor = 
     )
 
 
-@router.post("/spaces", status_code=201, responses={200: {"model": SpaceView, "description": "It was there already"}})
+@router.post(
+    "/spaces",
+    status_code=201,
+    responses={200: {"model": SpaceView, "description": "It was there already"}, **declared("space-exists")},
+)
 def register_space(services: ServicesHere, document: SpaceDocument, response: Response) -> SpaceView:
     """Register a space of one's own. It never changes; another grammar under the same name is its next version."""
     space, created = registered(services, document)

@@ -26,6 +26,7 @@ from app.api.schemas.transfer import (
 )
 from app.api.searches import part_of
 from app.api.services import LOCAL_OWNER, Services
+from app.api.statuses import declared
 from app.api.submissions import DryRun, queue_for, submitted, written
 from app.api.transferable import Member, transfer_request
 from app.api.views import shown_request
@@ -102,7 +103,7 @@ def get_transfer(job: TransferHere) -> TransferView:
     )
 
 
-@router.get("/transfers/{transfer_id}/report", tags=["experiments"])
+@router.get("/transfers/{transfer_id}/report", tags=["experiments"], responses=declared("no-result"))
 def get_transfer_report(job: TransferHere) -> TransferReportView:
     """Every architecture in both places, rank correlations with their uncertainty, and what they do not say."""
     space = SpaceIdentity(**job.request["space"])

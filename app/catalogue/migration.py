@@ -16,12 +16,17 @@ LOCK_KEY = 0x63656C6C61720001  # "cellar" and a number
 LOCK_SECONDS = 60
 
 
+def migrations_path() -> Path:
+    """The directory of the migrations."""
+    return Path(str(files("migrations")))
+
+
 def alembic_config(connection: Connection) -> "Config":
     """Alembic's settings for running on a connection that is open already."""
     from alembic.config import Config  # here: a fifth of a second that no process but the migrating one needs
 
     config = Config()
-    config.set_main_option("script_location", str(Path(str(files("migrations")))))
+    config.set_main_option("script_location", str(migrations_path()))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config

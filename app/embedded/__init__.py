@@ -4,7 +4,9 @@
 another process. Every error is an `EnginesError` made to be shown as it is.
 """
 
+from app.embedded.binaries import Binaries, locate
 from app.embedded.child import Child, wait_until
+from app.embedded.dataroot import refuse_out_of_reach
 from app.embedded.engines import Engines, attach
 from app.embedded.errors import (
     DataRootBusy,
@@ -14,9 +16,10 @@ from app.embedded.errors import (
     EnginesMissing,
     NotRunning,
 )
-from app.embedded.ownership import Runtime
+from app.embedded.ownership import Runtime, find_runtime
 
 __all__ = [
+    "Binaries",
     "Child",
     "DataRootBusy",
     "DataRootUnusable",
@@ -27,5 +30,8 @@ __all__ = [
     "NotRunning",
     "Runtime",
     "attach",
+    "find_runtime",
+    "locate",
+    "refuse_out_of_reach",
     "wait_until",
 ]

