@@ -1,7 +1,7 @@
 """Transfers as they are asked for, made complete: the set of architectures, both places, everything checked to fit."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from app.api.services import LOCAL_OWNER, Services
 from app.api.tasks import teachable
 from app.architecture import Price, architecture_id, judge_of, price_of
 from app.catalogue import jobs
-from app.experiment import DATASETS, Place, SpaceVersion, TransferRequest
+from app.experiment import DATASETS, Place, SpaceVersion, TransferRequest, recipe_digest
 from app.experiment.transfer import Origin
 from app.space import SearchSpace, space_to_json
 from app.space.validity import valid_ranks
@@ -73,13 +73,19 @@ class Assembly:
         return self._identities[index]
 
 
+def same(source: Place, target: Place) -> bool:
+    """Whether a training is the same procedure in both places, whatever its recipe is called."""
+    named = replace(target, recipe=source.recipe)
+    return source == named and recipe_digest(source.recipe) == recipe_digest(target.recipe)
+
+
 def transfer_request(
     services: Services, space: SearchSpace, body: TransferBody
 ) -> tuple[TransferRequest, tuple[Member, ...]]:
     """A transfer, complete in itself, and its architectures. Raises where its parts do not fit together."""
     teachable(space)
     source, target = place_of(space, body.source, "/source"), place_of(space, body.target, "/target")
-    if source == target:
+    if same(source, target):
         raise unprocessable("/target", "the target is the source: data set, skeleton and recipe are all the same")
     members = members_of(services, space, body, Assembly(space, source, target))
     request = TransferRequest(

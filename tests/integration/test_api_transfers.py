@@ -1,5 +1,6 @@
 """Transfer over HTTP: costs in several places at once, and transfers as jobs."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,6 +17,7 @@ from app.space.zoo import ZOO
 Json = dict[str, Any]
 IMAGENET = {"skeleton": "imagenet", "input": {"channels": 3, "height": 224, "width": 224}}
 WIDE = {"family": "edge_cells", "channels": 8, "num_cells": 2}
+QUICK = {name: value for name, value in asdict(TRAINING_RECIPES["digits-quick"]).items() if value is not None}
 BODY: Json = {
     "space": "nasbench201",
     "sample": {"count": 3, "seed": 5},
@@ -200,6 +202,7 @@ def test_what_a_search_found_joins_the_set(api: TestClient, api_database: Databa
         ({"source": {"dataset": "nowhere"}}, "/source/dataset"),
         ({"target": {"dataset": "nowhere"}}, "/target/dataset"),
         ({"target": {"dataset": "digits"}}, "/target"),
+        ({"target": {"dataset": "digits", "recipe": {**QUICK, "name": "quick-by-another-name"}}}, "/target"),
         ({"target": {"dataset": "digits", "recipe": "nowhere"}}, "/target/recipe"),
         ({"target": {"dataset": "digits", "skeleton": "nowhere"}}, "/target/skeleton"),
         ({"target": {"dataset": "digits", "skeleton": TINY}}, "/target/skeleton/family"),
