@@ -373,7 +373,7 @@ LOOK = text(f"""
 
 
 # What a run has to meet with before it counts as a proof; the rest takes longer lives.
-OUTCOMES = ("succeeded", "failed", "cancelled", "expired", "claimed again", "claimed together", "late on running")
+OUTCOMES = ("succeeded", "failed", "cancelled", "expired", "claimed again", "claimed together", "late on queued")
 RARE_OUTCOMES = (
     *("resumed", "woken", "hinted", "stranded", "an epoch told again", "beat too late, and not too late"),
     *(f"cancel {state}" for state in ("queued", "running", "waiting", "succeeded", "failed", "cancelled")),
@@ -419,10 +419,18 @@ class JobTable(RuleBasedStateMachine):
 
     # What front ends do.
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(family=st.sampled_from(("none", "waits", "is to be cancelled")))
+    def begin(self, family: str) -> None:
         for owner in ("ada", "bob", "ada"):
             self.submit(FRONT_ENDS[0], owner=owner, queue="cpu", device="auto", priority=0)
+        if family != "none":
+            self.claim(WORKERS[0])
+            self.fan_out(0)
+            self.claim(WORKERS[2])
+            if family == "is to be cancelled":
+                self.cancel(FRONT_ENDS[0], 0)
+            self.end(1, "wait")
+            self.reconcile(FRONT_ENDS[1])
 
     @rule(
         by=actors,
@@ -785,7 +793,7 @@ def run_machine(database: Database, *, examples: int, steps: int) -> Counter[str
 
 @pytest.mark.timeout(900)  # a failure is made small before it is shown
 def test_jobs_keep_their_promises_whatever_happens(database: Database) -> None:
-    outcomes = run_machine(database, examples=6, steps=50)
+    outcomes = run_machine(database, examples=8, steps=50)
     assert not [what for what in OUTCOMES if not outcomes[what]]
 
 
