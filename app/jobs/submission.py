@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
-from app.catalogue import Job, Visibility, events, jobs, leases
+from app.catalogue import Job, Visibility, artefacts, events, jobs, leases
 from app.experiment import Device, Queue
 from app.jobs.errors import IdempotencyConflict
 
@@ -80,6 +80,8 @@ def request_cancel(session: Session, job_id: UUID) -> Job | None:
     cancelled = leases.cancel_idle(session, job_id)
     if cancelled is None:
         return asked
+    artefacts.drop_checkpoint(session, job_id)
+    events.forget_steps(session, job_id)
     events.append(session, job_id, "state", {"state": "cancelled", "attempt": cancelled.attempt})
     return cancelled
 

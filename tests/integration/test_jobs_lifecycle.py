@@ -244,6 +244,19 @@ def test_a_queued_job_is_cancelled_at_once(database: Database) -> None:
         assert request_cancel(session, uuid4()) is None
 
 
+def test_a_job_that_is_cancelled_between_two_runs_leaves_no_checkpoint_and_no_steps(database: Database) -> None:
+    id = enqueue(database)
+    taken = must_take(database)
+    with database.transaction() as session:
+        record_progress(session, taken.lease, EPOCH | {"step": 1})
+        record_checkpoint(session, taken.lease, "train", 0, FILE)
+        release(session, taken.lease)
+    with database.transaction() as session:
+        request_cancel(session, id)
+        assert artefacts.checkpoint(session, id) is None
+        assert {event.kind for event in events.after(session, id)} == {"state", "checkpoint"}
+
+
 def test_a_cancelled_job_whose_worker_died_does_not_run_again(database: Database) -> None:
     id = enqueue(database)
     must_take(database)
