@@ -373,7 +373,7 @@ LOOK = text(f"""
 
 
 # What a run has to meet with before it counts as a proof; the rest takes longer lives.
-OUTCOMES = ("succeeded", "failed", "cancelled", "expired", "claimed again", "claimed together", "late on queued")
+OUTCOMES = ("succeeded", "failed", "cancelled", "expired", "claimed again", "claimed together", "late on running")
 RARE_OUTCOMES = (
     *("resumed", "woken", "hinted", "stranded", "an epoch told again", "beat too late, and not too late"),
     *(f"cancel {state}" for state in ("queued", "running", "waiting", "succeeded", "failed", "cancelled")),
@@ -423,7 +423,13 @@ class JobTable(RuleBasedStateMachine):
     def begin(self, family: str) -> None:
         for owner in ("ada", "bob", "ada"):
             self.submit(FRONT_ENDS[0], owner=owner, queue="cpu", device="auto", priority=0)
-        if family != "none":
+        if family == "none":
+            self.claim(WORKERS[0])
+            self.be_stopped_for_too_long(FRONT_ENDS[1], WORKERS[1])
+            self.claim(WORKERS[1])
+            self.claim(WORKERS[1])
+            self.write_late(0)
+        else:
             self.claim(WORKERS[0])
             self.fan_out(0)
             self.claim(WORKERS[2])
