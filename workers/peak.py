@@ -16,8 +16,7 @@ def peak_of(work: Callable[[], object]) -> int:
     """Bytes that a piece of work holds at its largest moment, above those before it."""
     profile: Any = torch.autograd.profiler.profile(profile_memory=True)
     collecting = gc.isenabled()
-    gc.collect()  # what others left in cycles must not be let go while this is counted
-    gc.disable()
+    gc.disable()  # what others left in cycles must not be let go while this is counted
     try:
         with profile:
             kept = work()

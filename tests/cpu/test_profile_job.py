@@ -201,17 +201,15 @@ def test_the_peak_of_a_pass_is_counted_exactly() -> None:
     assert "not counted" in method
 
 
-def test_what_was_left_in_cycles_is_not_let_go_while_a_peak_is_counted() -> None:
-    left: list[object] = [torch.ones(1000)]
-    left.append(left)
-    del left
-
+def test_no_garbage_of_others_is_collected_while_a_peak_is_counted() -> None:
     def work() -> object:
-        first = torch.ones(100)
-        gc.collect()  # as allocations may at any moment
-        return first, torch.ones(150)
+        assert not gc.isenabled()
+        return torch.ones(100), torch.ones(150)
 
     assert peak_of(work) == 4 * (100 + 150)
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError):
+        peak_of(lambda: 1 / 0)
     assert gc.isenabled()
 
 
