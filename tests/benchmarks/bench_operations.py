@@ -76,7 +76,7 @@ def main() -> None:
     for label, rows in (("all", found), ("those that multiply", [p for p in found if p.macs])):
         macs, ms = [float(p.macs) for p in rows], [p.median_ms for p in rows]
         tau, rho = kendall(macs, ms), spearman(macs, ms)
-        print(f"MACs and time, {label}: Kendall's tau-b {tau}, Spearman's rho {rho}, n {len(rows)}")
+        print(f"MACs and time, {label}: Kendall's tau-b {tau:.2f}, Spearman's rho {rho:.2f}, n {len(rows)}")
 
 
 if __name__ == "__main__":

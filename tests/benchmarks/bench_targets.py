@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any
 
 from app.architecture import Graph, canonical, cost, lower, price_of
@@ -180,6 +181,12 @@ def hooked(torch: Any, network: Any, x: Any) -> tuple[int, int]:
 def original(checkout: Path) -> Callable[[], Any]:
     """How quark0/darts builds the same network."""
     sys.path.insert(0, str(checkout / "cnn"))
+    try:
+        importlib.import_module("torchvision")
+    except ImportError:  # its loading of images asks for it, which nothing here calls
+        for name in ("torchvision", "torchvision.transforms", "torchvision.datasets"):
+            sys.modules[name] = ModuleType(name)
+        sys.modules["torchvision"].__dict__["transforms"] = sys.modules["torchvision.transforms"]
     model, genotypes = importlib.import_module("model"), importlib.import_module("genotypes")
 
     def build() -> Any:
