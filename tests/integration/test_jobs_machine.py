@@ -419,24 +419,41 @@ class JobTable(RuleBasedStateMachine):
 
     # What front ends do.
 
-    @initialize(family=st.sampled_from(("none", "waits", "is to be cancelled")))
-    def begin(self, family: str) -> None:
+    @initialize(life=st.sampled_from(("late", "again", "ends to be cancelled", "waits", "waits to be cancelled")))
+    def begin(self, life: str) -> None:
+        """What chance alone would seldom come to."""
         for owner in ("ada", "bob", "ada"):
             self.submit(FRONT_ENDS[0], owner=owner, queue="cpu", device="auto", priority=0)
-        if family == "none":
-            self.claim(WORKERS[0])
-            self.be_stopped_for_too_long(FRONT_ENDS[1], WORKERS[1])
-            self.claim(WORKERS[1])
-            self.claim(WORKERS[1])
-            self.write_late(0)
-        else:
-            self.claim(WORKERS[0])
-            self.fan_out(0)
-            self.claim(WORKERS[2])
-            if family == "is to be cancelled":
-                self.cancel(FRONT_ENDS[0], 0)
-            self.end(1, "wait")
-            self.reconcile(FRONT_ENDS[1])
+        match life:
+            case "late":
+                self.claim(WORKERS[0])
+                self.be_stopped_for_too_long(FRONT_ENDS[1], WORKERS[1])
+                self.claim(WORKERS[1])
+                self.claim(WORKERS[1])
+                self.write_late(0)
+            case "again":
+                self.claim(WORKERS[0])
+                self.write(0, "epoch")
+                self.pass_time(MOVES[1])
+                self.write(0, "beat")
+                self.end(0, "release")
+                for _ in range(3):
+                    self.claim(WORKERS[0])
+                for which in range(3):
+                    self.write(which, "epoch")
+            case "ends to be cancelled":
+                for how in ("fail", "release", "crash"):
+                    self.claim(WORKERS[0])
+                    self.cancel(FRONT_ENDS[0], self.model.jobs.index(self.live()[0].job))
+                    self.end(0, how)
+            case _:
+                self.claim(WORKERS[0])
+                self.fan_out(0)
+                self.claim(WORKERS[2])
+                if life == "waits to be cancelled":
+                    self.cancel(FRONT_ENDS[0], 0)
+                self.end(1, "wait")
+                self.reconcile(FRONT_ENDS[1])
 
     @rule(
         by=actors,
