@@ -12,7 +12,7 @@ from app.api.examples import DARTS_V2, TINY
 from app.main import create_app
 from app.settings import Settings
 
-EXAMPLES = 6  # of each route, mode and place; more find nothing new and take minutes
+EXAMPLES = 4  # of each route, mode and place; more find nothing new and take minutes
 ROUTES = 40  # at least; fewer would mean that the schema is not read
 
 
