@@ -7,7 +7,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
+from app.api.examples import DARTS_V2, TINY
 from app.space import GrammarError, SearchSpace, space_from_json, space_size, space_to_json
 from app.space.limits import LIMITS
 from app.space.validity import space_faults
@@ -78,3 +80,20 @@ def assert_alive(space: SearchSpace) -> None:
         assert (plan.index(odd) is None) == bool(plan.check(odd))
     document = space_to_json(space)
     assert space_from_json(json.loads(json.dumps(document))).digest == space.digest
+
+
+@pytest.fixture(scope="module")
+def known(api: TestClient) -> dict[str, str]:
+    """Path parameters that name something: random ones end in a 404 and go no further."""
+    body = {"space": "darts", "genotype": DARTS_V2, "skeleton": TINY}
+    architecture = api.post("/v1/architectures", json=body).json()["id"]
+    search = api.post("/v1/searches", json={"space": "darts", "dataset": "digits"}).json()["id"]
+    api.post(f"/v1/jobs/{search}/cancel")  # a stream of its events ends
+    return {
+        "space": "nasbench201",
+        "index": "15624",
+        "architecture_id": architecture,
+        "job_id": search,
+        "search_id": search,
+        "name": "mbconv",
+    }

@@ -21,7 +21,6 @@ import pytest
 from app.architecture import draw_svg
 from app.architecture.draw import draw_supernet
 from app.architecture.draw.canvas import ADVANCE, SIZE
-from app.architecture.draw.palette import FAMILIES, INK, MENU, PAPER, QUIET, STATE
 from app.space import SearchSpace, space_from_json
 from app.space.zoo import ZOO, darts, enas_macro, nas_fpn, nasbench201, nasnet
 
@@ -286,26 +285,3 @@ def test_odd_names_are_readable() -> None:
 @pytest.mark.timeout(1800)
 def test_many_odd_names_are_readable() -> None:
     assert_odd(range(12, 600))
-
-
-# -- colours -----------------------------------------------------------------------------------------------------------
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(a: str, b: str) -> float:
-    high, low = sorted((luminance(a), luminance(b)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
-def test_every_text_can_be_read_on_what_is_behind_it(theme: int) -> None:
-    """WCAG 2.2: at least 4.5 of both kinds of text on every fill."""
-    fills = [PAPER[theme], STATE[theme], MENU[theme], *(colours[1 + 2 * theme] for colours in FAMILIES.values())]
-    for fill in fills:
-        for text in (INK[theme], QUIET[theme]):
-            assert contrast(text, fill) >= 4.5, (text, fill, contrast(text, fill))

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api.examples import DARTS_V2, MINE, TINY
+from app.api.examples import MINE
 from app.api.middleware import MAX_BODY_BYTES
 from app.api.openapi import operations
 from app.api.problems import TYPE_PREFIX
@@ -35,23 +35,6 @@ def routes(schema: Json) -> list[Route]:
     found = [(method.upper(), path, operation) for method, path, operation in operations(schema)]
     assert len(found) > 70
     return found
-
-
-@pytest.fixture(scope="module")
-def known(api: TestClient) -> dict[str, str]:
-    """Path parameters that name something."""
-    body = {"space": "darts", "genotype": DARTS_V2, "skeleton": TINY}
-    architecture = api.post("/v1/architectures", json=body).json()["id"]
-    search = api.post("/v1/searches", json={"space": "darts", "dataset": "digits"}).json()["id"]
-    api.post(f"/v1/jobs/{search}/cancel")  # a stream of its events ends
-    return {
-        "space": "nasbench201",
-        "index": "15624",
-        "architecture_id": architecture,
-        "job_id": search,
-        "search_id": search,
-        "name": "mbconv",
-    }
 
 
 def filled(path: str, values: dict[str, str]) -> str:

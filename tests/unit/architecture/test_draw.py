@@ -212,27 +212,6 @@ def test_it_is_light_and_dark_and_loads_nothing() -> None:
     assert svg.count("http") == 1  # the namespace
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(a: str, b: str) -> float:
-    high, low = sorted((luminance(a), luminance(b)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_labels_can_be_read(name: str) -> None:
-    """WCAG 2.1: 7 for text, 3 for the lines that carry meaning."""
-    _, fill, line, dark_fill, dark_line = FAMILIES[name]
-    assert contrast(fill, "#1b1f24") >= 7
-    assert contrast(dark_fill, "#eef1f4") >= 7
-    assert contrast(line, "#ffffff") >= 3
-    assert contrast(dark_line, "#14171b") >= 3
-
-
 def test_the_network_shows_its_cells_with_their_sizes() -> None:
     space = darts()
     svg = draw_svg(space, space.plan.unrank(7), space.skeletons["cifar"])
