@@ -14,7 +14,7 @@ from app.api.dependencies import ServicesHere, SpaceHere
 from app.api.drawings import SVG, svg_response
 from app.api.latencies import known_entries, table_of, table_view
 from app.api.members import SkeletonName
-from app.api.problems import Problem, relocated, unprocessable
+from app.api.problems import relocated, unprocessable
 from app.api.schemas.fairness import (
     FairnessQuestion,
     FairnessTableView,
@@ -34,14 +34,13 @@ from app.api.schemas.fairness import (
 )
 from app.api.schemas.profile import TableView
 from app.api.services import Services
-from app.architecture import Guard, LoweringError, lower
+from app.architecture import Entangled, Guard, lower
 from app.architecture.differences import Sampled, differences
 from app.architecture.draw.bars import Bar, BarGroup, draw_bars
 from app.architecture.entries import Entry
 from app.architecture.expectation import Amounts
 from app.architecture.fairness import Charge, Place, overall, places, spread
 from app.architecture.graph import charges
-from app.architecture.guard import COMBINED
 from app.architecture.workload import workload
 from app.experiment.ranks import kendall, spearman
 from app.space import ImageInput, SearchSpace, Skeleton
@@ -179,7 +178,7 @@ def priced(
     here: Opened, question: FairnessQuestion, times: Mapping[str, float] | None
 ) -> tuple[tuple[Place, ...], Sampled | None]:
     """What every option costs; with times, its latency and what lacks one; without, sampled where need be."""
-    with entangled(here, None if times is None else question.device), relocated("/genotype", "/skeleton"):
+    with relocated("/genotype", "/skeleton"), entangled(here, None if times is None else question.device):
         if times is None:
             found = plainly(here)
             sample = drawn(here, question.seed) if found is None else None
@@ -197,10 +196,8 @@ def bill(here: Opened) -> list[Charge] | None:
     try:
         graph = lower(here.space.grammar, here.skeleton, here.image)
         return [(name, guard, (n, m, a)) for name, guard, n, m, a in charges(graph)]
-    except LoweringError as error:
-        if error.allowed == (COMBINED,):
-            return None
-        raise
+    except Entangled:
+        return None
 
 
 @lru_cache(maxsize=32)
@@ -219,7 +216,7 @@ def drawn(here: Opened, seed: int) -> Sampled:
 @lru_cache(maxsize=8)
 def needed_entries(here: Opened) -> tuple[Entry, ...]:
     """Every entry that a member can need, each once."""
-    with entangled(here), relocated("/genotype", "/skeleton"):
+    with relocated("/genotype", "/skeleton"), entangled(here):
         rows: list[tuple[str, Guard, Entry]] = list(workload(lower(here.space.grammar, here.skeleton, here.image)))
     return tuple(dict.fromkeys(entry for *_, entry in rows))
 
@@ -229,17 +226,15 @@ def entangled(here: Opened, device: str | None = None) -> Generator[None]:
     """Where decisions hang together too much no part of the request is at fault but for a device."""
     try:
         yield
-    except Problem as problem:
-        if any(fault.allowed == (COMBINED,) for fault in problem.errors):
-            message = (
-                f"the decisions of {here.space.name} hang together in more than {COMBINED} ways: what an option costs "
-                "cannot be told apart from the others; ask what members cost"
-            )
-            if device is not None:
-                message += ", or leave the device out: differences in params, MACs and activations are sampled"
-                raise unprocessable("/device", message, device) from problem
-            raise unprocessable("", message) from problem
-        raise
+    except Entangled as error:
+        message = (
+            f"the decisions of {here.space.name} hang together in more than {error.most} ways: what an option costs "
+            "cannot be told apart from the others; ask what members cost"
+        )
+        if device is not None:
+            message += ", or leave the device out: differences in params, MACs and activations are sampled"
+            raise unprocessable("/device", message, device) from error
+        raise unprocessable("", message) from error
 
 
 def lacking(place: Place) -> bool:

@@ -16,7 +16,7 @@ from app.architecture.constraints import faults_of, judge_of, size_of
 from app.architecture.cost import Cost, NodeCost, cost
 from app.architecture.cursor import Cursor
 from app.architecture.draw import draw_svg, draw_text
-from app.architecture.errors import LoweringError
+from app.architecture.errors import Entangled, LoweringError
 from app.architecture.graph import (
     Graph,
     Node,
@@ -62,6 +62,7 @@ __all__ = [
     "Builder",
     "Cost",
     "Cursor",
+    "Entangled",
     "Graph",
     "Guard",
     "Layers",

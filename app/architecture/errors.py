@@ -1,6 +1,7 @@
 """What can be wrong with giving a meaning.
 
 LoweringError (ValueError)   a grammar, a decision, a skeleton or an image that has no meaning together
+  Entangled                  open decisions that hang together in more ways than are combined
 """
 
 from collections.abc import Iterable
@@ -19,3 +20,11 @@ class LoweringError(ValueError):
         self.value = value
         self.allowed = tuple(allowed)
         super().__init__(f"{pointer or '/'}: {message}")
+
+
+class Entangled(LoweringError):
+    """What is open hangs together in more than `most` ways; with some of it decided it has a meaning."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__("", f"what is open hangs together in more than {most} ways: decide some of it", None, (most,))

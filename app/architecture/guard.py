@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from app.architecture.errors import LoweringError
+from app.architecture.errors import Entangled
 from app.space.algebra import Path, Symbol
 from app.space.decision import Decisions as Decided
 from app.space.decision import Kind as DecisionKind
@@ -150,8 +150,7 @@ class Arena:
         found = self._both.get(key)
         if found is None:
             if len(self._both) >= COMBINED:
-                message = f"what is open hangs together in more than {COMBINED} ways: decide some of it"
-                raise LoweringError("", message, None, (COMBINED,))
+                raise Entangled(COMBINED)
             asked, other = f.question, g.question
             question = asked if asked.place <= other.place else other
             fs = f.then if asked.place == question.place else (f,) * len(g.then)

@@ -1,6 +1,6 @@
 import pytest
 
-from app.architecture import LoweringError, lower, lower_cell, lower_operation, resolve
+from app.architecture import Entangled, LoweringError, lower, lower_cell, lower_operation, resolve
 from app.architecture.lower import MEANINGS
 from app.architecture.lower.operation import BUILDERS
 from app.space import (
@@ -157,5 +157,7 @@ def test_decisions_that_hang_together_too_much_must_be_decided_first(monkeypatch
     monkeypatch.setattr("app.architecture.guard.COMBINED", 5_000)
     space = unconstrained_dag(16)
     error = refused(space.grammar, space.skeletons["small"])
+    assert isinstance(error, Entangled)
+    assert error.most == 5_000
     assert "decide some of it" in error.message
     assert lower(space.grammar, space.skeletons["small"], IMAGE, space.plan.read(space.plan.unrank(7**40))).plain
