@@ -1,7 +1,11 @@
-"""One job in a process of its own: `python -m workers.run JOB FENCE`, or `--spare` to wait for a job with imports done.
+"""A job in a process of its own: `python -m workers.run JOB FENCE`, or `--spare` to wait for a job with imports done.
 
-With `--control` the worker speaks on standard input, one JSON object a line: `{"job": ..., "fence": ...}` to a spare,
-`{"stop": "cancel" | "drain"}` at any time. When standard input ends, the worker is gone and so is this process.
+A process that has not imported torch serves further jobs, if it was given a pipe on which to say that one has ended:
+starting it took longer than many a small job.
+
+With `--control` the worker speaks on standard input, one JSON object a line: `{"job": ..., "fence": ...}` to a process
+that waits for a job, `{"stop": "cancel" | "drain"}` at any time. When standard input ends, the worker is gone and so is
+this process.
 """
 
 import argparse
@@ -30,17 +34,19 @@ from workers import log as logs
 from workers.fenced import FencedProgress, Stop, patiently
 from workers.files import JobFiles
 from workers.measured import MeasuredArchitecture, measure, record, record_counts, record_profiles
-from workers.progress import Stopped
+from workers.progress import Stopped, StopReason
 from workers.tasks import KINDS, TORCH_KINDS, handler_of
 
 log = structlog.get_logger(__name__)
 
+JOBS = 100  # that one process serves: what a handler leaves behind does not pile up for ever
 LOST = 3  # exit status of a process whose job belongs to somebody else
 PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
 
 def run(settings: Settings, database: Database, lease: Lease, stop: Stop) -> int:
     """Run the job to one of its ends, and commit that. Returns the process's exit status."""
+    structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(job=str(lease.job_id), fence=lease.fence)
     progress = FencedProgress(database, lease, JobFiles(settings.data_root, lease.job_id), stop)
     try:
@@ -132,15 +138,46 @@ def _die_with_parent(parent: int | None) -> None:
         os._exit(LOST)
 
 
-def _listen(stop: Stop, orders: "queue.SimpleQueue[Lease]") -> None:
-    """Follow the worker's lines until they end, which is the end of this process too."""
-    for line in sys.stdin:
-        order = cast("Mapping[str, Any]", json.loads(line))
-        if "stop" in order:
-            stop.ask(order["stop"])
-        else:
-            orders.put(Lease(UUID(order["job"]), int(order["fence"])))
-    os._exit(LOST)
+class _Orders:
+    """What the worker says on standard input: jobs, and stops for the latest of them."""
+
+    def __init__(self) -> None:
+        self._jobs = queue.SimpleQueue[tuple[Lease, Stop]]()
+        self._latest = Stop()
+
+    def add(self, lease: Lease) -> None:
+        """A job to run after those that were added before."""
+        self._latest = Stop()
+        self._jobs.put((lease, self._latest))
+
+    def stop(self, reason: StopReason) -> None:
+        """Ask the latest job to stop."""
+        self._latest.ask(reason)
+
+    def next(self) -> tuple[Lease, Stop]:
+        """Wait for a job."""
+        return self._jobs.get()
+
+    def listen(self) -> None:
+        """Follow the worker's lines until they end, which is the end of this process too."""
+        for line in sys.stdin:
+            order = cast("Mapping[str, Any]", json.loads(line))
+            if "stop" in order:
+                self.stop(order["stop"])
+            else:
+                self.add(Lease(UUID(order["job"]), int(order["fence"])))
+        os._exit(LOST)
+
+
+def _serve(settings: Settings, database: Database, orders: _Orders, ends: int | None) -> int:
+    """Run jobs until one ends badly or has imported torch, or there were enough. Returns the process's exit status."""
+    for served in range(1, JOBS + 1):
+        status = run(settings, database, *orders.next())
+        if status != 0 or ends is None or served == JOBS or "torch" in sys.modules:
+            return status
+        sys.stdout.flush()
+        os.write(ends, b".")
+    return 0
 
 
 def _import_ahead() -> None:
@@ -160,6 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--spare", action="store_true", help="do the imports, then wait for a job")
     parser.add_argument("--control", action="store_true", help="follow the worker on standard input")
     parser.add_argument("--parent", type=int, help="process id of the worker, to end with")
+    parser.add_argument("--ends", type=int, metavar="FD", help="pipe on which to say that a job has ended")
     given = parser.parse_args(arguments)
     if given.spare != (given.job is None) or (given.job is None) != (given.fence is None):
         parser.error("name a job and its fence, or --spare")
@@ -168,18 +206,19 @@ def main(arguments: list[str] | None = None) -> int:
     if settings.database_url is None:
         parser.error("set DATABASE_URL to the database of the jobs")
     logs.configure(process="job")
-    stop, orders = Stop(), queue.SimpleQueue[Lease]()
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.ask("drain"))
+    if given.ends is not None:
+        os.set_inheritable(given.ends, False)
+    orders = _Orders()
+    signal.signal(signal.SIGTERM, lambda number, frame: orders.stop("drain"))
+    if given.job is not None:
+        orders.add(Lease(given.job, given.fence))
     if given.control or given.spare:
-        threading.Thread(target=_listen, args=(stop, orders), name="control", daemon=True).start()
+        threading.Thread(target=orders.listen, name="control", daemon=True).start()
     if given.spare:
         _import_ahead()
-        lease = orders.get()
-    else:
-        lease = Lease(given.job, given.fence)
     database = Database(settings.database_url, pool_size=1)
     try:
-        return run(settings, database, lease, stop)
+        return _serve(settings, database, orders, given.ends)
     finally:
         database.dispose()
 

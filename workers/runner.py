@@ -72,7 +72,8 @@ class Runner:
         self._spares = spares
         self._busy = False
         self._running: _Running | None = None
-        self._spare: Child | None = None
+        self._spare: Child | None = None  # has its imports done
+        self._free: Child | None = None  # has served a job that needed none
         self._draining = threading.Event()
         self._stopping = threading.Event()
         self._pulse = threading.Thread(target=self._beat_on, name="pulse", daemon=True)
@@ -100,8 +101,9 @@ class Runner:
         self._stopping.set()
         if self._pulse.is_alive():
             self._pulse.join(timeout=10)
-        if self._spare is not None:
-            self._spare.close()
+        for child in (self._spare, self._free):
+            if child is not None:
+                child.close()
         try:
             with self._database.transaction() as session:
                 workers.leave(session, self.id)
@@ -146,17 +148,20 @@ class Runner:
         finally:
             self._running = None
         status = child.wait()
-        child.close()
-        log.info("job's process ended", job=str(lease.job_id), status=status)
+        if child.free:
+            self._free = child
+        else:
+            child.close()
+        log.info("job's process ended", job=str(lease.job_id), status=status, free=child.free)
         try:
             patiently(self._database, lambda session: self._settle(session, lease, status), seconds=SETTLE_SECONDS)
         except SQLAlchemyError as error:
             log.warning("could not settle the job, its lease will run out", job=str(lease.job_id), error=str(error))
 
     def _child_for(self, taken: Claim) -> Child:
-        """The spare one for a job that needs torch, with another one made ready; for any other a fresh one."""
+        """The spare one for a job that needs torch, with another one made ready; for any other one that is free."""
         if not self._spares or taken.job.kind not in TORCH_KINDS:
-            return Child.for_job(taken.lease, self._environment())
+            return self._free_child(taken.lease)
         spare, self._spare = self._spare, None
         if spare is None or not spare.alive:
             if spare is not None:
@@ -165,6 +170,17 @@ class Runner:
         spare.assign(taken.lease)
         self._prepare()
         return spare
+
+    def _free_child(self, lease: Lease) -> Child:
+        """The one that waits for another job, given this one, or a fresh one."""
+        free, self._free = self._free, None
+        if free is None:
+            return Child.for_job(lease, self._environment())
+        if not free.alive:
+            free.close()
+            return Child.for_job(lease, self._environment())
+        free.assign(lease)
+        return free
 
     def _prepare(self) -> None:
         """Have a child do its imports now, for the next job that needs them."""

@@ -124,11 +124,17 @@ class Workplace:
         return self.job(id)
 
     def child_of(self, id: UUID) -> int:
-        """The process that runs a job whose kind needs no torch: its command line names the job."""
+        """The process that runs a job now: the one that its worker has started, but for the spare."""
+        job = self.job(id)
+        with self.database.transaction() as session:
+            (worker,) = (row.pid for row in workers.alive(session, within_seconds=3600) if row.id == job.worker_id)
         for directory in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if directory.name.isdigit() and str(id).encode() in (directory / "cmdline").read_bytes().split(b"\0"):
-                    return int(directory.name)
+                if directory.name.isdigit() and b"workers.run" in (directory / "cmdline").read_bytes().split(b"\0"):
+                    arguments = (directory / "cmdline").read_bytes().split(b"\0")
+                    parent = int((directory / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                    if parent == worker and b"--spare" not in arguments:
+                        return int(directory.name)
         raise AssertionError(f"no process runs job {id}")
 
 

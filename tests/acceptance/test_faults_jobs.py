@@ -187,12 +187,23 @@ def test_a_cancelled_job_keeps_its_best_so_far(workplace: Any) -> None:
     assert workplace.states(id)[-1] == ("cancelled", 1)
 
 
-def test_no_child_outlives_its_job(workplace: Any, is_gone: Callable[[int], bool]) -> None:
+def test_a_process_without_torch_serves_the_next_job_too_and_ends_with_its_worker(
+    workplace: Any, is_gone: Callable[[int], bool]
+) -> None:
     worker = workplace.worker("--no-spare")
-    id = workplace.submit({"epochs": 2, "steps": STEPS, "seconds": 0.1})
-    reach(workplace, id, 1)
-    child = workplace.child_of(id)
-    workplace.until_final(id)
-    workplace.until(lambda: is_gone(child), seconds=10)
+
+    def served_by(owner: str) -> int:
+        id = workplace.submit({"epochs": 2, "steps": STEPS, "seconds": 0.1}, owner=owner)
+        reach(workplace, id, 1)
+        child = workplace.child_of(id)
+        workplace.until_final(id)
+        assert workplace.states(id) == [("queued", 0), ("running", 1), ("succeeded", 1)]
+        return child
+
+    first, second = served_by("ada"), served_by("grace")
+    assert first == second
     children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-    assert [pid for pid in children if not is_gone(int(pid))] == []
+    assert [int(pid) for pid in children if not is_gone(int(pid))] == [first]
+    worker.terminate()
+    assert worker.wait(20) == 0
+    workplace.until(lambda: is_gone(first), seconds=10)
