@@ -17,7 +17,7 @@ from app.api.membership import given_rank
 from app.api.problems import not_found
 from app.api.schemas.architecture import ArchitectureBody, ArchitectureView, ExportView
 from app.api.schemas.evaluation import EvaluationPage
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.views import architecture_view
 from app.architecture import architecture_id, draw_svg
 from app.architecture.draw import graph_dot
@@ -97,7 +97,9 @@ def list_architecture_evaluations(
     services: ServicesHere, row: ArchitectureHere, limit: PageLimit = 50, cursor: Cursor = None
 ) -> EvaluationPage:
     """What was measured of an architecture, the newest first."""
-    return evaluation_page(services, EvaluationQuery(viewer=LOCAL_OWNER, architecture_id=row.id), limit, cursor)
+    return evaluation_page(
+        services, EvaluationQuery(viewer=services.caller.owner, architecture_id=row.id), limit, cursor
+    )
 
 
 @router.get("/{architecture_id}/export", response_model=ExportView, responses=EXPORTS)

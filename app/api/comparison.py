@@ -21,7 +21,7 @@ from app.api.schemas.comparison import (
     DistributionView,
     EdgesView,
 )
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.sizes import size_view, stored_counts
 from app.architecture import LoweringError, judge_of, price_of
 from app.catalogue import EvaluationQuery, evaluations
@@ -157,5 +157,5 @@ def percentile(ordered: Sequence[int], share: float) -> float:
 def accuracies(services: Services, space: SearchSpace) -> list[AccuracyView]:
     """What was measured of a space, apart by what does not compare."""
     with services.database.transaction() as session:
-        found = evaluations.accuracies(session, EvaluationQuery(viewer=LOCAL_OWNER, space=space.digest))
+        found = evaluations.accuracies(session, EvaluationQuery(viewer=services.caller.owner, space=space.digest))
     return [AccuracyView.model_validate(asdict(summary)) for summary in found]

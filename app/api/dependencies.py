@@ -13,7 +13,7 @@ from app.api.headers import IMMUTABLE
 from app.api.library import find_space, parse_reference
 from app.api.problems import not_found, request_identity
 from app.api.schemas.model import Input, Output
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.space import SearchSpace
 from app.space.zoo import ZOO
 
@@ -38,7 +38,7 @@ async def space_at(request: Request, space: SpaceName) -> SearchSpace:
     """The space in the path. One that is at hand costs no I/O; a registered one is fetched in the thread pool."""
     services = await services_of(request)
     name, version = parse_reference(space)
-    found = services.shelf.find(name, version, viewer=LOCAL_OWNER)
+    found = services.shelf.find(name, version, viewer=services.caller.owner)
     return found or await run_in_threadpool(find_space, services, space)
 
 

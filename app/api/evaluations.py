@@ -14,7 +14,7 @@ from app.api.export import TRAINED, graph_of, source_response
 from app.api.library import find_space, parse_reference
 from app.api.problems import Problem, not_found
 from app.api.schemas.evaluation import EvaluationKindName, EvaluationPage, EvaluationView, SplitName
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.statuses import declared
 from app.api.views import evaluation_view
 from app.api.weights import kept_weights, record_of, weights_response
@@ -30,6 +30,7 @@ Count = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 
 def filters(
+    services: ServicesHere,
     space: Annotated[Text, Query(description="Name, `name@version` or digest of a space")] = None,
     dataset: Annotated[Text, Query(description="Name of a data set")] = None,
     recipe: Annotated[Text, Query(description="Name or digest of a recipe")] = None,
@@ -44,7 +45,7 @@ def filters(
     name, _, version = (space or "").partition("@")
     number = parse_reference(space or "")[1] if version else None
     return EvaluationQuery(
-        viewer=LOCAL_OWNER,
+        viewer=services.caller.owner,
         space=name or None,
         space_version=number,
         dataset=dataset,
@@ -136,7 +137,7 @@ def evaluation_at(
 ) -> Evaluation:
     """The evaluation in the path."""
     with services.database.transaction() as session:
-        found = evaluations.get(session, evaluation_id, viewer=LOCAL_OWNER)
+        found = evaluations.get(session, evaluation_id, viewer=services.caller.owner)
     if found is None:
         raise not_found("evaluation", evaluation_id)
     return found

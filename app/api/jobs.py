@@ -12,7 +12,7 @@ from app.api.cursors import read_cursor, write_cursor
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
 from app.api.problems import not_found
 from app.api.schemas.job import JobPage, JobStateName, JobView, MetricList
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.views import job_view, metric_view
 from app.catalogue import Job, JobQuery, jobs, metrics
 from app.jobs import request_cancel
@@ -30,7 +30,7 @@ LastEventId = Annotated[
 def job_at(services: ServicesHere, job_id: JobId) -> Job:
     """The job in the path; one that the caller may not see does not exist."""
     with services.database.transaction() as session:
-        job = jobs.get(session, job_id, viewer=LOCAL_OWNER)
+        job = jobs.get(session, job_id, viewer=services.caller.owner)
     if job is None:
         raise not_found("job", job_id)
     return job
@@ -60,7 +60,7 @@ def job_page(
     if cursor is not None:
         position = read_cursor(services.secret, scope, cursor)
         after = datetime.fromisoformat(position["at"]), UUID(position["id"])
-    wanted = JobQuery(viewer=LOCAL_OWNER, kind=kind, states=states or None, limit=limit + 1, after=after)
+    wanted = JobQuery(viewer=services.caller.owner, kind=kind, states=states or None, limit=limit + 1, after=after)
     with services.database.transaction() as session:
         found = jobs.query(session, wanted)
     page, last = found[:limit], found[limit - 1] if len(found) > limit else None

@@ -19,7 +19,7 @@ from app.api.schemas.profile import (
     PrecisionName,
     TableView,
 )
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.statuses import declared
 from app.architecture import lower
 from app.architecture.entries import entries
@@ -45,9 +45,9 @@ def predict_latency(services: ServicesHere, space: SpaceHere, question: LatencyQ
     counted = {entry.key: n for entry, n in entries(graph).items()}
     table = table_of(services, question.device, question)
     with services.database.transaction() as session:
-        known = profiles.entry_latencies(session, table, viewer=LOCAL_OWNER)
-        every = profiles.whole_latencies(session, table, viewer=LOCAL_OWNER)
-        own = profiles.whole_latencies(session, table, viewer=LOCAL_OWNER, space=space.digest)
+        known = profiles.entry_latencies(session, table, viewer=services.caller.owner)
+        every = profiles.whole_latencies(session, table, viewer=services.caller.owner)
+        own = profiles.whole_latencies(session, table, viewer=services.caller.owner, space=space.digest)
     enough = sum(covers(known, computed) for computed, _ in own) >= OWN
     measured = [WholeLatency(computed, ms) for computed, ms in (own if enough else every)]
     try:
@@ -81,7 +81,7 @@ class Conditions(Protocol):
 def table_of(services: Services, device: str, asked: Conditions) -> LookupTable:
     """The newest lookup table of a device under the conditions asked for. A 422 says which there are."""
     with services.database.transaction() as session:
-        tables = profiles.lookup_tables(session, viewer=LOCAL_OWNER)
+        tables = profiles.lookup_tables(session, viewer=services.caller.owner)
     here = [table for table in tables if table.device == device]
     if not here:
         devices = tuple(dict.fromkeys(table.device for table in tables))
@@ -110,7 +110,7 @@ def table_view(table: LookupTable) -> TableView:
 def known_entries(services: Services, table: LookupTable) -> Mapping[str, float]:
     """The milliseconds of every entry that a table has."""
     with services.database.transaction() as session:
-        return profiles.entry_latencies(session, table, viewer=LOCAL_OWNER)
+        return profiles.entry_latencies(session, table, viewer=services.caller.owner)
 
 
 def filling(

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.api.problems import Problem, not_found, unprocessable
 from app.api.schemas.space import Origin, VisibilityName
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.catalogue import RegisteredSpace, spaces
 from app.space import Fault, SearchSpace, space_from_json, space_to_json
 from app.space.zoo import ZOO
@@ -26,11 +26,11 @@ def parse_reference(reference: str) -> tuple[str, int | None]:
 def find_space(services: Services, reference: str) -> SearchSpace:
     """The space of a reference, from at hand or from the catalogue."""
     name, version = parse_reference(reference)
-    if found := services.shelf.find(name, version, viewer=LOCAL_OWNER):
+    if found := services.shelf.find(name, version, viewer=services.caller.owner):
         return found
     if name not in ZOO:
         with services.database.transaction() as session:
-            row = spaces.find(session, name, version, viewer=LOCAL_OWNER)
+            row = spaces.find(session, name, version, viewer=services.caller.owner)
         if row is not None:
             return at_hand(services, row)
     raise not_found("space", reference, tuple(ZOO))
@@ -38,8 +38,8 @@ def find_space(services: Services, reference: str) -> SearchSpace:
 
 def at_hand(services: Services, row: RegisteredSpace) -> SearchSpace:
     """The space of a row that the caller may see."""
-    found = services.shelf.find(row.name, row.version, viewer=LOCAL_OWNER)
-    return found or services.shelf.put(from_row(row), viewer=LOCAL_OWNER)
+    found = services.shelf.find(row.name, row.version, viewer=services.caller.owner)
+    return found or services.shelf.put(from_row(row), viewer=services.caller.owner)
 
 
 def standing(services: Services, space: SearchSpace) -> tuple[Origin, VisibilityName]:
@@ -47,7 +47,7 @@ def standing(services: Services, space: SearchSpace) -> tuple[Origin, Visibility
     if space.name in ZOO:
         return "zoo", "public"
     with services.database.transaction() as session:
-        row = spaces.find(session, space.name, space.version, viewer=LOCAL_OWNER)
+        row = spaces.find(session, space.name, space.version, viewer=services.caller.owner)
     if row is None:
         raise not_found("space", f"{space.name}@{space.version}", tuple(ZOO))
     return "registered", row.visibility
@@ -73,7 +73,7 @@ def registered(services: Services, document: Mapping[str, Any]) -> tuple[SearchS
     with services.database.transaction() as session:
         row, created = spaces.register(
             session,
-            owner=LOCAL_OWNER,
+            owner=services.caller.owner,
             name=posted.name,
             digest=posted.digest,
             title=posted.title,
@@ -113,7 +113,7 @@ def taken(pointer: str, value: object, message: str) -> Problem:
 def page_of_spaces(services: Services, after: str, limit: int) -> list[tuple[SearchSpace | RegisteredSpace, Origin]]:
     """The latest version of each space whose name comes after `after`, by name."""
     with services.database.transaction() as session:
-        rows = spaces.latest(session, viewer=LOCAL_OWNER, after=after, limit=limit)
+        rows = spaces.latest(session, viewer=services.caller.owner, after=after, limit=limit)
     found: list[tuple[SearchSpace | RegisteredSpace, Origin]] = [(row, "registered") for row in rows]
     for space in ZOO.values():
         if space.name > after:

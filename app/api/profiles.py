@@ -32,7 +32,7 @@ from app.api.schemas.profile import (
     TableList,
     TargetName,
 )
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.submissions import DryRun, queue_for, submitted, written
 from app.api.views import shown_request
 from app.catalogue import JobQuery, Profile, ProfileQuery, jobs, profiles
@@ -64,7 +64,7 @@ def start_profile(
         return submitted(services, request, idempotency_key)
     with services.database.transaction() as session:
         queue, serving = queue_for(services, session, request.device)
-        seconds, basis = reckoned(session, queue, asked.measurements * request.rounds)
+        seconds, basis = reckoned(session, queue, asked.measurements * request.rounds, viewer=services.caller.owner)
     view = ProfilePlanView(
         kind="profile",
         space=None if asked.space is None else identity(asked.space),
@@ -82,9 +82,9 @@ def start_profile(
     return written(view)
 
 
-def reckoned(session: Session, queue: Queue, samples: int) -> tuple[float | None, str]:
+def reckoned(session: Session, queue: Queue, samples: int, *, viewer: str) -> tuple[float | None, str]:
     """How many seconds so many samples take, by the latest profiles of a queue; and what that is reckoned from."""
-    wanted = JobQuery(viewer=LOCAL_OWNER, kind="profile", states=("succeeded",), limit=EARLIER)
+    wanted = JobQuery(viewer=viewer, kind="profile", states=("succeeded",), limit=EARLIER)
     rates: list[float] = []
     for job in jobs.query(session, wanted):
         result = job.result or {}
@@ -97,6 +97,7 @@ def reckoned(session: Session, queue: Queue, samples: int) -> tuple[float | None
 
 
 def filters(
+    services: ServicesHere,
     device: Annotated[Text, Query(description="Name of a device")] = None,
     target: Annotated[TargetName | None, Query(description="What was measured")] = None,
     operation: Annotated[Text, Query(description="Name of an operation, or of what an entry computes")] = None,
@@ -108,7 +109,7 @@ def filters(
 ) -> ProfileQuery:
     """The filters of the query string."""
     return ProfileQuery(
-        viewer=LOCAL_OWNER,
+        viewer=services.caller.owner,
         device=device,
         target=target,
         operation=operation,
@@ -154,7 +155,7 @@ def list_devices(
 ) -> TableList:
     """The lookup tables there are: one a device, number of threads, version of torch and kind of pass."""
     with services.database.transaction() as session:
-        found = profiles.lookup_tables(session, viewer=LOCAL_OWNER, device=device)
+        found = profiles.lookup_tables(session, viewer=services.caller.owner, device=device)
     return TableList(items=[table_view(table) for table in found])
 
 
@@ -164,7 +165,7 @@ def get_profile(
 ) -> ProfileView:
     """One measurement."""
     with services.database.transaction() as session:
-        found = profiles.get(session, profile_id, viewer=LOCAL_OWNER)
+        found = profiles.get(session, profile_id, viewer=services.caller.owner)
     if found is None:
         raise not_found("measurement", profile_id)
     return profile_view(found)

@@ -14,7 +14,6 @@ from app.api.problems import Problem, not_found
 from app.api.schemas.experiment import PlanView, ReportView, SearchBody, SearchView, TrajectoryView
 from app.api.schemas.job import JobView
 from app.api.schemas.space import SpaceIdentity
-from app.api.services import LOCAL_OWNER
 from app.api.statuses import declared
 from app.api.submissions import RETRY_SECONDS, DryRun, plan, submitted
 from app.catalogue import Job, jobs
@@ -25,7 +24,7 @@ router = APIRouter(prefix="/v1/searches", tags=["experiments"])
 def search_at(services: ServicesHere, search_id: Annotated[UUID, Path(description="UUID of the search")]) -> Job:
     """The search in the path: a job of that kind."""
     with services.database.transaction() as session:
-        job = jobs.get(session, search_id, viewer=LOCAL_OWNER)
+        job = jobs.get(session, search_id, viewer=services.caller.owner)
     if job is None or job.kind != "search":
         raise not_found("search", search_id)
     return job

@@ -7,18 +7,17 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from app.api.callers import LOCAL, Caller
 from app.api.offload import Offload
 from app.api.shelf import SpaceShelf
 from app.catalogue import Database
 from app.jobs import EventFeed
 from app.settings import Settings
 
-LOCAL_OWNER = "local"  # owns what is made without a key: whoever reaches the loopback address
-
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The database and what stands on it."""
+    """The database and what stands on it, and on whose behalf it is used."""
 
     settings: Settings
     database: Database
@@ -27,6 +26,7 @@ class Services:
     metrics: CollectorRegistry  # what this process counts of its requests
     secret: bytes  # signs page cursors
     offload: Offload  # answers large batches
+    caller: Caller = LOCAL
 
 
 def installation_secret(data_root: Path) -> bytes:

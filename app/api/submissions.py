@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.api.answers import identity
 from app.api.schemas.experiment import PlannedNetwork, PlanView
 from app.api.schemas.model import Output
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.views import job_view, shown_request
 from app.catalogue import Worker, workers
 from app.experiment import (
@@ -72,7 +72,7 @@ def submitted(services: Services, request: Request, idempotency_key: str | None)
             session,
             kind=kind_of(request),
             request=asdict(request),
-            owner=LOCAL_OWNER,
+            owner=services.caller.owner,
             queue=queue,
             device=request.device,
             idempotency=idempotency_key,

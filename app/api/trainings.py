@@ -10,7 +10,7 @@ from app.api.library import find_space
 from app.api.schemas.evaluation import EvaluationView
 from app.api.schemas.experiment import PlanView, TrainingBody
 from app.api.schemas.job import JobView
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.submissions import DryRun, Force, plan, submitted, written
 from app.api.views import evaluation_view
 from app.architecture import architecture_id
@@ -53,5 +53,5 @@ def measured(services: Services, request: TrainingRequest, network: Network) -> 
             recipe_digest=recipe_digest(request.recipe),
             dataset=request.dataset,
             seed=request.seed,
-            viewer=LOCAL_OWNER,
+            viewer=services.caller.owner,
         )

@@ -12,7 +12,7 @@ from app.api.experiments import dataset_named, trained_skeleton, training_recipe
 from app.api.membership import given_rank
 from app.api.problems import located, relocated, unprocessable
 from app.api.schemas.transfer import MAX_MEMBERS, MemberSample, TrainedPlaceBody, TransferBody
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.tasks import teachable
 from app.architecture import Price, architecture_id, judge_of, price_of
 from app.catalogue import jobs
@@ -136,7 +136,7 @@ def members_of(services: Services, space: SearchSpace, body: TransferBody, set_:
 def found_by(services: Services, space: SearchSpace, search: str) -> int:
     """The rank of what a finished search of the space has found."""
     with services.database.transaction() as session:
-        job = jobs.get(session, UUID(search), viewer=LOCAL_OWNER)
+        job = jobs.get(session, UUID(search), viewer=services.caller.owner)
     if job is None or job.kind != "search":
         raise unprocessable("/search", "there is no such search", search)
     searched = job.request["space"]

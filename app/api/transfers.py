@@ -25,7 +25,7 @@ from app.api.schemas.transfer import (
     TransferView,
 )
 from app.api.searches import part_of
-from app.api.services import LOCAL_OWNER, Services
+from app.api.services import Services
 from app.api.statuses import declared
 from app.api.submissions import DryRun, queue_for, submitted, written
 from app.api.transferable import Member, transfer_request
@@ -70,7 +70,7 @@ def start_transfer(
 def transfer_at(services: ServicesHere, transfer_id: Annotated[UUID, Path(description="UUID of the transfer")]) -> Job:
     """The transfer in the path: a job of that kind."""
     with services.database.transaction() as session:
-        job = jobs.get(session, transfer_id, viewer=LOCAL_OWNER)
+        job = jobs.get(session, transfer_id, viewer=services.caller.owner)
     if job is None or job.kind != "transfer":
         raise not_found("transfer", transfer_id)
     return job
