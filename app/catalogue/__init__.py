@@ -4,7 +4,7 @@
     with database.transaction() as session:         # the only commit there is
         job = jobs.get(session, id, viewer=owner)   # a repository is a module of functions on a session
 
-Repositories: `architectures artefacts counts evaluations events jobs leases metrics outbox profiles spaces
+Repositories: `architectures artefacts audit counts evaluations events jobs keys leases metrics outbox profiles spaces
 workers`. They return the frozen values of `rows`. Documents come back in the order in which they were written.
 """
 
@@ -14,10 +14,12 @@ from app.catalogue.migration import migrate
 from app.catalogue.repositories import (
     architectures,
     artefacts,
+    audit,
     counts,
     evaluations,
     events,
     jobs,
+    keys,
     leases,
     metrics,
     outbox,
@@ -29,23 +31,30 @@ from app.catalogue.repositories.evaluations import EvaluationQuery, RecipeCount
 from app.catalogue.repositories.jobs import JobQuery
 from app.catalogue.repositories.profiles import LookupTable, ProfileQuery
 from app.catalogue.rows import (
+    AccessKey,
     Architecture,
     Artefact,
+    AuditEntry,
     Checkpoint,
     Count,
     Evaluation,
     Job,
     JobEvent,
+    KeyScope,
     Metric,
+    Outcome,
     Profile,
     RegisteredSpace,
     Visibility,
     Worker,
 )
+from app.catalogue.token import Token
 
 __all__ = [
+    "AccessKey",
     "Architecture",
     "Artefact",
+    "AuditEntry",
     "CatalogueError",
     "Checkpoint",
     "Count",
@@ -56,21 +65,26 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobQuery",
+    "KeyScope",
     "LookupTable",
     "Metric",
     "MigrationBusy",
+    "Outcome",
     "Profile",
     "ProfileQuery",
     "RecipeCount",
     "RegisteredSpace",
+    "Token",
     "Visibility",
     "Worker",
     "architectures",
     "artefacts",
+    "audit",
     "counts",
     "evaluations",
     "events",
     "jobs",
+    "keys",
     "leases",
     "metrics",
     "migrate",

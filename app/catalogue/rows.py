@@ -11,6 +11,8 @@ from app.experiment import FINAL_STATES, Device, Direction, JobState, Precision,
 Visibility = Literal["private", "public"]
 EventKind = Literal["state", "progress", "note", "checkpoint"]
 EvaluationKind = Literal["inherited", "trained", "baseline"]
+KeyScope = Literal["read", "submit", "write", "metrics", "admin"]
+Outcome = Literal["done", "refused"]
 Document = Mapping[str, Any]
 
 
@@ -207,6 +209,39 @@ class Artefact:
     bytes: int
     sha256: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """A key, as far as it is kept: nobody can write its token again."""
+
+    id: str  # 12 hexadecimal digits
+    owner: str
+    title: str  # what it is for
+    scopes: list[KeyScope]
+    sha256: str  # of its secret
+    previous_sha256: str | None  # of the secret before, good until `previous_until`
+    previous_until: datetime | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    used_at: datetime | None  # within a minute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One thing that somebody did, or was refused."""
+
+    id: int
+    at: datetime
+    owner: str | None  # None: nobody who is known
+    key_id: str | None
+    address: str | None
+    request_id: str | None
+    action: str
+    outcome: Outcome
+    subject: str | None  # a path
+    details: Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
