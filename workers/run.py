@@ -40,6 +40,7 @@ from workers.tasks import KINDS, TORCH_KINDS, handler_of
 log = structlog.get_logger(__name__)
 
 JOBS = 100  # that one process serves: what a handler leaves behind does not pile up for ever
+NICE = 5  # requests and heartbeats of the same machine go before jobs
 LOST = 3  # exit status of a process whose job belongs to somebody else
 PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
@@ -202,6 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.spare != (given.job is None) or (given.job is None) != (given.fence is None):
         parser.error("name a job and its fence, or --spare")
     _die_with_parent(given.parent)
+    os.nice(NICE)
     settings = load_settings()
     if settings.database_url is None:
         parser.error("set DATABASE_URL to the database of the jobs")
