@@ -19,7 +19,7 @@ from app.api.statuses import declared
 from app.api.views import evaluation_view
 from app.api.weights import kept_weights, record_of, weights_response
 from app.catalogue import Evaluation, EvaluationQuery, evaluations
-from app.catalogue.repositories.evaluations import Sort
+from app.catalogue.repositories.evaluation_query import Sort
 from app.space import Fault
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
@@ -109,22 +109,21 @@ def place_of(row: Evaluation, sort: Sort) -> dict[str, str | float | None]:
 
 def refuse_mixtures(session: Session, wanted: EvaluationQuery) -> None:
     """Refuse to rank results that were not obtained in the same way or measured on the same images."""
-    recipes, scopes = evaluations.recipes(session, wanted), evaluations.scopes(session, wanted)
-    named = [f"{recipe.name} ({recipe.digest}): {recipe.count} evaluations" for recipe in recipes]
+    found = evaluations.mixture(session, wanted)
     mixed = {
-        "recipe": (named, wanted.recipe),
-        "dataset": (sorted({dataset for dataset, _ in scopes}), wanted.dataset),
-        "split": (sorted({split for _, split in scopes}), wanted.split),
+        "recipe": ([f"{name} ({digest})" for name, digest in found.recipes], wanted.recipe),
+        "dataset": (found.datasets, wanted.dataset),
+        "split": (found.splits, wanted.split),
     }
     faults = tuple(
         Fault(
             f"/{name}",
-            f"query parameter: results of {len(found)} of these do not compare; name one",
+            f"query parameter: results of {len(several)} of these do not compare; name one",
             given,
-            tuple(found),
+            tuple(several),
         )
-        for name, (found, given) in mixed.items()
-        if len(found) > 1
+        for name, (several, given) in mixed.items()
+        if len(several) > 1
     )
     if faults:
         places = " and ".join(fault.pointer.removeprefix("/") for fault in faults)

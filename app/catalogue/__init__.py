@@ -27,7 +27,7 @@ from app.catalogue.repositories import (
     spaces,
     workers,
 )
-from app.catalogue.repositories.evaluations import EvaluationQuery, RecipeCount
+from app.catalogue.repositories.evaluation_query import EvaluationQuery
 from app.catalogue.repositories.jobs import JobQuery
 from app.catalogue.repositories.profiles import LookupTable, ProfileQuery
 from app.catalogue.rows import (
@@ -72,7 +72,6 @@ __all__ = [
     "Outcome",
     "Profile",
     "ProfileQuery",
-    "RecipeCount",
     "RegisteredSpace",
     "Token",
     "Visibility",

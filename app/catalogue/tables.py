@@ -13,6 +13,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    FetchedValue,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -112,6 +113,8 @@ architectures = Table(
     CheckConstraint("params >= 0 AND macs >= 0", name="cost"),
     Index(None, "space_digest", "index"),
     Index(None, "created_at", "id"),
+    Index(None, "space_name", "created_at", "id"),
+    Index(None, "space_digest", "created_at", "id"),
 )
 
 jobs = Table(
@@ -206,6 +209,23 @@ artefacts = Table(
     CheckConstraint("name ~ '^[a-z0-9][a-z0-9._-]{0,63}$'", name="name"),
 )
 
+# Evaluations that compare and that the same callers see. A trigger gives every evaluation its own; see 0009.
+cohorts = Table(
+    "cohorts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("visibility", Text, nullable=False),
+    Column("space_name", Text, nullable=False),
+    Column("space_version", Integer, nullable=False),
+    Column("space_digest", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("split", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("recipe_name", Text, nullable=False),
+    Column("recipe_digest", Text, nullable=False),
+)
+
 evaluations = Table(
     "evaluations",
     metadata,
@@ -232,6 +252,7 @@ evaluations = Table(
     Column("owner", Text, nullable=False),
     Column("visibility", Text, nullable=False),
     _moment("created_at", now=True),
+    Column("cohort_id", Uuid, ForeignKey("cohorts.id"), nullable=False, server_default=FetchedValue()),
     # A result is recorded exactly once, whatever else goes wrong.
     UniqueConstraint(
         "job_id", "kind", "split", "architecture_id", "dataset", "recipe_digest", name="uq_evaluations_result"
@@ -241,10 +262,21 @@ evaluations = Table(
     CheckConstraint("split IN ('weights', 'architecture', 'selection', 'test')", name="split"),
     CheckConstraint(VISIBILITIES, name="visibility"),
     Index(None, "architecture_id", "recipe_digest", "dataset", "seed"),
-    Index(None, "accuracy", "id"),
-    Index(None, "params", "id"),
-    Index(None, "macs", "id"),
-    Index(None, "created_at", "id"),
+    Index(None, "cohort_id", "accuracy", "id", postgresql_include=["params", "macs"]),
+    Index(None, "cohort_id", "params", "id", postgresql_include=["macs"]),
+    Index(None, "cohort_id", "macs", "id", postgresql_include=["params"]),
+    Index(None, "cohort_id", "created_at", "id", postgresql_include=["params", "macs"]),
+    *(
+        Index(
+            f"ix_evaluations_cohort_id_{size}_class",
+            "cohort_id",
+            text(f"size_class({size})"),
+            "accuracy",
+            "id",
+            postgresql_include=["params", "macs"],
+        )
+        for size in ("params", "macs")
+    ),
 )
 
 # Exact numbers of classes. An equivalence may look at skeletons and image, so they are part of what was counted.

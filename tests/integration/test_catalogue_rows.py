@@ -188,10 +188,14 @@ def test_filters_narrow_and_recipes_are_told_apart(database: Database) -> None:
     assert ids(split="selection") == ids(kind="inherited") == ids(dataset="fashion_mnist") == [large]
     assert ids(architecture_id=small) == [small]
     with database.transaction() as session:
-        counts = evaluations.recipes(session, EvaluationQuery(viewer="ada"))
-        alone = evaluations.recipes(session, EvaluationQuery(viewer="ada", space="darts"))
-    assert [(r.name, r.count) for r in counts] == [("digits-quick", 2), ("long", 1)]
-    assert [(r.digest, r.count) for r in alone] == [("r" * 64, 1)]
+        everything = evaluations.mixture(session, EvaluationQuery(viewer="ada"))
+        alone = evaluations.mixture(session, EvaluationQuery(viewer="ada", space="darts"))
+        small_ones = evaluations.mixture(session, EvaluationQuery(viewer="ada", max_params=10))
+        nothing = evaluations.mixture(session, EvaluationQuery(viewer="eve"))
+    assert everything.recipes == (("digits-quick", "r" * 64), ("long", "l" * 64))
+    assert (everything.datasets, everything.splits) == (("digits", "fashion_mnist"), ("selection", "test"))
+    assert alone == small_ones == evaluations.Mixture((("digits-quick", "r" * 64),), ("digits",), ("test",))
+    assert nothing == evaluations.Mixture((), (), ())
 
 
 def test_what_was_measured_is_found_by_those_who_may_see_it(database: Database) -> None:

@@ -1,51 +1,29 @@
 """Evaluations: recorded exactly once, and never ranked across recipes by accident."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, RowMapping, Select, Uuid, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, array, insert
 from sqlalchemy.orm import Session
 
-from app.catalogue.errors import InvalidCursor
+from app.catalogue.repositories.evaluation_query import EvaluationQuery, of_cohorts, within_bounds
+from app.catalogue.repositories.rankings import places
 from app.catalogue.rows import Architecture, Document, Evaluation, EvaluationKind, Visibility
-from app.catalogue.tables import architectures, evaluations
+from app.catalogue.tables import architectures, cohorts, evaluations
 
-Sort = Literal["accuracy", "params", "macs", "created_at"]
-SortValue = float | int | datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationQuery:
-    """Which evaluations, in which order. None of a field means any value of it."""
-
-    viewer: str  # sees their own and what is public
-    space: str | None = None  # name or digest
-    space_version: int | None = None
-    architecture_id: str | None = None
-    job_id: UUID | None = None
-    dataset: str | None = None
-    recipe: str | None = None  # name or digest
-    split: str | None = None
-    kind: EvaluationKind | None = None
-    max_params: int | None = None
-    max_macs: int | None = None
-    sort: Sort = "created_at"
-    descending: bool = True
-    limit: int = 50
-    after: tuple[SortValue, UUID] | None = None  # sort value and id of the last row of the page before
+OWN = tuple(f.name for f in fields(Evaluation) if f.name != "architecture")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeCount:
-    """How many evaluations a recipe has among those asked for."""
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """In what evaluations differ that makes their accuracies mean different things; each sorted, each once."""
 
-    name: str
-    digest: str
-    count: int
+    recipes: tuple[tuple[str, str], ...]  # name and digest
+    datasets: tuple[str, ...]
+    splits: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,41 +113,31 @@ def query(session: Session, wanted: EvaluationQuery) -> tuple[Evaluation, ...]:
 
     Raises InvalidCursor when `after` holds a value of another type than the sort's.
     """
-    column = evaluations.c[wanted.sort]
-    statement = _joined().where(_matching(wanted), column.is_not(None))
-    if wanted.after is not None:
-        value, id = wanted.after
-        if isinstance(value, datetime) != (wanted.sort == "created_at"):
-            raise InvalidCursor(f"a page sorted by {wanted.sort} cannot start after {value!r}")
-        place, last = tuple_(column, evaluations.c.id), tuple_(value, id)
-        statement = statement.where(place < last if wanted.descending else place > last)
-    order = (column.desc(), evaluations.c.id.desc()) if wanted.descending else (column.asc(), evaluations.c.id.asc())
-    rows = session.execute(statement.order_by(*order).limit(wanted.limit)).mappings()
-    return tuple(_evaluation(row) for row in rows)
+    return get_many(session, places(session, wanted))
 
 
-def recipes(session: Session, wanted: EvaluationQuery) -> tuple[RecipeCount, ...]:
-    """The recipes among the evaluations asked for, the most used first: two of them do not compare."""
-    statement = (
-        select(func.min(evaluations.c.recipe_name), evaluations.c.recipe_digest, func.count())
-        .select_from(evaluations.join(architectures))
-        .where(_matching(wanted))
-        .group_by(evaluations.c.recipe_digest)
-        .order_by(func.count().desc(), evaluations.c.recipe_digest)
+def get_many(session: Session, ids: Sequence[UUID]) -> tuple[Evaluation, ...]:
+    """The evaluations of these ids, in this order; whoever asks has seen to it that they may be seen."""
+    rows = session.execute(_joined().where(evaluations.c.id == func.any(cast(array(ids), ARRAY(Uuid))))).mappings()
+    found = {row["id"]: _evaluation(row) for row in rows} if ids else {}
+    return tuple(found[id] for id in ids if id in found)
+
+
+def mixture(session: Session, wanted: EvaluationQuery) -> Mixture:
+    """The recipes, data sets and splits among the evaluations asked for: two of a kind do not compare."""
+    c = cohorts.c
+    some = select(evaluations.c.id).where(evaluations.c.cohort_id == c.id, *within_bounds(wanted))
+    found = session.execute(
+        select(c.recipe_name, c.recipe_digest, c.dataset, c.split).where(of_cohorts(wanted), some.exists()).distinct()
+    ).all()
+    names: dict[str, str] = {}
+    for name, digest, *_ in sorted(tuple(row) for row in found):
+        names.setdefault(digest, name)
+    return Mixture(
+        recipes=tuple((name, digest) for digest, name in names.items()),
+        datasets=tuple(sorted({dataset for *_, dataset, _ in found})),
+        splits=tuple(sorted({split for *_, split in found})),
     )
-    return tuple(RecipeCount(name=n, digest=d, count=c) for n, d, c in session.execute(statement))
-
-
-def scopes(session: Session, wanted: EvaluationQuery) -> tuple[tuple[str, str], ...]:
-    """Every (data set, split) among the evaluations asked for: two of them do not compare either."""
-    statement = (
-        select(evaluations.c.dataset, evaluations.c.split)
-        .select_from(evaluations.join(architectures))
-        .where(_matching(wanted))
-        .distinct()
-        .order_by(evaluations.c.dataset, evaluations.c.split)
-    )
-    return tuple((dataset, split) for dataset, split in session.execute(statement))
 
 
 def accuracies(session: Session, wanted: EvaluationQuery) -> tuple[AccuracySummary, ...]:
@@ -186,8 +154,8 @@ def accuracies(session: Session, wanted: EvaluationQuery) -> tuple[AccuracySumma
     ]
     statement = (
         select(*groups, *columns)
-        .select_from(evaluations.join(architectures))
-        .where(_matching(wanted), e.accuracy.is_not(None))
+        .select_from(evaluations.join(cohorts))
+        .where(of_cohorts(wanted), *within_bounds(wanted), e.accuracy.is_not(None))
         .group_by(*groups)
         .order_by(func.count().desc(), *groups)
     )
@@ -222,31 +190,8 @@ def _joined() -> Select[Any]:
 
 def _evaluation(row: RowMapping) -> Evaluation:
     architecture = Architecture(**{f.name: row[f"architecture__{f.name}"] for f in fields(Architecture)})
-    return Evaluation(**{c.name: row[c.name] for c in evaluations.c}, architecture=architecture)
+    return Evaluation(**{name: row[name] for name in OWN}, architecture=architecture)
 
 
 def _visible(viewer: str) -> ColumnElement[bool]:
     return or_(evaluations.c.owner == viewer, evaluations.c.visibility == "public")
-
-
-def _matching(wanted: EvaluationQuery) -> ColumnElement[bool]:
-    e, a = evaluations.c, architectures.c
-    clauses: list[ColumnElement[bool]] = [_visible(wanted.viewer)]
-    if wanted.space is not None:
-        clauses.append(or_(a.space_name == wanted.space, a.space_digest == wanted.space))
-    if wanted.recipe is not None:
-        clauses.append(or_(e.recipe_name == wanted.recipe, e.recipe_digest == wanted.recipe))
-    exact = {
-        a.space_version: wanted.space_version,
-        e.architecture_id: wanted.architecture_id,
-        e.job_id: wanted.job_id,
-        e.dataset: wanted.dataset,
-        e.split: wanted.split,
-        e.kind: wanted.kind,
-    }
-    clauses += [column == value for column, value in exact.items() if value is not None]
-    if wanted.max_params is not None:
-        clauses.append(e.params <= wanted.max_params)
-    if wanted.max_macs is not None:
-        clauses.append(e.macs <= wanted.max_macs)
-    return and_(*clauses)

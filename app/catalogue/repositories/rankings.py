@@ -1,0 +1,132 @@
+"""Pages of millions of evaluations: which rows come next, from the indexes alone.
+
+Evaluations are kept by cohort, in which all is equal that a filter may name. A page is merged from the heads of the
+cohorts that are asked for: of n rows, the first n lie in the n cohorts whose first rows come first. A bound on a size
+splits cohorts further into classes of sizes (`size_class`), each in the order of its accuracy, so that small networks
+with high accuracy are not looked for among large ones.
+
+    cohorts x (class)  ->  the first row of each  ->  the first n of these  ->  n rows of each  ->  the first n
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, Select, Subquery, Uuid, cast, func, select, true, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlalchemy.orm import Session
+
+from app.catalogue.errors import InvalidCursor
+from app.catalogue.repositories.evaluation_query import EvaluationQuery, is_narrow, of_cohorts, within_bounds
+from app.catalogue.tables import cohorts, evaluations
+
+Size = Literal["params", "macs"]
+
+FEW = 2000  # rows that are sorted at once instead of being looked for in order
+MANY_COHORTS = 40  # from here on cohorts are not split into classes: there would be thousands of parts
+
+
+def places(session: Session, wanted: EvaluationQuery) -> list[UUID]:
+    """The ids of one page, in order. Rows without the value that sorts are left out.
+
+    Raises InvalidCursor when `after` holds a value of another type than the sort's.
+    """
+    if wanted.after is not None and isinstance(wanted.after[0], datetime) != (wanted.sort == "created_at"):
+        raise InvalidCursor(f"a page sorted by {wanted.sort} cannot start after {wanted.after[0]!r}")
+    if is_narrow(wanted):
+        rows = select(evaluations.c.id).join(cohorts).where(of_cohorts(wanted), *rest_of(wanted))
+        return list(session.scalars(rows.order_by(*order_of(wanted)).limit(wanted.limit)))
+    asked = list(session.scalars(select(cohorts.c.id).where(of_cohorts(wanted)).order_by(cohorts.c.id)))
+    if not asked:
+        return []
+    if list(within_bounds(wanted)):
+        few, found = within_few(session, wanted, asked)
+        if few:
+            return found
+    size: Size | None = None
+    if wanted.sort == "accuracy" and len(asked) < MANY_COHORTS:
+        size = "macs" if wanted.max_macs is not None else "params" if wanted.max_params is not None else None
+    return list(session.scalars(merged(wanted, asked, size)))
+
+
+def among(asked: Sequence[UUID]) -> Subquery:
+    """These cohorts as rows to be joined with: one column, `cohort_id`."""
+    return select(func.unnest(cast(array(asked), ARRAY(Uuid))).label("cohort_id")).subquery("asked")
+
+
+def rest_of(wanted: EvaluationQuery) -> Sequence[ColumnElement[bool]]:
+    """What is asked of the rows of a cohort: bounds, a value that sorts, a place after the page before."""
+    column = evaluations.c[wanted.sort]
+    clauses = [*within_bounds(wanted), column.is_not(None)]
+    if wanted.after is not None:
+        value, id = wanted.after
+        place, last = tuple_(column, evaluations.c.id), tuple_(value, id)
+        clauses.append(place < last if wanted.descending else place > last)
+    return clauses
+
+
+def order_of(wanted: EvaluationQuery, columns: Any = evaluations.c) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The order of a page."""
+    value, id = columns[wanted.sort], columns["id"]
+    return (value.desc(), id.desc()) if wanted.descending else (value.asc(), id.asc())
+
+
+def within_few(session: Session, wanted: EvaluationQuery, asked: Sequence[UUID]) -> tuple[bool, list[UUID]]:
+    """Whether few rows are asked for, and if so the page: the smallest sizes are looked at in their own order."""
+    cohort = among(asked)
+    size = "params" if wanted.max_params is not None else "macs"
+    e = evaluations.c
+    within = (
+        select(e.id, e[wanted.sort])
+        .where(e.cohort_id == cohort.c.cohort_id, *rest_of(wanted))
+        .order_by(e[size], e.id)
+        .limit(FEW + 1)
+        .lateral()
+    )
+    rows = select(within.c.id, within.c[wanted.sort]).select_from(cohort).join(within, true()).limit(FEW + 1).subquery()
+    counted = select(rows.c.id, func.count().over()).order_by(*order_of(wanted, rows.c)).limit(wanted.limit)
+    found = session.execute(counted).all()
+    return all(count <= FEW for _, count in found), [id for id, _ in found]
+
+
+def merged(wanted: EvaluationQuery, asked: Sequence[UUID], size: Size | None) -> Select[Any]:
+    """The ids of a page, in order."""
+    parts = parts_of(wanted, asked, size).cte("parts").prefix_with("MATERIALIZED")
+    head = rows_of(wanted, parts, size, 1)
+    heads = (
+        select(parts)
+        .join(head, true())
+        .order_by(*order_of(wanted, head.c))
+        .limit(wanted.limit)
+        .cte("heads")
+        .prefix_with("MATERIALIZED")
+    )
+    rows = rows_of(wanted, heads, size, wanted.limit)
+    chosen = select(rows.c.id).select_from(heads).join(rows, true())
+    return chosen.order_by(*order_of(wanted, rows.c)).limit(wanted.limit)
+
+
+def parts_of(wanted: EvaluationQuery, asked: Sequence[UUID], size: Size | None) -> Select[Any] | Select[Any, Any]:
+    """The cohorts, split into the classes of a size from the smallest there is to the bound."""
+    cohort = among(asked)
+    if size is None:
+        return select(cohort.c.cohort_id)
+    e = evaluations.c[size]
+    mine = evaluations.c.cohort_id == cohort.c.cohort_id
+    first = select(e).where(mine).order_by(e, evaluations.c.id).limit(1).scalar_subquery()
+    last = select(e).where(mine).order_by(e.desc(), evaluations.c.id.desc()).limit(1).scalar_subquery()
+    bound: int | None = getattr(wanted, f"max_{size}")
+    largest = last if bound is None else func.least(last, bound)
+    ends = select(func.size_class(first).label("first"), func.size_class(largest).label("last")).lateral()
+    classes = select(func.generate_series(ends.c.first, ends.c.last).label("size_class")).lateral()
+    return select(cohort.c.cohort_id, classes.c.size_class).select_from(cohort).join(ends, true()).join(classes, true())
+
+
+def rows_of(wanted: EvaluationQuery, parts: Any, size: Size | None, limit: int) -> FromClause:
+    """The first rows of a part."""
+    e = evaluations.c
+    clauses = [e.cohort_id == parts.c.cohort_id, *rest_of(wanted)]
+    if size is not None:
+        clauses.append(func.size_class(e[size]) == parts.c.size_class)
+    return select(e.id, e[wanted.sort]).where(*clauses).order_by(*order_of(wanted)).limit(limit).lateral()
