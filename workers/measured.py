@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.architecture import architecture_id
 from app.catalogue import Job, architectures, counts, evaluations, profiles
 from app.experiment import DATASETS, JobResult, MeasuredCount, MeasuredEvaluation, MeasuredProfile, recipe_digest
-from app.space import SearchSpace, space_from_json
+from app.space import ImageInput, SearchSpace, space_from_json
 from workers.fenced import finite
 
 
@@ -20,6 +20,7 @@ class MeasuredArchitecture:
     id: str
     index: int
     space: SearchSpace
+    image: ImageInput
 
 
 def measure(job: Job, outcome: JobResult) -> tuple[MeasuredArchitecture, ...]:
@@ -30,8 +31,9 @@ def measure(job: Job, outcome: JobResult) -> tuple[MeasuredArchitecture, ...]:
     measured: list[MeasuredArchitecture] = []
     for evaluation in outcome.evaluations:
         genotype: Any = evaluation.genotype
-        id = architecture_id(space, evaluation.skeleton, DATASETS[evaluation.dataset].input, genotype)
-        measured.append(MeasuredArchitecture(evaluation, id, space.plan.rank(genotype), space))
+        image = evaluation.input or DATASETS[evaluation.dataset].input
+        id = architecture_id(space, evaluation.skeleton, image, genotype)
+        measured.append(MeasuredArchitecture(evaluation, id, space.plan.rank(genotype), space, image))
     return tuple(measured)
 
 
@@ -47,7 +49,7 @@ def record(session: Session, job: Job, measured: tuple[MeasuredArchitecture, ...
             index=found.index,
             genotype=evaluation.genotype,
             skeleton=asdict(evaluation.skeleton),
-            input=asdict(DATASETS[evaluation.dataset].input),
+            input=asdict(found.image),
             params=evaluation.params,
             macs=evaluation.macs,
         )

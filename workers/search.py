@@ -74,6 +74,7 @@ def run(request: SearchRequest, progress: Progress) -> JobResult:
         request.document,
         (request.skeleton,),
         request.dataset,
+        request.data,
         seed=request.seed,
         device=request.device,
         deterministically=request.recipe.deterministic and request.retrain_recipe.deterministic,
@@ -88,7 +89,8 @@ class Search:
     def __init__(self, request: SearchRequest, s: Session) -> None:
         self.request = request
         self.session = s
-        images = images_for((request.retrain_skeleton,), retrain_dataset(request))
+        data = request.data if request.retrain_dataset is None else request.retrain_data
+        images = images_for((request.retrain_skeleton,), retrain_dataset(request), data)
         self.retraining = replace(s, images=images) if retrain_dataset(request) != request.dataset else s
         self.plan: Plan = s.space.plan
         self.saved = s.resumed()

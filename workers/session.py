@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from app.architecture import cost
-from app.experiment import Device, EvaluationKind, MeasuredEvaluation, SearchRecipe, Split, TrainingRecipe
+from app.experiment import Dataset, Device, EvaluationKind, MeasuredEvaluation, SearchRecipe, Split, TrainingRecipe
 from app.settings import load_settings
 from app.space import Genotype, SearchSpace, Skeleton, space_from_json
 from workers.data import Images, load
@@ -85,7 +85,7 @@ class Session:
             genotype=genotype,
             skeleton=skeleton,
             kind=kind,
-            dataset=self.images.dataset.name,
+            dataset=self.images.dataset.reference,
             split=split,
             recipe=recipe,
             seed=self.seed,
@@ -97,8 +97,14 @@ class Session:
             code_version=self.code_version,
             seconds=seconds,
             weights=weights,
-            provenance={"processors": os.cpu_count() or 1, "space": self.space.identity},
+            provenance={"processors": os.cpu_count() or 1, "space": self.space.identity, **self._data()},
+            input=self.images.dataset.input,
         )
+
+    def _data(self) -> dict[str, object]:
+        """Which file of images it was, where the name alone does not say it."""
+        stored = self.images.dataset.stored
+        return {} if stored is None else {"dataset_digest": stored.digest}
 
     def keep_weights(self, name: str, candidate: Candidate, judged: Mapping[Split, Mapping[str, float]]) -> str:
         """Keeps a trained network's tensors for good; returns the artefact's name."""
@@ -147,9 +153,9 @@ def choose_device(asked: Device) -> torch.device:
     return torch.device("cuda" if available and asked != "cpu" else "cpu")
 
 
-def images_for(skeletons: tuple[Skeleton, ...], dataset: str) -> Images:
+def images_for(skeletons: tuple[Skeleton, ...], dataset: str, data: Dataset | None) -> Images:
     """A data set for these skeletons. Raises DataError, or RequestError where they have other classes."""
-    images = load(dataset, load_settings().data_root)
+    images = load(data or dataset, load_settings().data_root)
     for skeleton in skeletons:
         if skeleton.num_classes != images.dataset.num_classes:
             raise RequestError(
@@ -163,6 +169,7 @@ def session(
     document: Mapping[str, object],
     skeletons: tuple[Skeleton, ...],
     dataset: str,
+    data: Dataset | None,
     *,
     seed: int,
     device: Device,
@@ -175,7 +182,7 @@ def session(
     """
     settings = load_settings()
     limit_threads()
-    images = images_for(skeletons, dataset)
+    images = images_for(skeletons, dataset, data)
     chosen = choose_device(device)
     with deterministic(deterministically, strict=chosen.type == "cpu"):
         yield Session(

@@ -22,6 +22,7 @@ def run(request: TrainingRequest, progress: Progress) -> JobResult:
         request.document,
         (request.skeleton,),
         request.dataset,
+        request.data,
         seed=request.seed,
         device=request.device,
         deterministically=request.recipe.deterministic,

@@ -49,6 +49,7 @@ def run(request: TransferRequest, progress: Progress) -> JobResult:
         request.document,
         (request.source.skeleton,),
         request.source.dataset,
+        request.source.data,
         seed=request.seed,
         device=request.device,
         deterministically=request.source.recipe.deterministic and request.target.recipe.deterministic,
@@ -65,7 +66,7 @@ class Transfer:
         self.genotypes = tuple(self._member(s, genotype) for genotype in request.genotypes)
         self.saved = s.resumed()
         self.session = s
-        target = images_for((request.target.skeleton,), request.target.dataset)
+        target = images_for((request.target.skeleton,), request.target.dataset, request.target.data)
         self.there: Mapping[Side, Session] = {"source": s, "target": replace(s, images=target)}
         self.findings = Findings(**self.saved.job) if self.saved else Findings()
 

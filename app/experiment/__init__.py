@@ -1,7 +1,17 @@
 """What can be asked and measured: jobs, recipes, evaluations, reports. Pure data."""
 
 from app.experiment.counting import uncountable
-from app.experiment.dataset import DATASETS, SPLITS, Dataset, Split
+from app.experiment.dataset import (
+    DATASETS,
+    SPLITS,
+    Dataset,
+    DatasetFormat,
+    DatasetRequest,
+    Layout,
+    Split,
+    StoredImages,
+    described,
+)
 from app.experiment.job import (
     FINAL_STATES,
     CountRequest,
@@ -51,6 +61,8 @@ __all__ = [
     "Accuracy",
     "CountRequest",
     "Dataset",
+    "DatasetFormat",
+    "DatasetRequest",
     "DecisionSummary",
     "Device",
     "Direction",
@@ -61,6 +73,7 @@ __all__ = [
     "JobResult",
     "JobState",
     "KnownEntries",
+    "Layout",
     "MeasuredCount",
     "MeasuredEvaluation",
     "MeasuredProfile",
@@ -77,6 +90,7 @@ __all__ = [
     "SearchRequest",
     "SpaceVersion",
     "Split",
+    "StoredImages",
     "Strategy",
     "Target",
     "TrainedThere",
@@ -84,6 +98,7 @@ __all__ = [
     "TrainingRequest",
     "TransferReport",
     "TransferRequest",
+    "described",
     "recipe_digest",
     "transfer_report",
     "uncountable",

@@ -2,6 +2,8 @@
 
 Splits have names and never mix: `weights` and `architecture` fit a supernet, `selection` compares, `test` is read
 once, at the end. Training from scratch fits on `weights` and `architecture` together.
+
+A registered data set is told apart by what is in it: `name@` and the first twelve digits of its digest.
 """
 
 from collections.abc import Mapping
@@ -13,6 +15,25 @@ from app.space.skeleton import ImageInput
 
 Split = Literal["weights", "architecture", "selection", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+SHOWN_DIGITS = 12  # of a digest in a reference
+
+DatasetFormat = Literal["npz", "parquet", "images", "cifar-binary", "idx"]
+"""What data sets are read from: arrays, tables, folders of images, CIFAR's binary records, MNIST's IDX files."""
+
+Layout = Literal["auto", "channels-first", "channels-last"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImages:
+    """The file of a registered data set, and what was measured when it was made."""
+
+    digest: str  # SHA-256 of the file: pixels, labels, splits and nothing else
+    pixels_digest: str  # SHA-256 of the pixels, in the order of the splits
+    bytes: int  # of the file
+    levels: int  # the largest value that a pixel can have
+    mean: tuple[float, ...]  # by channel, on the scale [0, 1], of `weights` and `architecture` together
+    deviation: tuple[float, ...]
+    classes: tuple[str, ...] = ()  # their names in the order of the labels, where they have any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +49,33 @@ class Dataset:
     source: str
     packaged: bool  # shipped with the worker; otherwise its files are read from the data root
     notes: str = ""
+    stored: StoredImages | None = None  # of a registered one; None: a built-in one
+
+    @property
+    def reference(self) -> str:
+        """What results name: for a registered data set, its name and its digest."""
+        return self.name if self.stored is None else f"{self.name}@{self.stored.digest[:SHOWN_DIGITS]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetRequest:
+    """Read images and labels from a file or a folder below the data root, and keep them as a data set."""
+
+    name: str
+    path: str  # relative to the data root
+    format: DatasetFormat | None = None  # None: by what is there
+    sha256: str | None = None  # of a file that was uploaded
+    visibility: Literal["private", "public"] = "private"
+    title: str = ""
+    licence: str = ""
+    source: str = ""
+    notes: str = ""
+    levels: int = 255
+    layout: Layout = "auto"  # of arrays
+    sizes: Mapping[Split, int] | None = None  # of splits that are drawn; None: by share
+    seed: int = 0  # of that drawing
+    largest_bytes: int = 2 << 30  # that the pixels may take
+    device: Literal["cpu"] = "cpu"
 
 
 DIGITS = Dataset(
@@ -62,3 +110,9 @@ FASHION_MNIST = Dataset(
 )
 
 DATASETS: Mapping[str, Dataset] = MappingProxyType({d.name: d for d in (DIGITS, FASHION_MNIST)})
+"""The built-in data sets by name."""
+
+
+def described(name: str, registered: Dataset | None) -> Dataset:
+    """The data set of a request: the registered one that it carries, else the built-in one that it names."""
+    return DATASETS[name] if registered is None else registered

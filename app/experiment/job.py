@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.experiment.dataset import Dataset
 from app.experiment.profile import Direction, KnownEntries, MeasuredProfile, ProfiledOperation
 from app.experiment.recipe import Precision, SearchRecipe, TrainingRecipe
 from app.space.skeleton import ImageInput, Skeleton
 
-JobKind = Literal["search", "training", "transfer", "count", "profile"]
+JobKind = Literal["search", "training", "transfer", "count", "profile", "dataset"]
 JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 Queue = Literal["gpu", "cpu"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -38,6 +39,7 @@ class TrainingRequest:
     skeleton: Skeleton  # its `num_classes` is the data set's
     dataset: str
     recipe: TrainingRecipe
+    data: Dataset | None = None  # what `dataset` stands for, where it is a registered one
     seed: int = 0
     device: Device = "auto"
 
@@ -55,7 +57,9 @@ class SearchRequest:
     recipe: SearchRecipe
     retrain_skeleton: Skeleton  # of the discrete network that is trained from scratch, and of the baseline
     retrain_recipe: TrainingRecipe
+    data: Dataset | None = None  # what `dataset` stands for, where it is a registered one
     retrain_dataset: str | None = None  # of that training and the baseline's; None: what was searched on
+    retrain_data: Dataset | None = None
     baseline: bool = True  # also train a uniformly random genotype under the same recipe
     latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # ms by entry, for the recipe's pressure
     seed: int = 0
@@ -104,13 +108,15 @@ class JobResult:
     "torch_version", "code_version", "seconds". A training's: "genotype", "metrics" by split, "weights" and the
     same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A profile's:
     "measurements", how many, and the same provenance. A transfer's: "report" (a TransferReport) and the same
-    provenance. A cancelled job's result holds what there is of these, and "stopped_in", the phase.
+    provenance. A dataset's: "dataset" (a Dataset), "seconds". A cancelled job's result holds what there is of these, and
+    "stopped_in", the phase.
     """
 
     result: Mapping[str, object]
     evaluations: tuple["MeasuredEvaluation", ...] = ()
     counted: tuple["MeasuredCount", ...] = ()
     profiles: tuple[MeasuredProfile, ...] = ()
+    datasets: tuple[Dataset, ...] = ()  # that were made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +126,7 @@ class MeasuredEvaluation:
     genotype: object
     skeleton: Skeleton
     kind: EvaluationKind
-    dataset: str
+    dataset: str  # a reference
     split: str
     recipe: TrainingRecipe | SearchRecipe
     seed: int
@@ -133,6 +139,7 @@ class MeasuredEvaluation:
     seconds: float
     weights: str | None = None  # artefact name of the safetensors file, where weights are kept
     provenance: Mapping[str, object] = field(default_factory=dict[str, object])
+    input: ImageInput | None = None  # of the data set; None: of the built-in one that is named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

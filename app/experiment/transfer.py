@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
+from app.experiment.dataset import Dataset
 from app.experiment.job import Device, SpaceVersion
 from app.experiment.ranks import RankCorrelation, correlation, kendall, ranks, regret, spearman, top_overlap
 from app.experiment.recipe import TrainingRecipe
@@ -31,6 +32,7 @@ class Place:
     dataset: str
     skeleton: Skeleton  # its `num_classes` is the data set's
     recipe: TrainingRecipe
+    data: Dataset | None = None  # what `dataset` stands for, where it is a registered one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,19 +11,16 @@ from pathlib import Path
 import torch
 
 from app.experiment import Dataset, Split
-from workers.data.idx import read_idx
-from workers.data.images import DataError, Images, check_splits
+from workers.data.images import Images, check_splits
 from workers.data.split import stratified
+from workers.ingest.idx import file_in, read_idx
 
 
 def load_idx_pair(dataset: Dataset, folder: Path) -> Images:
     """The folder's images; `test` is the source's own test part. Raises DataError: which file, and what is wrong."""
-    train_images, train_labels = (
-        read_idx(_file(dataset, folder, f"train-{part}-ubyte"), rank)
-        for part, rank in (("images-idx3", 3), ("labels-idx1", 1))
-    )
-    test_images, test_labels = (
-        read_idx(_file(dataset, folder, f"t10k-{part}-ubyte"), rank)
+    train_images, train_labels, test_images, test_labels = (
+        torch.from_numpy(read_idx(file_in(folder, f"{prefix}-{part}-ubyte"), rank).copy())
+        for prefix in ("train", "t10k")
         for part, rank in (("images-idx3", 3), ("labels-idx1", 1))
     )
     training: dict[Split, int] = {split: size for split, size in dataset.splits.items() if split != "test"}
@@ -37,10 +34,3 @@ def load_idx_pair(dataset: Dataset, folder: Path) -> Images:
         levels=255,
         indices=indices,
     )
-
-
-def _file(dataset: Dataset, folder: Path, name: str) -> Path:
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
-            return path
-    raise DataError(f"{dataset.name}: neither {name} nor {name}.gz is in {folder}")

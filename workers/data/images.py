@@ -10,10 +10,7 @@ import torch
 from torch import Tensor
 
 from app.experiment import SPLITS, Dataset, Split
-
-
-class DataError(ValueError):
-    """A data set's files are missing, damaged or not what they say they are."""
+from workers.ingest.errors import DataError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,12 @@
-"""The rule that divides a data set: stratified, exact, and the same on every machine for ever.
+"""The splits of a built-in data set as tensors of indices."""
 
-1. Within each class, images are put in the order of SHA-256("<data set>:<index>"), index being the place in the file.
-2. The r-th of the n images of its class stands at (r + 1/2) / n; all images are sorted by that, then by class.
-3. The splits take consecutive runs of their sizes.
-
-No random generator is involved, so no library's version can change it, and every split holds each class in its
-share of the whole, to within one image at either end of its run.
-"""
-
-import hashlib
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from app.experiment import Split
+from app.experiment.split import drawn
 from workers.data.images import DataError
 
 
@@ -23,17 +14,4 @@ def stratified(name: str, labels: Sequence[int], sizes: Mapping[Split, int]) -> 
     """Indices int64, ascending, of each split. Raises DataError where the sizes do not add up to the images."""
     if sum(sizes.values()) != len(labels):
         raise DataError(f"{name}: splits of {sum(sizes.values())} images in all, but there are {len(labels)}")
-    classes: dict[int, list[int]] = {}
-    for index, label in enumerate(labels):
-        classes.setdefault(label, []).append(index)
-    places: list[tuple[Fraction, int, int]] = []
-    for label, members in classes.items():
-        ordered = sorted(members, key=lambda index: hashlib.sha256(f"{name}:{index}".encode()).digest())
-        places += [(Fraction(2 * r + 1, 2 * len(members)), label, index) for r, index in enumerate(ordered)]
-    places.sort()
-    found: dict[Split, Tensor] = {}
-    start = 0
-    for split, size in sizes.items():
-        found[split] = torch.tensor(sorted(index for *_, index in places[start : start + size]), dtype=torch.int64)
-        start += size
-    return found
+    return {s: torch.tensor(indices, dtype=torch.int64) for s, indices in drawn(name, labels, sizes).items()}

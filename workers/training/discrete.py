@@ -72,7 +72,7 @@ def weights_record(candidate: Candidate, judged: Mapping[Split, Mapping[str, flo
     normalisation = candidate.trainer.feed.normalisation
     return {
         "genotype": candidate.genotype,
-        "dataset": candidate.trainer.images.dataset.name,
+        "dataset": candidate.trainer.images.dataset.reference,
         "normalisation": {
             "mean": normalisation.mean,
             "deviation": normalisation.deviation,

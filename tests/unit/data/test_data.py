@@ -10,8 +10,8 @@ import torch
 from app.experiment import DATASETS, SPLITS
 from workers.data import DataError, load
 from workers.data.digits import SHA256, read_digits
-from workers.data.idx import read_idx
 from workers.data.split import stratified
+from workers.ingest.idx import read_idx
 
 FASHION_PACKAGE = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist puts its files
 

@@ -10,17 +10,38 @@ import zlib
 from math import prod
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from workers.data.images import DataError
+from workers.ingest.errors import DataError
+from workers.ingest.part import Array, Part, Read
 
 UNSIGNED_BYTE = 0x08
 LARGEST = 1 << 30  # bytes of content; far above any data set of this kind, far below what exhausts a machine
 
 
-def read_idx(path: Path, rank: int) -> Tensor:
-    """The uint8 tensor of `rank` dimensions in an IDX file. Raises DataError for anything that is not exactly that."""
+PARTS = (("train", "train"), ("t10k", "test"))  # what MNIST's files begin with, and the part that they are
+
+
+def read_pairs(folder: Path) -> Read:
+    """The parts `train` and `test` of four files that are called as MNIST's. Raises DataError."""
+    parts: list[Part] = []
+    for prefix, name in PARTS:
+        pixels = read_idx(file_in(folder, f"{prefix}-images-idx3-ubyte"), 3)
+        labels = read_idx(file_in(folder, f"{prefix}-labels-idx1-ubyte"), 1).astype(np.int64)
+        parts.append(Part(split="test" if name == "test" else None, pixels=pixels[:, None], labels=labels, place=name))
+    return Read(parts=tuple(parts))
+
+
+def file_in(folder: Path, name: str) -> Path:
+    """The file of this name, plain or compressed."""
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise DataError(f"neither {name} nor {name}.gz is in {folder}")
+
+
+def read_idx(path: Path, rank: int) -> Array:
+    """The uint8 array of `rank` dimensions in an IDX file. Raises DataError for anything that is not exactly that."""
     content = _content(path)
     if len(content) < 4:
         raise DataError(f"{path}: {len(content)} bytes are too few for an IDX header")
@@ -37,7 +58,7 @@ def read_idx(path: Path, rank: int) -> Tensor:
     extents = struct.unpack(f">{rank}I", content[4:start])
     if len(content) - start != prod(extents):
         raise DataError(f"{path}: {len(content) - start} bytes of data, expected {prod(extents)} for {extents}")
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8)[start:].reshape(extents).clone()
+    return np.frombuffer(content, dtype=np.uint8)[start:].reshape(extents)
 
 
 def _content(path: Path) -> bytes:

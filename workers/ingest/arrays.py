@@ -1,0 +1,112 @@
+"""NumPy archives (.npz): `x` and `y`, or a pair for each part, `x_train y_train x_test y_test` or `x_weights` …
+
+`images` and `labels` are other names of x and y. Pixels are (N, H, W), (N, H, W, C) or (N, C, H, W), whole numbers
+from 0 to the data set's levels; labels are (N,). An array's header is checked against its bytes before it is read, and
+arrays of objects, which are pickles, never are.
+"""
+
+import re
+import zipfile
+from math import prod
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from app.experiment import Layout
+from workers.ingest.archive import archive
+from workers.ingest.errors import DataError
+from workers.ingest.part import SPLIT_NAMES, Array, Heed, Part, Read, checked_shape, labels_of, whole_numbers
+
+MEMBER = re.compile(r"(x|y|images|labels)(?:_([a-z]+))?\.npy")
+KINDS = {"x": "pixels", "images": "pixels", "y": "labels", "labels": "labels"}
+WIDEST = 8  # bytes of a number: what is given may take so many times its bytes of pixels
+FEW_CHANNELS = (1, 3)  # by which the axis of channels is recognised
+
+
+def read_npz(path: Path, levels: int, layout: Layout, largest_bytes: int, heed: Heed) -> Read:
+    """The parts of an archive of arrays. Raises DataError."""
+    with archive(path, largest_bytes * WIDEST) as opened:
+        pairs: dict[str, dict[str, Array]] = {}
+        for name in opened.namelist():
+            found = MEMBER.fullmatch(name)
+            part = "" if found is None else found[2] or ""
+            if found is None or (part and part not in SPLIT_NAMES):
+                raise DataError(
+                    f"{name[:200]!r} in the archive: arrays are x and y, alone or followed by _ and one of "
+                    f"{', '.join(SPLIT_NAMES)}"
+                )
+            kind = KINDS[found[1]]
+            if kind in pairs.setdefault(part, {}):
+                raise DataError(f"{name!r} in the archive: there are two arrays of {kind} of {part or 'all'}")
+            heed()
+            pairs[part][kind] = array(opened, name, largest_bytes * (WIDEST if kind == "pixels" else 1))
+    if not pairs:
+        raise DataError("the archive has no arrays: give x and y")
+    if "" in pairs and len(pairs) > 1:
+        raise DataError("the archive has x or y beside arrays of parts: give one or the other")
+    return Read(parts=tuple(part_of(part, pair, levels, layout, largest_bytes) for part, pair in pairs.items()))
+
+
+def part_of(part: str, pair: dict[str, Array], levels: int, layout: Layout, largest_bytes: int) -> Part:
+    """A pair of arrays, checked."""
+    suffix = f"_{part}" if part else ""
+    for kind, name in (("pixels", "x"), ("labels", "y")):
+        if kind not in pair:
+            raise DataError(f"the archive has no {name}{suffix}, the {kind} of {part or 'all images'}")
+    given = channels_first(pair["pixels"], layout, f"x{suffix}")
+    n, c, h, w = given.shape
+    checked_shape(n, c, h, w, largest_bytes, f"x{suffix}")
+    pixels = np.ascontiguousarray(whole_numbers(given, levels, f"x{suffix}").astype(np.uint8))
+    labels = labels_of(pair["labels"], n, f"y{suffix}")
+    return Part(split=SPLIT_NAMES[part] if part else None, pixels=pixels, labels=labels, place=f"x{suffix}")
+
+
+def channels_first(pixels: Array, layout: Layout, place: str) -> Array:
+    """The same as (N, C, H, W)."""
+    if pixels.ndim == 3:
+        return pixels[:, None]
+    if pixels.ndim != 4:
+        raise DataError(f"{place}: shape {pixels.shape}; give (N, H, W), (N, H, W, C) or (N, C, H, W)")
+    if layout == "auto":
+        first, last = pixels.shape[1] in FEW_CHANNELS, pixels.shape[3] in FEW_CHANNELS
+        if first == last:
+            raise DataError(f"{place}: which axis of {pixels.shape} has the channels cannot be told; say `layout`")
+        layout = "channels-first" if first else "channels-last"
+    return pixels if layout == "channels-first" else pixels.transpose(0, 3, 1, 2)
+
+
+def array(opened: zipfile.ZipFile, name: str, largest: int) -> Array:
+    """One array of numbers, no more of it in memory than its header and its bytes agree on."""
+    try:
+        with opened.open(name) as file:
+            shape, dtype = header(file, name)
+            size, start = prod(shape) * dtype.itemsize, file.tell()
+            if dtype.hasobject or dtype.kind not in "biuf":
+                raise DataError(f"{name!r} in the archive: an array of {dtype} is not read, only numbers are")
+            if size > largest:
+                raise DataError(f"{name!r} in the archive: {size} bytes, at most {largest} are accepted")
+            if start + size != opened.getinfo(name).file_size:
+                raise DataError(
+                    f"{name!r} in the archive: {size} bytes by its shape {shape}, another number by its size"
+                )
+        with opened.open(name) as file:
+            return np.lib.format.read_array(cast("Any", file), allow_pickle=False)
+    except DataError:
+        raise
+    except Exception as error:  # zlib, zipfile and numpy raise many kinds at bytes that are wrong
+        raise DataError(f"{name!r} in the archive cannot be read: {error}") from error
+
+
+def header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array, from its first bytes."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise DataError(f"{name!r} in the archive: version {version} of the format; 1.0 and 2.0 are read")
+    if any(extent < 0 for extent in shape):
+        raise DataError(f"{name!r} in the archive: a negative extent in {shape}")
+    return shape, dtype
