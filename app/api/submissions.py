@@ -76,6 +76,7 @@ def submitted(services: Services, request: Request, idempotency_key: str | None)
             queue=queue,
             device=request.device,
             idempotency=idempotency_key,
+            request_id=services.caller.request_id or None,
         ).job
     headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(RETRY_SECONDS)}
     return written(job_view(job), status=202, headers=headers)

@@ -155,6 +155,7 @@ class Job:
     claimed_at: datetime | None  # latest claim
     started_at: datetime | None  # first claim
     finished_at: datetime | None
+    request_id: str | None  # of the request that submitted it
 
     @property
     def final(self) -> bool:
@@ -257,3 +258,6 @@ class Worker:
     state: Literal["idle", "busy", "draining", "gone"]
     started_at: datetime
     last_seen: datetime
+    gpu_utilisation: float | None  # share of the time in which the device computed, 0 to 1; None without a device
+    gpu_memory_used: int | None  # bytes of the device, by whatever process
+    gpu_memory_total: int | None  # bytes

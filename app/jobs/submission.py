@@ -34,6 +34,7 @@ def submit(
     visibility: Visibility = "private",
     parent_id: UUID | None = None,
     idempotency: str | None = None,
+    request_id: str | None = None,
 ) -> Submitted:
     """Write a queued job, its idempotency key and its outbox row in the session's transaction.
 
@@ -62,6 +63,7 @@ def submit(
         owner=owner,
         visibility=visibility,
         request=request,
+        request_id=request_id,
     )
     events.append(session, id, "state", {"state": "queued", "attempt": 0})
     return Submitted(job, created=True)

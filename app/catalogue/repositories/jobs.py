@@ -40,6 +40,7 @@ def insert_queued(
     priority: int,
     owner: str,
     visibility: Visibility,
+    request_id: str | None,
     request: Document,
 ) -> Job:
     """Write a queued job, and in the same transaction that it waits for a hint."""
@@ -56,6 +57,7 @@ def insert_queued(
             owner=owner,
             visibility=visibility,
             request=request,
+            request_id=request_id,
         )
         .returning(jobs)
     )

@@ -23,6 +23,9 @@ def worker(*queues: Queue, devices: tuple[Device, ...] = ("cpu",)) -> Worker:
         state="idle",
         started_at=NOW,
         last_seen=NOW,
+        gpu_utilisation=None,
+        gpu_memory_used=None,
+        gpu_memory_total=None,
     )
 
 
