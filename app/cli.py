@@ -202,6 +202,9 @@ def _serve(settings: Settings, opened: socket.socket) -> None:
     """Be the API process, on a socket that is listening."""
     import uvicorn  # only this process needs it
 
+    from app import log
+
+    log.configure(process="api")
     os.environ.update(settings.environment())  # the factory is called by name, and reads its settings there
     server = uvicorn.Server(
         uvicorn.Config(
@@ -212,6 +215,7 @@ def _serve(settings: Settings, opened: socket.socket) -> None:
             ws="none",
             lifespan="on",
             access_log=False,
+            log_config=None,  # app.log has every line
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,

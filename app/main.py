@@ -42,6 +42,7 @@ from app.api.middleware import ConditionalGet, Gate, HeadAsGet
 from app.api.offload import Offload
 from app.api.openapi import DESCRIPTION, TAGS, install_openapi
 from app.api.problems import install_problem_handlers
+from app.api.request_log import RequestLog
 from app.api.services import Services, installation_secret
 from app.api.shelf import SpaceShelf
 from app.catalogue import Database
@@ -115,6 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if chosen.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=chosen.cors_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(Gate, hosts=accepted_hosts(chosen))
+    app.add_middleware(RequestLog)
     return app
 
 

@@ -10,11 +10,11 @@ from typing import Any, cast
 import structlog
 from celery import signals
 
+from app import log as logs
 from app.catalogue import Database
 from app.experiment import Queue
 from app.jobs import QUEUES, celery_app
 from app.settings import load_settings
-from workers import log as logs
 from workers.devices import gpu_uuids, visible
 from workers.runner import Runner
 from workers.tasks import register
@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     database = Database(settings.database_url, pool_size=4)
     gpus = visible(gpu_uuids(), os.environ.get("CUDA_VISIBLE_DEVICES"))
     runner = Runner(settings, database, given.queues, gpus, spares=not given.no_spare)
+    logs.always(worker=str(runner.id))
     app = celery_app(settings.redis_url)
     register(app, runner.work)
 

@@ -26,11 +26,11 @@ from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
+from app import log as logs
 from app.catalogue import Database, Job, jobs
 from app.experiment import JobResult
 from app.jobs import Lease, LeaseLost, cancelled, fail, finish, release
 from app.settings import Settings, load_settings
-from workers import log as logs
 from workers.fenced import FencedProgress, Stop, patiently
 from workers.files import JobFiles
 from workers.measured import MeasuredArchitecture, measure, record, record_counts, record_profiles
@@ -54,6 +54,9 @@ def run(settings: Settings, database: Database, lease: Lease, stop: Stop) -> int
         progress.confirm()
         job = patiently(database, lambda session: jobs.get(session, lease.job_id))
         assert job is not None, "a held job exists"
+        structlog.contextvars.bind_contextvars(
+            kind=job.kind, attempt=job.attempt, worker=str(job.worker_id), request_id=job.request_id
+        )
         _work(job, settings, database, lease, progress)
     except LeaseLost as lost:
         if not _ended_by(database, lease):

@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Sequence
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,10 +48,11 @@ class Gate:
                     answer.setdefault(name, value)
             await send(message)
 
-        if problem := self.refusal(headers):
-            await problem_response(identity, problem)(scope, receive, send_with_headers)
-        else:
-            await self.app(scope, limited(receive), send_with_headers)
+        with structlog.contextvars.bound_contextvars(request_id=identity):
+            if problem := self.refusal(headers):
+                await problem_response(identity, problem)(scope, receive, send_with_headers)
+            else:
+                await self.app(scope, limited(receive), send_with_headers)
 
     def refusal(self, headers: Headers) -> Problem | None:
         """Why this request goes no further, judged by its headers alone."""
