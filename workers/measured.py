@@ -6,8 +6,16 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.architecture import architecture_id
-from app.catalogue import Job, architectures, counts, evaluations, profiles
-from app.experiment import DATASETS, JobResult, MeasuredCount, MeasuredEvaluation, MeasuredProfile, recipe_digest
+from app.catalogue import Job, architectures, counts, datasets, evaluations, profiles
+from app.experiment import (
+    DATASETS,
+    Dataset,
+    JobResult,
+    MeasuredCount,
+    MeasuredEvaluation,
+    MeasuredProfile,
+    recipe_digest,
+)
 from app.space import ImageInput, SearchSpace, space_from_json
 from workers.fenced import finite
 
@@ -82,6 +90,15 @@ def record_counts(session: Session, job: Job, counted: tuple[MeasuredCount, ...]
     """Write what was counted, in the transaction that ends the job."""
     for count in counted:
         counts.record(session, **asdict(count), job_id=job.id)
+
+
+def record_datasets(session: Session, job: Job, made: tuple[Dataset, ...]) -> None:
+    """Write the data sets that were made, in the transaction that ends the job."""
+    for dataset in made:
+        visibility = job.request.get("visibility", "private")
+        datasets.register(
+            session, owner=job.owner, visibility=visibility, dataset=dataset, request=job.request, job_id=job.id
+        )
 
 
 def record_profiles(session: Session, job: Job, measured: tuple[MeasuredProfile, ...]) -> None:

@@ -33,7 +33,14 @@ from app.jobs import Lease, LeaseLost, cancelled, fail, finish, release
 from app.settings import Settings, load_settings
 from workers.fenced import FencedProgress, Stop, patiently
 from workers.files import JobFiles
-from workers.measured import MeasuredArchitecture, measure, record, record_counts, record_profiles
+from workers.measured import (
+    MeasuredArchitecture,
+    measure,
+    record,
+    record_counts,
+    record_datasets,
+    record_profiles,
+)
 from workers.progress import Stopped, StopReason
 from workers.tasks import KINDS, TORCH_KINDS, handler_of
 
@@ -114,6 +121,7 @@ def _finish(
     finish(session, lease, plain(outcome.result))
     record(session, job, measured)
     record_counts(session, job, outcome.counted)
+    record_datasets(session, job, outcome.datasets)
     record_profiles(session, job, outcome.profiles)
 
 

@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {
     "transfer": "workers.transfer:run",
     "count": "workers.count:run",
     "profile": "workers.profile:run",
+    "dataset": "workers.dataset:run",
 }
 """A kind's handler, `def run(request: ARequest, progress: Progress) -> JobResult`, by name: nothing is imported yet."""
 

@@ -4,18 +4,20 @@
     with database.transaction() as session:         # the only commit there is
         job = jobs.get(session, id, viewer=owner)   # a repository is a module of functions on a session
 
-Repositories: `architectures artefacts audit counts evaluations events jobs keys leases metrics outbox profiles spaces
-workers`. They return the frozen values of `rows`. Documents come back in the order in which they were written.
+Repositories: `architectures artefacts audit counts datasets evaluations events jobs keys leases metrics outbox profiles
+spaces workers`. They return the frozen values of `rows`. Documents come back in the order in which they were
+written.
 """
 
 from app.catalogue.database import Database
-from app.catalogue.errors import CatalogueError, InvalidCursor, MigrationBusy
+from app.catalogue.errors import CatalogueError, InvalidCursor, MigrationBusy, NameTaken
 from app.catalogue.migration import migrate
 from app.catalogue.repositories import (
     architectures,
     artefacts,
     audit,
     counts,
+    datasets,
     evaluations,
     events,
     jobs,
@@ -27,6 +29,7 @@ from app.catalogue.repositories import (
     spaces,
     workers,
 )
+from app.catalogue.repositories.datasets import RegisteredDataset
 from app.catalogue.repositories.evaluation_query import EvaluationQuery
 from app.catalogue.repositories.jobs import JobQuery
 from app.catalogue.repositories.profiles import LookupTable, ProfileQuery
@@ -69,9 +72,11 @@ __all__ = [
     "LookupTable",
     "Metric",
     "MigrationBusy",
+    "NameTaken",
     "Outcome",
     "Profile",
     "ProfileQuery",
+    "RegisteredDataset",
     "RegisteredSpace",
     "Token",
     "Visibility",
@@ -80,6 +85,7 @@ __all__ = [
     "artefacts",
     "audit",
     "counts",
+    "datasets",
     "evaluations",
     "events",
     "jobs",

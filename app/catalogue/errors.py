@@ -2,7 +2,8 @@
 
 CatalogueError
 ├── MigrationBusy      another process has held the migration lock for too long
-└── InvalidCursor      a page was asked for after a value that its order cannot have
+├── InvalidCursor      a page was asked for after a value that its order cannot have
+└── NameTaken          the name of a data set stands for another one
 """
 
 
@@ -16,3 +17,7 @@ class MigrationBusy(CatalogueError):
 
 class InvalidCursor(CatalogueError):
     """A page was asked for after a value that its order cannot have."""
+
+
+class NameTaken(CatalogueError):
+    """The owner has another data set of this name, or it is that of a built-in one."""
