@@ -6,7 +6,7 @@
 | process | `api`, `worker`, `job` or `supervisor` |
 | request_id | of the request that is answered, and of the one that submitted a job |
 | job, kind, attempt, fence, worker | the job, and who runs it under which right |
-| method, route, status, ms, owner, key | of a request's line: the template of its route, milliseconds until the answer began |
+| method, route, status, ms, owner, key | of a request: its route's template, milliseconds until the answer began |
 
 No line holds a request's body, a password or the secret of a key: what looks like one is blotted out.
 """
@@ -35,8 +35,8 @@ def always(**fields: object) -> None:
 def configure(*, stream: TextIO | None = None, **fields: object) -> None:
     """Send structlog and the standard library's logging to one stream, each line with these fields."""
     always(**fields)
-    stream = sys.stderr if stream is None else stream
-    people = stream.isatty()
+    written: TextIO = stream or sys.stderr
+    people = written.isatty()
     before: list[Processor] = [
         _merge_always,
         structlog.contextvars.merge_contextvars,
@@ -54,7 +54,7 @@ def configure(*, stream: TextIO | None = None, **fields: object) -> None:
         if people
         else [structlog.processors.dict_tracebacks, blotted, structlog.processors.JSONRenderer(default=str)]
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(written)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *before],
