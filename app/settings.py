@@ -80,6 +80,24 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=30.0, gt=0, description="how long a worker holds a job without a heartbeat")
     reconcile_seconds: float = Field(default=5.0, gt=0, description="pause between two rounds of the reconciler")
     max_attempts: int = Field(default=3, ge=1, description="attempts after which a job has failed for good")
+    store_url: str | None = Field(
+        default=None,
+        pattern=r"^(s3://[^/]+|file:///[^/]).*$",
+        description="where artefacts are kept: s3://bucket/prefix or file:///folder; in the data root where unset",
+    )
+    store_endpoint: str | None = Field(
+        default=None, description="of a store that speaks S3 and is not Amazon's, e.g. http://minio:9000"
+    )
+    store_key_id: str | None = Field(
+        default=None, description="access key of the store; where unset, what the machine's AWS setup says"
+    )
+    store_secret: str | None = Field(default=None, repr=False, description="secret of the store's access key")
+    store_region: str | None = Field(default=None, description="region of the store's bucket")
+    store_grace_hours: float = Field(
+        default=24.0,
+        gt=0,
+        description="how long a stored file that nothing names is left alone; longer than any upload takes",
+    )
     code_version: str = Field(
         default_factory=installed_version, min_length=1, description="recorded with every evaluation"
     )
