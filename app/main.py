@@ -3,7 +3,6 @@
 uvicorn --factory app.main:create_app
 """
 
-import ipaddress
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api import (
     architectures,
+    audit,
     comparison,
     counts,
     evaluations,
@@ -22,6 +22,7 @@ from app.api import (
     genotypes,
     health,
     jobs,
+    keys,
     latencies,
     members,
     memory,
@@ -36,7 +37,9 @@ from app.api import (
     vocabulary,
     workers,
 )
+from app.api.access import Access, behind_door
 from app.api.documentation import install_documentation
+from app.api.keyring import KeyRing
 from app.api.metering import Metering
 from app.api.middleware import ConditionalGet, Gate, HeadAsGet
 from app.api.offload import Offload
@@ -47,8 +50,21 @@ from app.api.services import Services, installation_secret
 from app.api.shelf import SpaceShelf
 from app.catalogue import Database
 from app.jobs import BackgroundServices, EventFeed
-from app.settings import Settings, load_settings
+from app.settings import Settings, is_loopback, load_settings
 
+# Of cross-origin requests: what a page may send, and what it may read of an answer.
+ALLOWED_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "X-Request-ID")
+EXPOSED_HEADERS = (
+    "Content-Disposition",
+    "ETag",
+    "Link",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-ID",
+)
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 ROUTERS = (  # routes are tried in this order: what is asked most comes first
     counts.router,
@@ -71,6 +87,8 @@ ROUTERS = (  # routes are tried in this order: what is asked most comes first
     vocabulary.router,
     reference.router,
     workers.router,
+    keys.router,
+    audit.router,
     health.router,
 )
 
@@ -94,6 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     database = Database(chosen.database_url)
+    ring = KeyRing(database)
     app.state.services = Services(
         settings=chosen,
         database=database,
@@ -102,19 +121,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metrics=metrics,
         secret=installation_secret(chosen.data_root),
         offload=Offload(),
+        ring=ring,
     )
     for router in ROUTERS:
         # Not `include_router`: routes of a flat list are found in half the time.
-        app.router.routes.extend(router.routes)
+        app.router.routes.extend(map(behind_door, router.routes))
     install_documentation(app)
     install_problem_handlers(app)
-    install_openapi(app)
+    install_openapi(app, asks=chosen.asks_for_keys)
     # The last one added is the first that a request meets.
     app.add_middleware(ConditionalGet)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(Access, settings=chosen, ring=ring)
     app.add_middleware(Metering, registry=metrics)
     if chosen.cors_origins:
-        app.add_middleware(CORSMiddleware, allow_origins=chosen.cors_origins, allow_methods=["*"], allow_headers=["*"])
+        # Outside of `Access`: a preflight carries no key, and a page must be able to read a 401.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=chosen.cors_origins,
+            allow_methods=("GET", "HEAD", "POST"),
+            allow_headers=ALLOWED_HEADERS,
+            expose_headers=EXPOSED_HEADERS,
+            max_age=600,
+        )
     app.add_middleware(Gate, hosts=accepted_hosts(chosen))
     app.add_middleware(RequestLog)
     return app
@@ -125,14 +154,6 @@ def accepted_hosts(settings: Settings) -> tuple[str, ...]:
     if settings.host == "localhost" or is_loopback(settings.host):
         return (*LOOPBACK_NAMES, *settings.allowed_hosts)
     return tuple(settings.allowed_hosts)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address reaches this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @asynccontextmanager

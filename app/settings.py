@@ -1,5 +1,6 @@
 """What a deployment may decide, as one typed value read once at each composition root."""
 
+import ipaddress
 import json
 import os
 import subprocess
@@ -47,6 +48,10 @@ def installed_version() -> str:
     except (OSError, subprocess.SubprocessError):
         return release  # no git here, or a checkout that belongs to somebody else
     return f"{release}+{described.stdout.strip()}"
+
+
+RATE = r"^[1-9][0-9]{0,8}/(second|minute|hour)$"
+"""How a rate is written: ``3000/minute``."""
 
 
 class Settings(BaseSettings):
@@ -104,6 +109,22 @@ class Settings(BaseSettings):
     allow_open: bool = Field(
         default=False, description="listen beyond the loopback address, although nobody is asked for a key"
     )
+    require_keys: bool = Field(
+        default=False,
+        description="ask for a key on a loopback address too, e.g. behind a proxy on this machine; on any other "
+        "address a key is asked for unless allow_open says that something else keeps strangers out",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description='addresses or networks of proxies whose X-Forwarded-For is believed, as JSON: ["10.0.0.0/8"]',
+    )
+    key_rate: str = Field(
+        default="3000/minute", pattern=RATE, description="requests of one key, counted in each API process"
+    )
+    address_rate: str = Field(
+        default="6000/minute", pattern=RATE, description="requests of one address where keys are asked for"
+    )
+    refused_rate: str = Field(default="30/minute", pattern=RATE, description="bad keys that one address may show")
     allowed_hosts: tuple[str, ...] = Field(
         default=(),
         description='further names of this service in the Host header, as JSON: ["nas.example.org"]; a loopback '
@@ -145,6 +166,11 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return Path(os.path.abspath(path.expanduser()))
 
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether a request needs a key: everywhere but on a loopback address, unless it is said otherwise."""
+        return self.require_keys or not (self.allow_open or self.host == "localhost" or is_loopback(self.host))
+
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for a child process that reads them with `load_settings`."""
         variables: dict[str, str] = {}
@@ -152,6 +178,14 @@ class Settings(BaseSettings):
             if value is not None:
                 variables[VARIABLES[name]] = json.dumps(value) if isinstance(value, list | dict) else str(value)
         return variables
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address reaches this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 VARIABLES: Mapping[str, str] = {

@@ -4,11 +4,13 @@ All of it is asynchronous: what is not runs in the thread pool, and the way ther
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from app.api.callers import NOBODY
 from app.api.headers import IMMUTABLE
 from app.api.library import find_space, parse_reference
 from app.api.problems import not_found, request_identity
@@ -24,8 +26,8 @@ MAX_INDEX_DIGITS = 4000  # Python itself refuses to read integers of more than 4
 
 
 async def services_of(request: Request) -> Services:
-    """The services of this process."""
-    return cast("Services", request.app.state.services)
+    """The services of this process, on behalf of whoever sends this request."""
+    return replace(cast("Services", request.app.state.services), caller=getattr(request.state, "caller", NOBODY))
 
 
 ServicesHere = Annotated[Services, Depends(services_of)]

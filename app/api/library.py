@@ -7,7 +7,7 @@ from typing import Any
 from app.api.problems import Problem, not_found, unprocessable
 from app.api.schemas.space import Origin, VisibilityName
 from app.api.services import Services
-from app.catalogue import RegisteredSpace, spaces
+from app.catalogue import RegisteredSpace, audit, spaces
 from app.space import Fault, SearchSpace, space_from_json, space_to_json
 from app.space.zoo import ZOO
 
@@ -80,6 +80,9 @@ def registered(services: Services, document: Mapping[str, Any]) -> tuple[SearchS
             document=written,
             visibility=visibility or "private",
         )
+        if created:
+            subject = f"/v1/spaces/{row.name}@{row.version}"
+            audit.record(session, action="space.register", subject=subject, **services.caller.actor)
     if visibility not in (None, row.visibility):
         message = f"{row.name}@{row.version} is {row.visibility}; what is registered never changes"
         raise taken("/visibility", visibility, message)

@@ -5,9 +5,11 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 
+from app.api.callers import SCOPES
 from app.api.examples import Example, examples
 from app.api.problems import MEDIA_TYPE
 from app.api.schemas.problem import ProblemView
+from app.api.scopes import needed_for
 from app.api.statuses import MEANINGS, may_be_known, problems_of, touching_database
 
 DESCRIPTION = """Neural architecture search as a service.
@@ -30,6 +32,7 @@ TAGS = [
     {"name": "jobs", "description": "What runs, what it reports, who runs it"},
     {"name": "evaluations", "description": "What was measured"},
     {"name": "reference", "description": "Operations, strategies, recipes, data sets"},
+    {"name": "access", "description": "Keys, and what was done with them"},
     {"name": "health", "description": "Liveness, readiness, counters"},
 ]
 
@@ -37,13 +40,14 @@ PROBLEM_SCHEMA = {"$ref": "#/components/schemas/ProblemView"}
 Json = dict[str, Any]
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Make the application's OpenAPI the complete one; it is made when it is first asked for."""
+def install_openapi(app: FastAPI, *, asks: bool) -> None:
+    """Make the application's OpenAPI the complete one; it is made when it is first asked for. `asks`: for keys."""
 
     def openapi() -> Json:
         if app.openapi_schema is None:
             schema = FastAPI.openapi(app)
             describe_problems(schema, touching_database(app))
+            describe_keys(schema, asks=asks)
             for example in examples():
                 show(schema, example)
             app.openapi_schema = schema
@@ -57,6 +61,25 @@ def operations(schema: Json) -> Iterator[tuple[str, str, Json]]:
     for path, methods in cast("Json", schema["paths"]).items():
         for method, operation in methods.items():
             yield method, path, operation
+
+
+def describe_keys(schema: Json, *, asks: bool) -> None:
+    """Say which scope a key needs for each route; where nobody is asked for a key, that none is needed too."""
+    schema["components"]["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "cellar_<id>_<secret>",
+            "description": "A key, which `cellar keys add` makes. Its scopes: "
+            + "; ".join(f"`{scope}`: {meaning}" for scope, meaning in SCOPES.items()),
+        }
+    }
+    for method, path, operation in operations(schema):
+        needed = needed_for(method, path)
+        if needed == "public":
+            operation["security"] = []
+        else:
+            operation["security"] = [{"key": [needed]}] if asks else [{"key": [needed]}, {}]
 
 
 def describe_problems(schema: Json, database: Container[tuple[str, str]]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from app.api.callers import LOCAL, Caller
+from app.api.callers import NOBODY, Caller
+from app.api.keyring import KeyRing
 from app.api.offload import Offload
 from app.api.shelf import SpaceShelf
 from app.catalogue import Database
@@ -26,7 +27,8 @@ class Services:
     metrics: CollectorRegistry  # what this process counts of its requests
     secret: bytes  # signs page cursors
     offload: Offload  # answers large batches
-    caller: Caller = LOCAL
+    ring: KeyRing  # the keys that were shown lately
+    caller: Caller = NOBODY  # of a request; nobody outside of one
 
 
 def installation_secret(data_root: Path) -> bytes:

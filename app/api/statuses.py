@@ -7,7 +7,9 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from app.api.access import UNCOUNTED
 from app.api.dependencies import services_of
+from app.api.scopes import needed_for
 
 Json = dict[str, Any]
 IDEMPOTENCY_HEADER = "idempotency-key"
@@ -15,11 +17,14 @@ IDEMPOTENCY_HEADER = "idempotency-key"
 PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "malformed-request": (400, "the request cannot be read"),
     "unknown-host": (400, "the Host header names somebody else; on a loopback address only"),
+    "unauthenticated": (401, "there is no key, or it is not valid; `WWW-Authenticate` says which"),
+    "forbidden": (403, "the key lacks a scope, which `detail` names"),
     "not-found": (404, "nothing has this name, or the caller may not see it; also a path that no route has"),
     "no-result": (404, "the job has no such part in its result, or not yet: `Retry-After` says when to look again"),
     "method-not-allowed": (405, "the path has other methods, which `Allow` lists"),
     "idempotency-conflict": (409, "the idempotency key belongs to another request"),
     "space-exists": (409, "the name stands for another space, or for one with another visibility"),
+    "key-ended": (409, "the key has expired or was revoked"),
     "not-measured": (409, "the lookup table lacks what is asked about; `detail` says how to measure it"),
     "body-too-large": (413, "the body is longer than the service accepts"),
     "unsupported-media-type": (415, "`Content-Type` does not say `application/json`"),
@@ -33,13 +38,14 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "unreadable-genotype": (422, "the text is not in its format"),
     "no-network": (422, "the genotype has no network on this skeleton and input"),
     "mixed-results": (422, "the evaluations do not compare: they have more than one recipe, data set or split"),
+    "rate-limited": (429, "a key or an address asks too often; `Retry-After` says when to ask again"),
     "internal-error": (500, "the service failed; the log has it under `request_id`"),
     "unavailable": (503, "the database does not answer; `Retry-After` says when to try again"),
     "not-ready": (503, "the database or the broker does not answer"),
 }
 """Every problem: the last part of its `type`, its status, and when it is answered."""
 
-OF_A_ROUTE = frozenset({"no-result", "space-exists", "not-measured", "mixed-results", "not-ready"})
+OF_A_ROUTE = frozenset({"no-result", "key-ended", "space-exists", "not-measured", "mixed-results", "not-ready"})
 """Problems that only the routes have which declare them by `declared`; all others follow from what a route asks for."""
 
 ABOUT_GENOTYPES = [s for s, (status, _) in PROBLEM_TYPES.items() if status == 422 and s not in OF_A_ROUTE]
@@ -48,11 +54,14 @@ ABOUT_GENOTYPES = [s for s, (status, _) in PROBLEM_TYPES.items() if status == 42
 MEANINGS: Mapping[int, str] = {
     304: "`If-None-Match` has the ETag of the answer",
     400: "The request cannot be read",
+    401: "A valid key is needed",
+    403: "The key does not allow this",
     404: "There is no such resource",
     409: "It is in conflict with what is there",
     413: "The body is too large",
     415: "The body is not JSON",
     422: "The request is not valid; every fault has its place",
+    429: "Too many requests",
     503: "The service cannot answer now",
 }
 STREAMS = ("text/event-stream", "text/csv")
@@ -89,6 +98,10 @@ def problems_of(method: str, path: str, operation: Json, *, database: bool) -> d
     body, own = "requestBody" in operation, own_problems(operation)
     slugs = ["malformed-request"] if body or parameters else []
     slugs += ["unknown-host", "body-too-large"]  # judged by the headers alone, before there is a route
+    if path != UNCOUNTED:
+        slugs += ["unauthenticated", "rate-limited"]
+    if needed_for(method, path) != "public":
+        slugs.append("forbidden")
     if "{" in path or (body and database):
         slugs.append("not-found")
     if IDEMPOTENCY_HEADER in parameters:

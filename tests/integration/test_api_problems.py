@@ -151,8 +151,8 @@ def test_our_own_names_are_answered(api: TestClient, host: str) -> None:
 
 
 def test_hosts_are_checked_on_loopback_addresses(api_settings: Settings) -> None:
-    open_to_all = api_settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": ()})
-    named = api_settings.model_copy(update={"host": "0.0.0.0", "allowed_hosts": ("nas.example.org",)})
+    open_to_all = api_settings.model_copy(update={"host": "0.0.0.0", "allow_open": True, "allowed_hosts": ()})
+    named = open_to_all.model_copy(update={"allowed_hosts": ("nas.example.org",)})
     loopback = api_settings.model_copy(update={"host": "::1", "allowed_hosts": ()})
     assert accepted_hosts(open_to_all) == ()
     assert accepted_hosts(named) == ("nas.example.org",)
