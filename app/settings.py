@@ -103,6 +103,12 @@ class Settings(BaseSettings):
         gt=0,
         description="how long a stored file that nothing names is left alone; longer than any upload takes",
     )
+    max_upload_bytes: int = Field(
+        default=1 << 30, ge=1 << 20, description="bytes that an upload of a data set may have; any other body has 1 MiB"
+    )
+    max_dataset_bytes: int = Field(
+        default=2 << 30, ge=1 << 20, description="bytes that the pixels of a data set may take in memory"
+    )
     code_version: str = Field(
         default_factory=installed_version, min_length=1, description="recorded with every evaluation"
     )

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from app.api.answers import chosen_skeleton
+from app.api.collection import carried, dataset_named
 from app.api.costs import Network, Supernet, network_cost, supernet_cost
 from app.api.draws import some_rank
 from app.api.membership import given_rank
@@ -13,9 +14,9 @@ from app.api.problems import relocated, unprocessable
 from app.api.schemas.experiment import PlannedNetwork, SearchBody, TrainingBody
 from app.api.schemas.recipe import PressureBody, SearchRecipeChoice, TrainingRecipeChoice
 from app.api.schemas.skeleton import SkeletonChoice
+from app.api.services import Services
 from app.api.tasks import teachable
 from app.experiment import (
-    DATASETS,
     SEARCH_RECIPES,
     TRAINING_RECIPES,
     Dataset,
@@ -25,17 +26,11 @@ from app.experiment import (
     SpaceVersion,
     TrainingRecipe,
     TrainingRequest,
+    described,
 )
 from app.space import CellSkeleton, ImageInput, SearchSpace, Skeleton, space_to_json
 
 SMALL_PIXELS = 16  # images up to this size take the space's small skeletons: three halvings leave two pixels
-
-
-def dataset_named(name: str) -> Dataset:
-    """The data set of a request."""
-    if name not in DATASETS:
-        raise unprocessable("/dataset", f"there is no data set {name!r}", name, sorted(DATASETS))
-    return DATASETS[name]
 
 
 def search_recipe(choice: SearchRecipeChoice | None, dataset: Dataset) -> SearchRecipe:
@@ -88,23 +83,25 @@ def searched_skeleton(space: SearchSpace, choice: SkeletonChoice | None, dataset
     return replace(skeleton, affine=False)
 
 
-def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
+def search_request(services: Services, space: SearchSpace, body: SearchBody) -> SearchRequest:
     """A search, complete in itself. Raises where its parts do not fit together."""
     teachable(space)
-    dataset = dataset_named(body.dataset)
+    dataset = dataset_named(services, body.dataset)
     with relocated("/dataset", "/retrain_dataset"):
-        elsewhere = dataset_named(body.retrain_dataset or body.dataset)
+        elsewhere = dataset_named(services, body.retrain_dataset or body.dataset)
     request = SearchRequest(
         space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
         document=space_to_json(space),
         strategy=body.strategy,
         discretisation=body.discretisation or default_discretisation(space),
         skeleton=searched_skeleton(space, body.skeleton, dataset),
-        dataset=dataset.name,
+        dataset=dataset.reference,
+        data=carried(dataset),
         recipe=pressed(search_recipe(body.recipe, dataset), body.pressure),
         retrain_skeleton=trained_skeleton(space, body.retrain_skeleton, elsewhere, "/retrain_skeleton"),
         retrain_recipe=training_recipe(body.retrain_recipe, elsewhere, "/retrain_recipe"),
-        retrain_dataset=None if elsewhere == dataset else elsewhere.name,
+        retrain_dataset=None if elsewhere == dataset else elsewhere.reference,
+        retrain_data=None if elsewhere == dataset else carried(elsewhere),
         baseline=body.baseline,
         seed=body.seed,
         device=body.device,
@@ -116,17 +113,18 @@ def search_request(space: SearchSpace, body: SearchBody) -> SearchRequest:
     return request
 
 
-def training_request(space: SearchSpace, body: TrainingBody) -> tuple[TrainingRequest, Network]:
+def training_request(services: Services, space: SearchSpace, body: TrainingBody) -> tuple[TrainingRequest, Network]:
     """A training, complete in itself, and the network it trains. Raises where its parts do not fit together."""
     teachable(space)
-    dataset = dataset_named(body.dataset)
+    dataset = dataset_named(services, body.dataset)
     index = given_rank(space, body.genotype, body.format)
     request = TrainingRequest(
         space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
         document=space_to_json(space),
         genotype=space.plan.unrank(index),
         skeleton=trained_skeleton(space, body.skeleton, dataset, "/skeleton"),
-        dataset=dataset.name,
+        dataset=dataset.reference,
+        data=carried(dataset),
         recipe=training_recipe(body.recipe, dataset, "/recipe"),
         seed=body.seed,
         device=body.device,
@@ -138,9 +136,10 @@ def training_request(space: SearchSpace, body: TrainingBody) -> tuple[TrainingRe
 
 def planned_search(space: SearchSpace, request: SearchRequest) -> list[PlannedNetwork]:
     """What a search would train, and what is known of it."""
-    dataset = DATASETS[request.dataset]
+    dataset = described(request.dataset, request.data)
     params, work = supernet_cost(Supernet(space, space.digest, request.skeleton, dataset.input))
-    splits = DATASETS[request.retrain_dataset or request.dataset].splits
+    elsewhere = dataset if request.retrain_dataset is None else described(request.retrain_dataset, request.retrain_data)
+    splits = elsewhere.splits
     retrained = PlannedNetwork(
         role="retrained",
         skeleton=asdict(request.retrain_skeleton),
@@ -165,7 +164,7 @@ def planned_search(space: SearchSpace, request: SearchRequest) -> list[PlannedNe
 
 def planned_training(request: TrainingRequest, network: Network) -> list[PlannedNetwork]:
     """What a training would train: everything about it is known but its result."""
-    dataset, cost = DATASETS[request.dataset], network_cost(network)
+    dataset, cost = described(request.dataset, request.data), network_cost(network)
     return [
         PlannedNetwork(
             role="architecture",

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -24,11 +24,13 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Gate:
-    """The outermost layer. `hosts` are the accepted names of the Host header; empty accepts any."""
+    """The outermost layer. `hosts` are the accepted names of the Host header; empty accepts any. `uploads` are the
+    paths to which more may be posted, in bytes, unless it is JSON."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Sequence[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Sequence[str] = (), uploads: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.hosts = frozenset(hosts)
+        self.uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a problem, or pass on with a request identity."""
@@ -49,12 +51,20 @@ class Gate:
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=identity):
-            if problem := self.refusal(headers):
+            largest = self.largest(scope, headers)
+        if problem := self.refusal(headers, largest):
                 await problem_response(identity, problem)(scope, receive, send_with_headers)
             else:
-                await self.app(scope, limited(receive), send_with_headers)
+                await self.app(scope, limited(receive, largest), send_with_headers)
 
-    def refusal(self, headers: Headers) -> Problem | None:
+    def largest(self, scope: Scope, headers: Headers) -> int:
+        """Bytes that the body may have."""
+        is_json = headers.get("content-type", "").partition(";")[0].strip().lower() in ("", "application/json")
+        if is_json or scope["method"] != "POST":
+            return MAX_BODY_BYTES
+        return self.uploads.get(scope["path"], MAX_BODY_BYTES)
+
+    def refusal(self, headers: Headers, largest: int = MAX_BODY_BYTES) -> Problem | None:
         """Why this request goes no further, judged by its headers alone."""
         host = host_name(headers.get("host", ""))
         if self.hosts and host not in self.hosts:
@@ -62,13 +72,13 @@ class Gate:
             detail = f"the Host header names {host[:100]!r}; this service answers to {', '.join(sorted(self.hosts))}"
             return Problem(400, "unknown-host", "The service does not go by this name", detail)
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
-            detail = f"the body has {length[:20]} bytes, at most {MAX_BODY_BYTES} are accepted"
+        if length.isdecimal() and int(length[:20]) > largest:
+            detail = f"the body has {length[:20]} bytes, at most {largest} are accepted"
             return Problem(413, *TITLES[413], detail=detail)
         return None
 
 
-def limited(receive: Receive) -> Receive:
+def limited(receive: Receive, largest: int) -> Receive:
     """The same messages, as long as the body that came without its length stays within bounds."""
     total = 0
 
@@ -76,7 +86,7 @@ def limited(receive: Receive) -> Receive:
         nonlocal total
         message = await receive()
         total += len(message.get("body", b""))
-        if total > MAX_BODY_BYTES:
+        if total > largest:
             raise HTTPException(413)  # becomes a problem where every other of its kind does
         return message
 

@@ -8,7 +8,7 @@ from app.api.problems import relocated, unprocessable
 from app.api.schemas.profile import DirectionName, PrecisionName
 from app.api.services import Services
 from app.architecture.guard import COMBINED
-from app.experiment import DATASETS, SearchRequest
+from app.experiment import SearchRequest, described
 from app.space import SearchSpace
 
 
@@ -55,4 +55,4 @@ def with_latencies(services: Services, space: SearchSpace, request: SearchReques
 
 def opened_for(space: SearchSpace, request: SearchRequest) -> Opened:
     """The space on the skeleton and images that a search trains."""
-    return Opened(space, space.digest, request.skeleton, DATASETS[request.dataset].input)
+    return Opened(space, space.digest, request.skeleton, described(request.dataset, request.data).input)

@@ -44,7 +44,7 @@ def start_search(
 ) -> JSONResponse:
     """Search a space: train a supernet, discretise it, train what it found and a random genotype, and report."""
     space = find_space(services, body.space)
-    request = with_latencies(services, space, search_request(space, body))
+    request = with_latencies(services, space, search_request(services, space, body))
     if dry_run:
         return plan(services, space, request, planned_search(space, request))
     return submitted(services, request, idempotency_key)

@@ -15,6 +15,7 @@ from app.api.views import job_view, shown_request
 from app.catalogue import Worker, workers
 from app.experiment import (
     CountRequest,
+    DatasetRequest,
     Device,
     JobKind,
     ProfileRequest,
@@ -32,7 +33,7 @@ DryRun = Annotated[bool, Query(description="Answer what would be started, and wh
 Force = Annotated[bool, Query(description="Measure again although there is an evaluation already")]
 
 
-Request = SearchRequest | TrainingRequest | TransferRequest | CountRequest | ProfileRequest
+Request = SearchRequest | TrainingRequest | TransferRequest | CountRequest | ProfileRequest | DatasetRequest
 
 
 def kind_of(request: Request) -> JobKind:
@@ -48,6 +49,8 @@ def kind_of(request: Request) -> JobKind:
             return "count"
         case ProfileRequest():
             return "profile"
+        case DatasetRequest():
+            return "dataset"
 
 
 def queue_for(services: Services, session: Session, device: Device) -> tuple[Queue, int]:

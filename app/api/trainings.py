@@ -35,7 +35,7 @@ def start_training(
 ) -> JSONResponse:
     """Train an architecture from scratch: 202 with a job, or 200 with what was measured already."""
     space = find_space(services, body.space)
-    request, network = training_request(space, body)
+    request, network = training_request(services, space, body)
     known = None if force else measured(services, request, network)
     if dry_run:
         link = None if known is None else f"/v1/evaluations/{known.id}"

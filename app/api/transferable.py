@@ -6,9 +6,10 @@ from random import Random
 from uuid import UUID
 
 from app.api.answers import named_equivalence
+from app.api.collection import carried, dataset_named
 from app.api.costs import refuse_giants
 from app.api.draws import choice_ranks, class_ranks
-from app.api.experiments import dataset_named, trained_skeleton, training_recipe
+from app.api.experiments import trained_skeleton, training_recipe
 from app.api.membership import given_rank
 from app.api.problems import located, relocated, unprocessable
 from app.api.schemas.transfer import MAX_MEMBERS, MemberSample, TrainedPlaceBody, TransferBody
@@ -16,7 +17,7 @@ from app.api.services import Services
 from app.api.tasks import teachable
 from app.architecture import Price, architecture_id, judge_of, price_of
 from app.catalogue import jobs
-from app.experiment import DATASETS, Place, SpaceVersion, TransferRequest, recipe_digest
+from app.experiment import Place, SpaceVersion, TransferRequest, described, recipe_digest
 from app.experiment.transfer import Origin
 from app.space import SearchSpace, space_to_json
 from app.space.validity import valid_ranks
@@ -55,7 +56,7 @@ class Assembly:
                 relocated("/input", f"{side}/dataset"),
                 relocated("/skeleton", f"{side}/skeleton"),
             ):
-                price = price_of(self.space, place.skeleton, DATASETS[place.dataset].input, index)
+                price = price_of(self.space, place.skeleton, described(place.dataset, place.data).input, index)
                 refuse_giants(price.params, price.macs)
             prices.append(price)
         alike = self._alike.setdefault(prices[0], [])
@@ -68,7 +69,8 @@ class Assembly:
 
     def _identity(self, index: int) -> str:
         if index not in self._identities:
-            image, genotype = DATASETS[self.source.dataset].input, self.space.plan.unrank(index)
+            image = described(self.source.dataset, self.source.data).input
+            genotype = self.space.plan.unrank(index)
             self._identities[index] = architecture_id(self.space, self.source.skeleton, image, genotype)
         return self._identities[index]
 
@@ -84,7 +86,10 @@ def transfer_request(
 ) -> tuple[TransferRequest, tuple[Member, ...]]:
     """A transfer, complete in itself, and its architectures. Raises where its parts do not fit together."""
     teachable(space)
-    source, target = place_of(space, body.source, "/source"), place_of(space, body.target, "/target")
+    source, target = (
+        place_of(services, space, place, pointer)
+        for place, pointer in ((body.source, "/source"), (body.target, "/target"))
+    )
     if same(source, target):
         raise unprocessable("/target", "the target is the source: data set, skeleton and recipe are all the same")
     members = members_of(services, space, body, Assembly(space, source, target))
@@ -103,12 +108,13 @@ def transfer_request(
     return request, members
 
 
-def place_of(space: SearchSpace, body: TrainedPlaceBody, pointer: str) -> Place:
+def place_of(services: Services, space: SearchSpace, body: TrainedPlaceBody, pointer: str) -> Place:
     """A place with every default chosen."""
     with relocated("/dataset", f"{pointer}/dataset"):
-        dataset = dataset_named(body.dataset)
+        dataset = dataset_named(services, body.dataset)
     return Place(
-        dataset=dataset.name,
+        dataset=dataset.reference,
+        data=carried(dataset),
         skeleton=trained_skeleton(space, body.skeleton, dataset, f"{pointer}/skeleton"),
         recipe=training_recipe(body.recipe, dataset, f"{pointer}/recipe"),
     )

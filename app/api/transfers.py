@@ -31,7 +31,7 @@ from app.api.submissions import DryRun, queue_for, submitted, written
 from app.api.transferable import Member, transfer_request
 from app.api.views import shown_request
 from app.catalogue import Job, jobs
-from app.experiment import DATASETS, Place, TransferRequest
+from app.experiment import Place, TransferRequest, described
 from app.space import SearchSpace
 
 router = APIRouter(prefix="/v1")
@@ -140,5 +140,5 @@ def planned_transfer(
 
 def training_images(place: Place) -> int:
     """Training images of one training, all epochs together."""
-    splits = DATASETS[place.dataset].splits
+    splits = described(place.dataset, place.data).splits
     return place.recipe.epochs * (splits["weights"] + splits["architecture"])

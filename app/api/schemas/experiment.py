@@ -5,11 +5,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from app.api.schemas.architecture import SpaceReference
+from app.api.schemas.dataset import DatasetName
 from app.api.schemas.genotype import Format, Genotype
 from app.api.schemas.job import DeviceName
 from app.api.schemas.model import Input, Output
 from app.api.schemas.recipe import PressureBody, SearchRecipeChoice, TrainingRecipeChoice
-from app.api.schemas.skeleton import Name, SkeletonChoice
+from app.api.schemas.skeleton import SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
 
 SEED_LIMIT = 2**31  # what every generator that a seed reaches accepts
@@ -19,7 +20,7 @@ class ExperimentBody(Input):
     """What searches and trainings have in common."""
 
     space: SpaceReference
-    dataset: Name = Field(description="Name of a data set; GET /v1/datasets lists them")
+    dataset: DatasetName = Field(description="`name` or `name@digest` of a data set; GET /v1/datasets lists them")
     seed: int = Field(default=0, ge=0, lt=SEED_LIMIT, description="Seed of everything random")
     device: DeviceName = Field(default="auto", description="`auto` takes a GPU where a live worker has one")
 
@@ -37,7 +38,7 @@ class SearchBody(ExperimentBody):
         default=None, description="Skeleton of the supernet; default: by image size"
     )
     recipe: SearchRecipeChoice | None = Field(default=None, description="Search recipe; default: the data set's")
-    retrain_dataset: Name | None = Field(
+    retrain_dataset: DatasetName | None = Field(
         default=None,
         description="Data set of the network trained from scratch and of the random one; default: the one searched on",
     )

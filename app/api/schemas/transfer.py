@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from app.api.schemas.architecture import SpaceReference
+from app.api.schemas.dataset import DatasetName
 from app.api.schemas.experiment import SEED_LIMIT
 from app.api.schemas.genotype import Format, Genotype, GenotypeQuestion, Index
 from app.api.schemas.job import DeviceName
 from app.api.schemas.model import Input, Output
 from app.api.schemas.problem import FaultView
 from app.api.schemas.recipe import TrainingRecipeChoice
-from app.api.schemas.skeleton import ImageBody, Name, SkeletonChoice
+from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
 
 MAX_PLACES = 12
@@ -69,7 +70,7 @@ class TransferCostView(Output):
 class TrainedPlaceBody(Input):
     """Where architectures are trained."""
 
-    dataset: Name = Field(description="Name of a data set; GET /v1/datasets lists them")
+    dataset: DatasetName = Field(description="`name` or `name@digest` of a data set; GET /v1/datasets lists them")
     skeleton: SkeletonChoice | None = Field(default=None, description="Skeleton; default: by image size")
     recipe: TrainingRecipeChoice | None = Field(default=None, description="Recipe; default: the data set's")
 

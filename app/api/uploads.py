@@ -1,0 +1,62 @@
+"""Bytes on their way in: streamed to a file of the data root that is called by its SHA-256, never into memory."""
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
+
+from fastapi.concurrency import run_in_threadpool
+
+from app.api.problems import TITLES, Problem, unprocessable
+from app.api.services import Services
+from app.catalogue import datasets
+
+FOLDER = "uploads"  # of the data root
+FORGOTTEN_SECONDS = 3600.0  # after which what no job wants any more is removed
+PIECE = 1 << 20  # bytes written at a time
+
+
+async def received(data_root: Path, body: AsyncIterator[bytes], largest: int) -> tuple[str, bytes]:
+    """Writes a body to its file. Returns its SHA-256 and its first bytes; raises a Problem where it is too long or
+    empty. What was cut off leaves nothing."""
+    folder = data_root / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{token_hex(16)}.partial"
+    digest, first, total, piece = hashlib.sha256(), b"", 0, bytearray()
+
+    def write(file: BinaryIO, content: bytes) -> None:
+        digest.update(content)
+        file.write(content)
+
+    try:
+        with partial.open("xb") as file:
+            async for chunk in body:
+                total += len(chunk)
+                if total > largest:
+                    raise Problem(413, *TITLES[413], detail=f"at most {largest} bytes are accepted")
+                first = first if len(first) >= 8 else (first + chunk)[:8]
+                piece += chunk
+                if len(piece) >= PIECE:
+                    await run_in_threadpool(write, file, bytes(piece))
+                    piece.clear()
+            await run_in_threadpool(write, file, bytes(piece))
+        if not total:
+            raise unprocessable("", "the body is empty: send the bytes of the file")
+        partial.replace(folder / digest.hexdigest())
+    finally:
+        partial.unlink(missing_ok=True)
+    return digest.hexdigest(), first
+
+
+def sweep(services: Services) -> None:
+    """Remove uploads that no job has still to read, and what was cut off, once they are old enough."""
+    folder, before = services.settings.data_root / FOLDER, time.time() - FORGOTTEN_SECONDS
+    with services.database.transaction() as session:
+        wanted = datasets.paths_in_use(session)
+    for file in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if f"{FOLDER}/{file.name}" not in wanted and file.stat().st_mtime < before:
+                file.unlink()
