@@ -52,7 +52,7 @@ class Gate:
 
         with structlog.contextvars.bound_contextvars(request_id=identity):
             largest = self.largest(scope, headers)
-        if problem := self.refusal(headers, largest):
+            if problem := self.refusal(headers, largest):
                 await problem_response(identity, problem)(scope, receive, send_with_headers)
             else:
                 await self.app(scope, limited(receive, largest), send_with_headers)
