@@ -15,7 +15,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.catalogue import Database, artefacts
-from app.jobs import Lease, hold, record_artefact, record_checkpoint, record_epoch, record_note, record_progress
+from app.jobs import (
+    Lease,
+    hold,
+    record_artefact,
+    record_checkpoint,
+    record_epoch,
+    record_note,
+    record_progress,
+    secure,
+)
+from app.store import MissingObject, StoredFile, StoreDown
 from workers.files import JobFiles
 from workers.progress import Resume, StopReason
 
@@ -24,7 +34,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 STEP_SECONDS = 0.5  # steps are told at most so often: they are for people to look at
-PATIENCE_SECONDS = 300.0  # how long a job waits for its database to come back
+PATIENCE_SECONDS = 300.0  # how long a job waits for its database or its store to come back
 RETRY_SECONDS = 0.5
 ARTEFACT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -63,6 +73,19 @@ def patiently(database: Database, work: Callable[[Session], T], *, seconds: floa
             if not away or time.monotonic() > deadline:
                 raise
             log.warning("database is away, trying again", error=str(error).splitlines()[0])
+            time.sleep(RETRY_SECONDS)
+
+
+def until_stored(work: Callable[[], T], *, seconds: float = PATIENCE_SECONDS) -> T:
+    """Do the work, again and again while the store is away. Anything else is raised at once."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return work()
+        except StoreDown as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("store is away, trying again", error=str(error).splitlines()[0])
             time.sleep(RETRY_SECONDS)
 
 
@@ -116,7 +139,8 @@ class FencedProgress:
 
     def checkpoint(self, phase: str, epoch: int, write: Callable[[Path], None]) -> None:
         """Commit a state to resume from, in place of the one before."""
-        file = self._files.write_checkpoint(self._lease.fence, next(self._numbers), write)
+        fence, number = self._lease.fence, next(self._numbers)
+        file = until_stored(lambda: self._files.write_checkpoint(fence, number, write))
         patiently(self._database, lambda session: record_checkpoint(session, self._lease, phase, epoch, file))
         self._files.keep_only_checkpoint(file.path, self._lease.fence)
 
@@ -125,7 +149,7 @@ class FencedProgress:
         stored = patiently(self._database, lambda session: artefacts.checkpoint(session, self._lease.job_id))
         if stored is None:
             return None
-        file = self._files.open(stored.path, bytes=stored.bytes, sha256=stored.sha256)
+        file = until_stored(lambda: self._files.open(stored.path, bytes=stored.bytes, sha256=stored.sha256))
         if file is None:
             self.note(f"the checkpoint of {stored.phase} epoch {stored.epoch} is not there as written: starting over")
             return None
@@ -135,9 +159,18 @@ class FencedProgress:
         """Commit a file that outlives the job. Raises ValueError for a name that is not a plain file name."""
         if not ARTEFACT_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not the name of an artefact: it must match {ARTEFACT_NAME.pattern}")
-        file = self._files.write_artefact(self._lease.fence, name, write)
-        patiently(self._database, lambda session: record_artefact(session, self._lease, name, file))
-        return name
+        while True:
+            file = until_stored(lambda: self._files.write_artefact(name, write))
+
+            def commit(session: Session, file: StoredFile = file) -> None:
+                secure(session, self._files.store, file)
+                record_artefact(session, self._lease, name, file)
+
+            try:
+                until_stored(lambda: patiently(self._database, commit))
+                return name
+            except MissingObject:
+                log.warning("collected before it was named, writing it again", artefact=name)
 
     def should_stop(self) -> StopReason | None:
         """Why to stop, if at all. Costs nothing."""

@@ -1,106 +1,76 @@
-"""Files of a job below the data root. A file is complete when it has its name, and visible when a row names it.
+"""Files of a job. Artefacts are named by their content; a checkpoint lies under its job's own name.
 
-jobs/<job>/checkpoints/<fence>-<number>.safetensors
-jobs/<job>/artefacts/<fence>/<name>
+objects/ab/cdef...                                      artefacts, visible by the row that names them
+jobs/<job>/checkpoints/<fence>-<number>.safetensors     checkpoints, of which one at most is named by a row
 """
 
 import contextlib
-import hashlib
-import os
-import shutil
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Generator
+from pathlib import Path, PurePosixPath
 from uuid import UUID
 
-from app.jobs import StoredFile
+import structlog
 
-BLOCK = 1 << 20  # bytes read at a time
+from app.store import DamagedObject, MissingObject, Store, StoredFile, StoreError
+
+log = structlog.get_logger(__name__)
+
+JOBS = "jobs"
 
 
 class JobFiles:
     """Where one job's files lie, and how they are written."""
 
-    def __init__(self, data_root: Path, job_id: UUID) -> None:
-        self.root = data_root
-        self._checkpoints = data_root / "jobs" / str(job_id) / "checkpoints"
-        self._artefacts = data_root / "jobs" / str(job_id) / "artefacts"
+    def __init__(self, store: Store, job_id: UUID) -> None:
+        self.store = store
+        self._checkpoints = f"{JOBS}/{job_id}/checkpoints"
 
     def write_checkpoint(self, fence: int, number: int, write: Callable[[Path], None]) -> StoredFile:
-        """Let `write` make the attempt's checkpoint of this number."""
-        return self._write(self._checkpoints / f"{fence}-{number}.safetensors", write)
+        """Let `write` make the attempt's checkpoint of this number. Raises StoreError, OSError."""
+        return self.store.write_as(f"{self._checkpoints}/{fence}-{number}.safetensors", write)
 
-    def write_artefact(self, fence: int, name: str, write: Callable[[Path], None]) -> StoredFile:
-        """Let `write` make the attempt's file of this name."""
-        return self._write(self._artefacts / str(fence) / name, write)
+    def write_artefact(self, name: str, write: Callable[[Path], None]) -> StoredFile:
+        """Let `write` make a file that is to become an artefact of this name. Raises StoreError, OSError."""
+        # The suffix stays: writers choose their format by it.
+        return self.store.write(write, suffix=PurePosixPath(name).suffix)
 
     def open(self, path: str, *, bytes: int, sha256: str) -> Path | None:
-        """The file at this path if it is there and as it was written."""
-        file = self.root / path
+        """The file at this path if it is there and as it was written. Raises StoreDown, StoreUnusable."""
         try:
-            if file.stat().st_size != bytes or _sha256(file) != sha256:
-                return None
-        except OSError:
+            return self.store.open(StoredFile(path=path, bytes=bytes, sha256=sha256))
+        except (MissingObject, DamagedObject):
             return None
-        return file
 
     def keep_only_checkpoint(self, path: str, fence: int) -> None:
-        """Remove what this attempt and those before it left, except the file at this path."""
-        for file in _listed(self._checkpoints):
-            owner = file.name.split("-")[0]
-            if file != self.root / path and owner.isdigit() and int(owner) <= fence:
-                file.unlink(missing_ok=True)
+        """Remove what this attempt and those before it left, except the file at this path; what cannot go now stays."""
+        with _unhurried():
+            for entry in self.store.entries(self._checkpoints):
+                owner = PurePosixPath(entry.path).name.split("-")[0]
+                if entry.path != path and owner.isdigit() and int(owner) <= fence:
+                    self.store.remove(entry.path)
 
     def drop_checkpoints(self) -> None:
-        """Remove every checkpoint: the job is final."""
-        shutil.rmtree(self._checkpoints, ignore_errors=True)
-        _remove_if_empty(self._checkpoints.parent)
-
-    def _write(self, target: Path, write: Callable[[Path], None]) -> StoredFile:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # The suffix stays: writers choose their format by it.
-        partial = target.with_name(f"{target.stem}.partial{target.suffix}")
-        try:
-            write(partial)
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            digest, size = _sha256(partial), partial.stat().st_size
-            partial.replace(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        directory = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-        return StoredFile(path=str(target.relative_to(self.root)), bytes=size, sha256=digest)
+        """Remove every checkpoint: the job is final. What cannot go now goes with a later worker's start."""
+        with _unhurried():
+            for entry in self.store.entries(self._checkpoints):
+                self.store.remove(entry.path)
 
 
-def jobs_with_checkpoints(data_root: Path) -> tuple[UUID, ...]:
-    """The jobs that have checkpoints here."""
-    found: list[UUID] = []
-    for directory in _listed(data_root / "jobs"):
-        with contextlib.suppress(ValueError):
-            if (directory / "checkpoints").is_dir():
-                found.append(UUID(directory.name))
-    return tuple(found)
+def jobs_with_checkpoints(store: Store) -> tuple[UUID, ...]:
+    """The jobs that have checkpoints. Raises StoreDown, StoreUnusable."""
+    found: set[UUID] = set()
+    for entry in store.entries(JOBS):
+        parts = PurePosixPath(entry.path).parts
+        if len(parts) == 4 and parts[2] == "checkpoints":
+            with contextlib.suppress(ValueError):
+                found.add(UUID(parts[1]))
+    return tuple(sorted(found))
 
 
-def _listed(directory: Path) -> Iterable[Path]:
+@contextlib.contextmanager
+def _unhurried() -> Generator[None]:
+    """Tidying up that may wait: a store that is away fails no job."""
     try:
-        return sorted(directory.iterdir())
-    except OSError:
-        return ()
-
-
-def _remove_if_empty(directory: Path) -> None:
-    with contextlib.suppress(OSError):
-        directory.rmdir()
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        yield
+    except (StoreError, OSError) as error:
+        log.warning("could not remove checkpoints", error=str(error))

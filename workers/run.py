@@ -31,6 +31,7 @@ from app.catalogue import Database, Job, jobs
 from app.experiment import JobResult
 from app.jobs import Lease, LeaseLost, cancelled, fail, finish, release
 from app.settings import Settings, load_settings
+from app.store import open_store
 from workers.fenced import FencedProgress, Stop, patiently
 from workers.files import JobFiles
 from workers.measured import (
@@ -56,7 +57,7 @@ def run(settings: Settings, database: Database, lease: Lease, stop: Stop) -> int
     """Run the job to one of its ends, and commit that. Returns the process's exit status."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(job=str(lease.job_id), fence=lease.fence)
-    progress = FencedProgress(database, lease, JobFiles(settings.data_root, lease.job_id), stop)
+    progress = FencedProgress(database, lease, JobFiles(open_store(settings), lease.job_id), stop)
     try:
         progress.confirm()
         job = patiently(database, lambda session: jobs.get(session, lease.job_id))

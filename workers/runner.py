@@ -15,6 +15,7 @@ from app.catalogue import Database, jobs, workers
 from app.experiment import Device, Queue
 from app.jobs import Claim, Lease, LeaseLost, claim, crash, heartbeat, release
 from app.settings import Settings
+from app.store import StoreError, open_store
 from workers.child import Child
 from workers.fenced import patiently
 from workers.files import JobFiles, jobs_with_checkpoints
@@ -64,6 +65,7 @@ class Runner:
         self.id: UUID = uuid4()
         self._settings = settings
         self._database = database
+        self._store = open_store(settings)
         self._gpus = gpus
         self._wanted = queues
         self._queues: list[Queue] = []
@@ -227,16 +229,20 @@ class Runner:
             pass  # the usual case: the child has ended its job
         job = jobs.get(session, lease.job_id)
         if job is None or job.final:
-            JobFiles(self._settings.data_root, lease.job_id).drop_checkpoints()
+            JobFiles(self._store, lease.job_id).drop_checkpoints()
 
     def _sweep(self) -> None:
         """Remove checkpoints of final jobs whose worker died before it could."""
-        here = jobs_with_checkpoints(self._settings.data_root)
+        try:
+            here = jobs_with_checkpoints(self._store)
+        except StoreError as error:
+            log.warning("could not look for old checkpoints", error=str(error))
+            return
         with self._database.transaction() as session:
             for job_id in here:
                 job = jobs.get(session, job_id)
                 if job is not None and job.final:
-                    JobFiles(self._settings.data_root, job_id).drop_checkpoints()
+                    JobFiles(self._store, job_id).drop_checkpoints()
 
     def _register(self, session: Session) -> None:
         self._gpu = workers.claim_gpu(

@@ -7,9 +7,10 @@ from typing import Any, cast
 from fastapi import Response
 from fastapi.responses import FileResponse
 
-from app.api.problems import not_found
+from app.api.problems import TITLES, Problem, not_found
 from app.api.services import Services
 from app.catalogue import Artefact, Evaluation, artefacts
+from app.store import MissingObject, StoredFile, StoreDown, StoreError, open_store
 
 SAFETENSORS_MEDIA_TYPE = "application/octet-stream"
 HEADER_BYTES = 64 << 20  # of a file's header: names, shapes and the record of a training
@@ -21,18 +22,19 @@ def kept_weights(services: Services, evaluation: Evaluation) -> tuple[Artefact, 
         raise not_found("kept weights of the evaluation", evaluation.id)
     with services.database.transaction() as session:
         found = artefacts.find(session, evaluation.job_id, evaluation.weights)
-    root = services.settings.data_root.resolve()
-    file = None if found is None else (root / found.path).resolve()
-    if found is None or file is None or not file.is_relative_to(root) or not _whole(file, found.bytes):
-        raise not_found("file on this machine with the weights of the evaluation", evaluation.id)
-    return found, file
-
-
-def _whole(file: Path, bytes: int) -> bool:
+    if found is None:
+        raise not_found("kept weights of the evaluation", evaluation.id)
     try:
-        return file.is_file() and file.stat().st_size == bytes
-    except OSError:
-        return False
+        file = open_store(services.settings).open(StoredFile(path=found.path, bytes=found.bytes, sha256=found.sha256))
+    except MissingObject as error:
+        raise not_found("file with the weights of the evaluation", evaluation.id) from error
+    except StoreDown as error:
+        title = "The service cannot answer now"
+        raise Problem(503, "unavailable", title, str(error), headers={"Retry-After": "5"}) from error
+    except StoreError as error:
+        detail = f"the kept weights cannot be served: {error}"
+        raise Problem(500, "internal-error", TITLES[500][1], detail) from error
+    return found, file
 
 
 def record_of(file: Path) -> dict[str, Any]:

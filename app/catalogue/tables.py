@@ -209,6 +209,7 @@ artefacts = Table(
     _moment("created_at", now=True),
     PrimaryKeyConstraint("job_id", "name"),
     CheckConstraint("name ~ '^[a-z0-9][a-z0-9._-]{0,63}$'", name="name"),
+    Index(None, "sha256"),
 )
 
 # Evaluations that compare and that the same callers see. A trigger gives every evaluation its own; see 0009.

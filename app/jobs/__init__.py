@@ -4,12 +4,12 @@ a front end   submit, request_cancel, EventFeed, BackgroundServices
 a worker      claim, heartbeat, record_*, finish | fail | cancelled | release | crash | suspend
 """
 
+from app.jobs.collection import Collected, collect, secure
 from app.jobs.errors import IdempotencyConflict, JobsError, LeaseLost
 from app.jobs.feed import EventFeed
 from app.jobs.lifecycle import (
     Claim,
     Lease,
-    StoredFile,
     cancelled,
     claim,
     crash,
@@ -30,6 +30,7 @@ from app.jobs.queue import QUEUES, WORK, Broker, BrokerDown, celery_app
 from app.jobs.reconciliation import Reconciled, reconcile
 from app.jobs.services import BackgroundServices, JobSettings
 from app.jobs.submission import Submitted, request_cancel, submit
+from app.store import StoredFile
 
 __all__ = [
     "QUEUES",
@@ -38,6 +39,7 @@ __all__ = [
     "Broker",
     "BrokerDown",
     "Claim",
+    "Collected",
     "EventFeed",
     "IdempotencyConflict",
     "JobSettings",
@@ -51,6 +53,7 @@ __all__ = [
     "cancelled",
     "celery_app",
     "claim",
+    "collect",
     "crash",
     "fail",
     "finish",
@@ -64,6 +67,7 @@ __all__ = [
     "record_progress",
     "release",
     "request_cancel",
+    "secure",
     "submit",
     "suspend",
 ]

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.catalogue import Checkpoint, Job, artefacts, events, jobs, leases, metrics
 from app.experiment import Device, JobState, Queue
 from app.jobs.errors import LeaseLost
+from app.store import StoredFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,6 @@ class Claim:
     job: Job
     lease: Lease
     checkpoint: Checkpoint | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file that was written below the data root."""
-
-    path: str  # relative to the data root
-    bytes: int
-    sha256: str
 
 
 def claim(

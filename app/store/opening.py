@@ -1,11 +1,15 @@
 """The store that the settings name."""
 
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from app.store.errors import StoreUnusable
 from app.store.folder import Folder
 from app.store.store import Store
+
+if TYPE_CHECKING:
+    from app.store.bucket import Bucket
 
 
 class StoreSettings(Protocol):
@@ -52,15 +56,17 @@ def open_store(settings: StoreSettings) -> Store:
         case "file":
             return Store(Folder(Path(rest)), settings.data_root)
         case "s3":
-            from app.store.bucket import Bucket  # brings half a second of imports
-
-            bucket = Bucket(
-                url,
-                endpoint=settings.store_endpoint,
-                key_id=settings.store_key_id,
-                secret=settings.store_secret,
-                region=settings.store_region,
+            bucket = _bucket(
+                url, settings.store_endpoint, settings.store_key_id, settings.store_secret, settings.store_region
             )
             return Store(bucket, settings.data_root)
         case _:
             raise StoreUnusable(f"{url!r} is no store: its URL starts with s3:// or file://")
+
+
+@cache
+def _bucket(url: str, endpoint: str | None, key_id: str | None, secret: str | None, region: str | None) -> "Bucket":
+    """One client a process: it keeps connections."""
+    from app.store.bucket import Bucket  # brings half a second of imports
+
+    return Bucket(url, endpoint=endpoint, key_id=key_id, secret=secret, region=region)

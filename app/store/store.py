@@ -79,7 +79,10 @@ class Store:
         It is for reading; where the store lies elsewhere it is a copy, which goes when nobody has asked for a while.
         Raises MissingObject, DamagedObject, StoreDown, StoreUnusable.
         """
-        found = self.place.local(stored.path)
+        try:
+            found = self.place.local(stored.path)
+        except ValueError as error:
+            raise MissingObject(stored.path) from error
         if found is None:
             found = self._fetched(stored)
             if found is not None:

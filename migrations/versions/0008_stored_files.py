@@ -1,4 +1,9 @@
-"""Files by their content."""
+"""Files by their content: whether a row names one is asked whenever one is collected.
+
+Rows of earlier revisions keep their paths, below `jobs/`, and their files.
+"""
+
+from alembic import op
 
 revision = "0008"
 down_revision = "0007"
@@ -7,8 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.create_index(op.f("ix_artefacts_sha256"), "artefacts", ["sha256"])
 
 
 def downgrade() -> None:
-    pass
+    op.drop_index(op.f("ix_artefacts_sha256"), table_name="artefacts")

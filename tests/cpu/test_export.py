@@ -19,6 +19,7 @@ from app.jobs import submit
 from app.settings import Settings
 from app.space import CellSkeleton, space_to_json
 from app.space.zoo import darts
+from app.store import open_store
 from workers import measured, train
 from workers.files import JobFiles
 from workers.network import Network
@@ -73,9 +74,9 @@ def trained(
     outcome = train.run(REQUEST, progress)
     with api_database.transaction() as session:
         job = submit(session, kind="training", request={"document": REQUEST.document}, owner="local", queue="cpu").job
-        files = JobFiles(api_settings.data_root, job.id)
+        files = JobFiles(open_store(api_settings), job.id)
         kept = progress.kept["trained"]
-        stored = files.write_artefact(1, "trained", lambda file: file.write_bytes(kept.read_bytes()) and None)
+        stored = files.write_artefact("trained", lambda file: file.write_bytes(kept.read_bytes()) and None)
         artefacts.keep(
             session, job_id=job.id, name="trained", fence=1, path=stored.path, bytes=stored.bytes, sha256=stored.sha256
         )
@@ -175,10 +176,11 @@ def test_weights_that_are_not_kept_here_are_a_404(
     assert found is not None
     file = api_settings.data_root / found.path
     whole = file.read_bytes()
-    for broken in (whole[:-1], None):
+    for broken, status, said in ((whole[:-1], 500, found.path), (None, 404, evaluation["id"])):
         file.write_bytes(broken) if broken else file.unlink()
-        assert api.get(evaluation["links"]["weights"]).status_code == 404
-        assert api.get(evaluation["links"]["export"]).status_code == 404
+        refused = api.get(evaluation["links"]["weights"])
+        assert (refused.status_code, said in refused.json()["detail"]) == (status, True)
+        assert api.get(evaluation["links"]["export"]).status_code == status
     file.write_bytes(whole)
     assert api.get(evaluation["links"]["weights"]).status_code == 200
     (api_settings.data_root.parent / "outside").write_bytes(whole)

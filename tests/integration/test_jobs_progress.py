@@ -1,5 +1,6 @@
 """What handlers report to, on a real database: fenced, repeatable, patient."""
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.catalogue import Database, artefacts, events, metrics
 from app.jobs import Lease, LeaseLost, claim, finish, request_cancel, submit
+from app.store import Store, object_path
 from workers import fenced
 from workers.fenced import FencedProgress, Stop, patiently
 from workers.files import JobFiles
@@ -25,7 +27,7 @@ def claimed(database: Database) -> Lease:
 
 
 def progress_of(database: Database, lease: Lease, root: Path, stop: Stop | None = None) -> FencedProgress:
-    return FencedProgress(database, lease, JobFiles(root, lease.job_id), stop or Stop())
+    return FencedProgress(database, lease, JobFiles(Store.in_folder(root), lease.job_id), stop or Stop())
 
 
 def told(database: Database, lease: Lease, kind: str) -> list[Any]:
@@ -88,7 +90,7 @@ def test_artefacts_outlive_the_job_and_have_plain_names(database: Database, tmp_
         finish(session, lease, {})
         kept = artefacts.find(session, lease.job_id, "weights.safetensors")
     assert kept is not None
-    assert kept.path == f"jobs/{lease.job_id}/artefacts/1/weights.safetensors"
+    assert kept.path == object_path(hashlib.sha256(b"abc").hexdigest())
     assert (tmp_path / kept.path).read_bytes() == b"abc"
 
 
