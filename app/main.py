@@ -17,6 +17,7 @@ from app.api import (
     audit,
     comparison,
     counts,
+    datasets,
     evaluations,
     fairness,
     genotypes,
@@ -86,6 +87,7 @@ ROUTERS = (  # routes are tried in this order: what is asked most comes first
     patterns.router,
     vocabulary.router,
     reference.router,
+    datasets.router,
     workers.router,
     keys.router,
     audit.router,
@@ -144,7 +146,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    app.add_middleware(Gate, hosts=accepted_hosts(chosen))
+    app.add_middleware(Gate, hosts=accepted_hosts(chosen), uploads={"/v1/datasets": chosen.max_upload_bytes})
     app.add_middleware(RequestLog)
     return app
 

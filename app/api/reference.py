@@ -1,4 +1,4 @@
-"""What is fixed in a release: records, strategies, recipes, data sets. No I/O."""
+"""What is fixed in a release: records, strategies, recipes. No I/O."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -9,14 +9,12 @@ from app.api.schemas.recipe import RecipeList, RecipeView
 from app.api.schemas.reference import (
     CombinatorList,
     CombinatorView,
-    DatasetList,
-    DatasetView,
     ParameterView,
     StrategyList,
     StrategyView,
 )
 from app.architecture.lower.combinators import COMBINATORS
-from app.experiment import DATASETS, SEARCH_RECIPES, TRAINING_RECIPES, Dataset, Recipe, SearchRecipe, recipe_digest
+from app.experiment import SEARCH_RECIPES, TRAINING_RECIPES, Recipe, SearchRecipe, recipe_digest
 
 router = APIRouter(prefix="/v1", tags=["reference"])
 
@@ -92,15 +90,3 @@ async def list_recipes() -> RecipeList:
     """The recipes that have a name; any other can be given as an object."""
     named = [*SEARCH_RECIPES.values(), *TRAINING_RECIPES.values()]
     return RecipeList(items=[recipe_view(recipe) for recipe in named])
-
-
-@router.get("/datasets")
-async def list_datasets() -> DatasetList:
-    """The data sets, their splits and their licences."""
-    return DatasetList(items=[dataset_view(dataset) for _, dataset in sorted(DATASETS.items())])
-
-
-def dataset_view(dataset: Dataset) -> DatasetView:
-    """A data set as it travels."""
-    fields = {name: getattr(dataset, name) for name in DatasetView.model_fields}
-    return DatasetView.model_validate(fields | {"input": asdict(dataset.input)})

@@ -25,9 +25,10 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "idempotency-conflict": (409, "the idempotency key belongs to another request"),
     "space-exists": (409, "the name stands for another space, or for one with another visibility"),
     "key-ended": (409, "the key has expired or was revoked"),
+    "dataset-exists": (409, "the name stands for another data set"),
     "not-measured": (409, "the lookup table lacks what is asked about; `detail` says how to measure it"),
     "body-too-large": (413, "the body is longer than the service accepts"),
-    "unsupported-media-type": (415, "`Content-Type` does not say `application/json`"),
+    "unsupported-media-type": (415, "`Content-Type` does not say `application/json`, or what else the route takes"),
     "invalid-request": (422, "something is at fault, and `errors` has its place"),
     "invalid-genotype": (422, "the genotype is no member of the space"),
     "invalid-space": (422, "the space is not well formed"),
@@ -45,7 +46,9 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
 }
 """Every problem: the last part of its `type`, its status, and when it is answered."""
 
-OF_A_ROUTE = frozenset({"no-result", "key-ended", "space-exists", "not-measured", "mixed-results", "not-ready"})
+OF_A_ROUTE = frozenset(
+    {"no-result", "key-ended", "space-exists", "dataset-exists", "not-measured", "mixed-results", "not-ready"}
+)
 """Problems that only the routes have which declare them by `declared`; all others follow from what a route asks for."""
 
 ABOUT_GENOTYPES = [s for s, (status, _) in PROBLEM_TYPES.items() if status == 422 and s not in OF_A_ROUTE]
@@ -59,7 +62,7 @@ MEANINGS: Mapping[int, str] = {
     404: "There is no such resource",
     409: "It is in conflict with what is there",
     413: "The body is too large",
-    415: "The body is not JSON",
+    415: "The body is not JSON, nor what else the route takes",
     422: "The request is not valid; every fault has its place",
     429: "Too many requests",
     503: "The service cannot answer now",

@@ -6,6 +6,7 @@ What a route makes in the catalogue (jobs, architectures) is shown by its reques
 from functools import cache
 
 from app.api.examples.access import about_access
+from app.api.examples.datasets import about_datasets
 from app.api.examples.example import BROKEN, DARTS_V2, MINE, TINY, Example
 from app.api.examples.experiments import about_experiments
 from app.api.examples.fairness import about_fairness
@@ -30,6 +31,7 @@ def examples() -> tuple[Example, ...]:
         *about_profiles(),
         *about_operations(),
         *about_transfers(),
+        *about_datasets(),
         *about_fairness(),
         *about_access(),
     )

@@ -1,6 +1,6 @@
 """What is fixed in a release: operations, strategies, data sets."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
@@ -122,27 +122,3 @@ class StrategyList(Output):
     """The strategies."""
 
     items: list[StrategyView] = Field(description="All of them")
-
-
-class DatasetView(Output):
-    """A data set: shapes, classes, splits, licence."""
-
-    name: str = Field(description="Name of the data set")
-    title: str = Field(description="What it is, in one line")
-    input: dict[str, int] = Field(description="One image: channels, height, width (pixels)")
-    num_classes: int = Field(description="Number of classes")
-    splits: dict[Literal["weights", "architecture", "selection", "test"], int] = Field(
-        description="Images in each split; `test` is read once, at the end"
-    )
-    licence: str = Field(description="Its licence")
-    source: str = Field(description="Where it comes from")
-    packaged: bool = Field(
-        description="Whether it is shipped with the workers; otherwise its files are in the data root"
-    )
-    notes: str = Field(description="What to know before believing a number measured on it")
-
-
-class DatasetList(Output):
-    """The data sets."""
-
-    items: list[DatasetView] = Field(description="All of them, by name")
