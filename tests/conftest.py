@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: two processes with two threads each wait for cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from app.embedded import Engines, wait_until
 from app.settings import VARIABLES
 
