@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import psycopg
@@ -17,6 +18,7 @@ log = structlog.get_logger(__name__)
 DEAF_SECONDS = 1.0  # how often to look while notifications cannot be heard
 HEARING_SECONDS = 15.0  # the same while they can: only in case one was missed
 PAGE = 500
+LOOKERS = 4  # threads that look on behalf of all streams, and so the connections of the pool that they can hold
 
 
 class EventFeed:
@@ -29,6 +31,8 @@ class EventFeed:
         self._stopping = threading.Event()
         self._hearing = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="event feed", daemon=True)
+        # Threads of its own: hundreds of streams that look at once would take those that requests are answered in.
+        self._lookers = ThreadPoolExecutor(LOOKERS, thread_name_prefix="event feed look")
 
     def start(self) -> None:
         """Begin to listen."""
@@ -40,13 +44,15 @@ class EventFeed:
         self._wake_all()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+        self._lookers.shutdown(wait=False)
 
     async def stream(self, job_id: UUID, after: int = 0) -> AsyncGenerator[JobEvent]:
         """The job's events with ids above `after`, as they happen, until the job is final or the feed stops.
 
         An unknown job has none. Resuming after the last id seen neither loses nor repeats an event.
         """
-        follower = _Follower(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        follower = _Follower(loop)
         with self._guard:
             self._followers.setdefault(job_id, set()).add(follower)
         try:
@@ -54,7 +60,7 @@ class EventFeed:
                 # Cleared before looking: what is written after the look sets it again.
                 follower.woken.clear()
                 try:
-                    page, final = await asyncio.to_thread(self._look, job_id, after)
+                    page, final = await loop.run_in_executor(self._lookers, self._look, job_id, after)
                 except SQLAlchemyError as error:
                     log.warning("event feed cannot look", job=str(job_id), error=str(error))
                     await follower.wait(DEAF_SECONDS)
