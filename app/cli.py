@@ -17,10 +17,12 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from app.embedded import EnginesError, NotRunning, attach
+from app.embedded import EnginesError
+from app.keys import commands as keys_commands
 from app.listener import ListenError, listen, url_of
+from app.opening import attached
 from app.settings import VARIABLES, Settings, load_settings
-from app.supervisor import Interrupted, Service, ServiceError, StopSignals, migrate_database
+from app.supervisor import Interrupted, Service, ServiceError, StopSignals, migrate_database, refuse_without_keys
 
 GRACE_SECONDS = 3
 """Time that open requests and event streams have when the API stops; clients resume a stream where it was cut."""
@@ -31,6 +33,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # a traceback with the values of variables would show passwords
 )
+cli.add_typer(keys_commands)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one.", show_default="8000")]
@@ -82,14 +85,15 @@ def api(
         if listening is not None:
             opened = socket.socket(fileno=listening)
         else:
-            found = _attached(settings)
+            found = attached(settings)
             if found is None:
                 with StopSignals() as signals:
                     _run(Service(settings, workers=0, command="cellar api", say=_say, signals=signals), signals)
                 return
             settings = found
-            opened = listen(settings.host, settings.port, allow_open=settings.allow_open)
+            opened = listen(settings.host, settings.port, allow_open=settings.allow_open or settings.asks_for_keys)
             _migrate(settings)
+            refuse_without_keys(settings)
             _say(f"The API listens on {url_of(opened)}, its docs are at {url_of(opened)}/docs")
         _serve(settings, opened)
 
@@ -101,7 +105,7 @@ def worker(data_dir: DataDir = None) -> None:
     if importlib.util.find_spec("workers") is None:
         _fail("the workers are not installed here")
     with _explained():
-        found = _attached(settings)
+        found = attached(settings)
         if found is not None:
             _migrate(found)
             os.environ.update(found.environment())
@@ -116,7 +120,7 @@ def migrate(data_dir: DataDir = None) -> None:
     """Bring the tables of the database up to date; `up` does so by itself."""
     settings = _settings(data_root=data_dir)
     with _explained():
-        found = _attached(settings)
+        found = attached(settings)
         if found is not None:
             _migrate(found)
         else:
@@ -177,22 +181,6 @@ def demo(
                     _wait(service, signals)
 
 
-def _attached(settings: Settings) -> Settings | None:
-    """The settings with both URLs: those given, else those of the engines that run; None where none do."""
-    if settings.database_url is not None and settings.redis_url is not None:
-        return settings
-    try:
-        runtime = attach(settings.data_root)
-    except NotRunning:
-        return None
-    return settings.model_copy(
-        update={
-            "database_url": settings.database_url or runtime.database_url,
-            "redis_url": settings.redis_url or runtime.redis_url,
-        }
-    )
-
-
 def _migrate(settings: Settings) -> None:
     assert settings.database_url is not None
     migrate_database(settings.database_url)
@@ -217,7 +205,8 @@ def _serve(settings: Settings, opened: socket.socket) -> None:
             access_log=False,
             log_config=None,  # app.log has every line
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

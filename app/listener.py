@@ -16,13 +16,13 @@ class ListenError(Exception):
 def listen(host: str, port: int, *, allow_open: bool) -> socket.socket:
     """Listen on `host` and `port`, 0 for a free one.
 
-    An address beyond the loopback interface is refused, because nobody is asked for a key yet: whoever reaches the
-    port may start jobs and read everything.
+    Where nobody is asked for a key, an address beyond the loopback interface is refused: whoever reaches the port
+    may start jobs and read everything.
 
     Args:
         host: a name or an address, of IPv4 or IPv6.
         port: 0 to 65535.
-        allow_open: accept any address, e.g. inside a container that publishes the port on the loopback address.
+        allow_open: accept any address, because a key is asked for or something else keeps strangers out.
 
     Raises:
         ListenError: refused, unknown, in use, or not permitted.
@@ -34,8 +34,9 @@ def listen(host: str, port: int, *, allow_open: bool) -> socket.socket:
     family, kind, protocol, _, address = found[0]
     if not allow_open and not ipaddress.ip_address(address[0]).is_loopback:
         raise ListenError(
-            f"{host} is open to other machines, and whoever reaches the port may do everything, because there are no "
-            "keys yet: listen on 127.0.0.1, or set CELLAR_ALLOW_OPEN=true where something else keeps strangers out"
+            f"{host} is open to other machines, and whoever reaches the port may do everything: set "
+            "CELLAR_REQUIRE_KEYS=true, listen on 127.0.0.1, or set CELLAR_ALLOW_OPEN=true where something else keeps "
+            "strangers out"
         )
     opened = socket.socket(family, kind, protocol)
     try:

@@ -172,7 +172,9 @@ class Service:
         settings = self.settings
         try:
             if self._api:
-                self._listening = listen(settings.host, settings.port, allow_open=settings.allow_open)
+                self._listening = listen(
+                    settings.host, settings.port, allow_open=settings.allow_open or settings.asks_for_keys
+                )
                 settings = settings.model_copy(update={"port": self._listening.getsockname()[1]})
             if settings.database_url is None or settings.redis_url is None:
                 self._engines = Engines(settings.data_root, command=self._command).start()
@@ -190,6 +192,8 @@ class Service:
             self._give_up_if_asked()
             assert settings.database_url is not None
             migrate_database(settings.database_url)
+            if self._api:
+                refuse_without_keys(settings)
             self._give_up_if_asked()
             self._start_children()
             self._tender.start()
@@ -304,6 +308,31 @@ def migrate_database(url: str) -> None:
     except (SQLAlchemyError, CatalogueError) as error:
         place = urlsplit(url).netloc.rpartition("@")[2] or "embedded"
         raise ServiceError(f"the database ({place}) cannot be brought up to date: {error}") from error
+
+
+def refuse_without_keys(settings: Settings) -> None:
+    """Refuse to serve where a key is asked for and there is none: nobody could come in.
+
+    Raises:
+        ServiceError: says how to make one.
+    """
+    if not settings.asks_for_keys:
+        return
+    from app.catalogue import Database, keys
+
+    assert settings.database_url is not None
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        with database.transaction() as session:
+            if keys.exist(session):
+                return
+    finally:
+        database.dispose()
+    raise ServiceError(
+        f"a key is asked for on {settings.host}, and there is none that is valid: make one with `cellar keys add --owner "
+        "NAME --scopes read,submit,write,admin`, listen on 127.0.0.1, or set CELLAR_ALLOW_OPEN=true where something "
+        "else keeps strangers out"
+    )
 
 
 def answers(url: str) -> bool:

@@ -33,7 +33,7 @@ PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip")
 """Headers that a proxy adds."""
 
 RECORDED_REFUSALS = "60/minute"
-"""So many refused attempts a process writes into the audit log: who floods it with them shall not fill the disk."""
+"""So many refused attempts of a kind a process writes into the audit log: a flood of them shall not fill a disk."""
 
 
 class Access:
@@ -116,7 +116,7 @@ class Access:
 
     async def record(self, caller: Caller, action: str, subject: str | None, **details: str) -> None:
         """Write a refused attempt into the audit log, unless there are too many; a database that is away loses it."""
-        if not self.of_records.hit("all").passed:
+        if not self.of_records.hit(action).passed:
             return
 
         def write() -> None:

@@ -37,12 +37,15 @@ def port(settings: Settings) -> Iterator[Finding]:
         )
         return
     family, kind, protocol, _, address = found[0]
-    if not settings.allow_open and not ipaddress.ip_address(address[0]).is_loopback:
-        yield failure(
-            "port",
-            f"{settings.host} is open to other machines, and CELLAR_ALLOW_OPEN is not set",
-            "listen on 127.0.0.1, or set CELLAR_ALLOW_OPEN=true where something else keeps strangers out",
-        )
+    if not ipaddress.ip_address(address[0]).is_loopback:
+        if settings.asks_for_keys:
+            yield ok("port", f"{settings.host} is open to other machines, and every request needs a key")
+        else:
+            yield warning(
+                "port",
+                f"{settings.host} is open to other machines, and nobody is asked for a key",
+                "unset CELLAR_ALLOW_OPEN and make keys with `cellar keys add`, or see that strangers are kept out",
+            )
     with socket.socket(family, kind, protocol) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

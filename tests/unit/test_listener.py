@@ -19,7 +19,7 @@ def test_loopback_addresses(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_an_open_address_has_to_be_allowed(host: str) -> None:
-    with pytest.raises(ListenError, match="CELLAR_ALLOW_OPEN"):
+    with pytest.raises(ListenError, match="CELLAR_REQUIRE_KEYS"):
         listen(host, 0, allow_open=False)
 
 
