@@ -50,10 +50,9 @@ def run(request: DatasetRequest, progress: Progress) -> JobResult:
 
 def source_of(root: Path, request: DatasetRequest) -> Path:
     """The file or folder of a request. Raises DataError where it is not there, outside, or not what was uploaded."""
-    path = root / request.path
-    resolved, top = path.resolve(), root.resolve()
-    if not resolved.is_relative_to(top) or resolved == top:
-        raise DataError(f"{request.path!r} leads out of the data root")
+    path = root.resolve() / request.path
+    if ".." in Path(request.path).parts or path.resolve() != path:
+        raise DataError(f"{request.path!r} is a link, or leads out of the data root")
     if not path.exists():
         raise DataError(f"{request.path!r} is not in the data root of this worker")
     if request.sha256 is not None and sha256(path) != request.sha256:

@@ -17,6 +17,8 @@ PICKLED = ("data_batch_1", "batches.meta", "meta")  # CIFAR's Python version
 def read_source(path: Path, request: DatasetRequest, heed: Heed) -> Read:
     """The images and labels of a file or a folder. Raises DataError: what is wrong, and where."""
     heed()
+    if path.is_dir() and any(entry.is_symlink() for entry in path.rglob("*")):
+        raise DataError(f"{path.name}: has links in it; only files and folders are read")
     kind = request.format or format_of(path)
     match kind:
         case "npz":
@@ -51,8 +53,6 @@ def format_of(path: Path) -> DatasetFormat:
 def format_of_folder(folder: Path) -> DatasetFormat:
     """The format of a folder by what is in it."""
     names = {entry.name for entry in folder.iterdir()}
-    if any(entry.is_symlink() for entry in folder.rglob("*")):
-        raise DataError(f"{folder.name}: has links in it; only files and folders are read")
     if TEN_TEST in names or TEN[0] in names or HUNDRED in names:
         return "cifar-binary"
     if any(name.startswith("train-images-idx3-ubyte") for name in names):
