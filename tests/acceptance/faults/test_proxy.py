@@ -93,7 +93,7 @@ def test_cut_is_an_orderly_end_and_reset_is_not(echo: Path) -> None:
         with connect(proxy) as one:
             assert asked(one) == b"hello"
         proxy.refuse()
-        with pytest.raises(ConnectionResetError), connect(proxy) as one:
+        with connect(proxy) as one, pytest.raises(ConnectionResetError):
             one.recv(10)
 
 
@@ -116,5 +116,9 @@ def test_silence_keeps_connections_open_and_passes_nothing_until_they_are_reset(
 
 
 def test_without_a_server_a_connection_is_reset(open_directory: Path) -> None:
-    with FaultProxy(open_directory / "nobody.sock") as proxy, pytest.raises(ConnectionResetError):
-        connect(proxy).recv(10)
+    with (
+        FaultProxy(open_directory / "nobody.sock") as proxy,
+        connect(proxy) as one,
+        pytest.raises(ConnectionResetError),
+    ):
+        one.recv(10)
