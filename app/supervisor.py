@@ -330,8 +330,8 @@ def refuse_without_keys(settings: Settings) -> None:
         database.dispose()
     raise ServiceError(
         f"a key is asked for on {settings.host}, and there is none that is valid: make one with `cellar keys add "
-        "--owner NAME --scopes read,submit,write,admin`, listen on 127.0.0.1, or set CELLAR_ALLOW_OPEN=true where something "
-        "else keeps strangers out"
+        "--owner NAME --scopes read,submit,write,admin`, listen on 127.0.0.1, or set CELLAR_ALLOW_OPEN=true "
+        "where something else keeps strangers out"
     )
 
 

@@ -145,6 +145,10 @@ class Visit:
             answer = MutableHeaders(scope=message)
             for name, value in self.headers.items():
                 answer.setdefault(name, value)
+            # What is shown to one key is not for the caches that others share.
+            answer.add_vary_header("Authorization")
+            if (kept := answer.get("Cache-Control", "")).startswith("public"):
+                answer["Cache-Control"] = kept.replace("public", "private", 1)
         elif self.token is not None and time.monotonic() - self._looked > HELD_SECONDS:
             self._looked = time.monotonic()
             try:

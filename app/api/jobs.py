@@ -10,11 +10,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.api.cursors import read_cursor, write_cursor
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
-from app.api.problems import not_found
+from app.api.problems import not_found, not_owned
 from app.api.schemas.job import JobPage, JobStateName, JobView, MetricList
+from app.api.schemas.key import VisibilityBody
 from app.api.services import Services
 from app.api.views import job_view, metric_view
-from app.catalogue import Job, JobQuery, jobs, metrics
+from app.catalogue import Job, JobQuery, audit, jobs, metrics, visibilities
 from app.jobs import request_cancel
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -104,10 +105,33 @@ def list_metrics(
     return MetricList(job_id=str(job.id), items=[metric_view(row) for row in found])
 
 
+def own_job_at(services: ServicesHere, job: JobHere) -> Job:
+    """The job in the path, for its owner: others who may see it may not touch it."""
+    if job.owner != services.caller.owner:
+        raise not_owned("job", job.id)
+    return job
+
+
+OwnJobHere = Annotated[Job, Depends(own_job_at)]
+
+
 @router.post("/{job_id}/cancel")
-def cancel_job(services: ServicesHere, job: JobHere) -> JobView:
+def cancel_job(services: ServicesHere, job: OwnJobHere) -> JobView:
     """Stop a job. A queued one is cancelled at once, a running one after its step; a final one stays as it is."""
     with services.database.transaction() as session:
         asked = request_cancel(session, job.id)
+        audit.record(session, action="job.cancel", subject=f"/v1/jobs/{job.id}", **services.caller.actor)
     assert asked is not None, "jobs are never deleted"
     return job_view(asked)
+
+
+@router.post("/{job_id}/visibility")
+def show_job(services: ServicesHere, job: OwnJobHere, body: VisibilityBody) -> JobView:
+    """Show a job to everyone, or to its owner alone; with its evaluations and measurements."""
+    with services.database.transaction() as session:
+        visibilities.of_job(session, job.id, visibility=body.visibility)
+        subject = f"/v1/jobs/{job.id}"
+        audit.record(session, action="job.show", subject=subject, **services.caller.actor, visibility=body.visibility)
+        shown = jobs.get(session, job.id)
+    assert shown is not None, "jobs are never deleted"
+    return job_view(shown)

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.api.problems import Problem, not_found, unprocessable
+from app.api.problems import Problem, not_found, not_owned, unprocessable
 from app.api.schemas.space import Origin, VisibilityName
 from app.api.services import Services
-from app.catalogue import RegisteredSpace, audit, spaces
+from app.catalogue import RegisteredSpace, audit, spaces, visibilities
 from app.space import Fault, SearchSpace, space_from_json, space_to_json
 from app.space.zoo import ZOO
 
@@ -92,6 +92,21 @@ def registered(services: Services, document: Mapping[str, Any]) -> tuple[SearchS
         message = f"{kept.name}@{kept.version} has this grammar and another {differing[0]}; choose another name"
         raise taken(f"/{differing[0]}", written[differing[0]], message)
     return kept, created
+
+
+def published(services: Services, space: SearchSpace) -> None:
+    """Show a registered space to everyone. Raises a Problem where it is the zoo's, or somebody else's."""
+    if space.name in ZOO:
+        raise not_owned("space", space.name)
+    with services.database.transaction() as session:
+        row = spaces.find(session, space.name, space.version, viewer=services.caller.owner)
+        if row is None:
+            raise not_found("space", f"{space.name}@{space.version}", tuple(ZOO))
+        if row.owner != services.caller.owner:
+            raise not_owned("space", space.name)
+        visibilities.publish_space(session, row.id)
+        subject = f"/v1/spaces/{row.name}@{row.version}"
+        audit.record(session, action="space.publish", subject=subject, **services.caller.actor)
 
 
 def visibility_of(document: Mapping[str, Any]) -> VisibilityName | None:

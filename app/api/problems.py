@@ -69,6 +69,12 @@ def not_found(kind: str, name: object, allowed: Sequence[object] = ()) -> Proble
     return Problem(404, "not-found", TITLES[404][1], f"no {kind} {shown(name)!r}{among}")
 
 
+def not_owned(kind: str, name: object) -> Problem:
+    """403: the caller may see it, and somebody else owns it."""
+    detail = f"the {kind} {shown(name)!r} is somebody else's: you may see it, and not change it"
+    return Problem(403, "forbidden", "The key does not allow this", detail)
+
+
 def unprocessable(pointer: str, message: str, value: object = None, allowed: Sequence[object] = ()) -> Problem:
     """422: one part of the request is at fault."""
     fault = Fault(pointer, message, value, tuple(allowed))

@@ -95,7 +95,6 @@ ROUTES: Mapping[Needed, tuple[str, ...]] = {
         "POST /v1/datasets",
         "POST /v1/spaces/{space}/visibility",
         "POST /v1/jobs/{job_id}/visibility",
-        "POST /v1/evaluations/{evaluation_id}/visibility",
     ),
     "metrics": ("GET /metrics",),
     "admin": (

@@ -15,8 +15,9 @@ from app.api.dependencies import (
     SpaceHere,
 )
 from app.api.drawings import PAGE_WIDTH, SVG, ThemeQuery, WidthQuery, svg_response
-from app.api.library import page_of_spaces, registered, standing
+from app.api.library import page_of_spaces, published, registered, standing
 from app.api.portrait import space_summary, space_view
+from app.api.schemas.key import PublicationBody
 from app.api.schemas.space import (
     DecisionsView,
     SpacePage,
@@ -59,6 +60,13 @@ def register_space(services: ServicesHere, document: SpaceDocument, response: Re
     space, created = registered(services, document)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/spaces/{space.name}@{space.version}"
+    return space_view(space, *standing(services, space))
+
+
+@router.post("/spaces/{space}/visibility")
+def show_space(services: ServicesHere, space: SpaceHere, body: PublicationBody) -> SpaceView:
+    """Show a registered space to everyone, for good: what others measure in it names it."""
+    published(services, space)
     return space_view(space, *standing(services, space))
 
 

@@ -18,7 +18,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "malformed-request": (400, "the request cannot be read"),
     "unknown-host": (400, "the Host header names somebody else; on a loopback address only"),
     "unauthenticated": (401, "there is no key, or it is not valid; `WWW-Authenticate` says which"),
-    "forbidden": (403, "the key lacks a scope, which `detail` names"),
+    "forbidden": (403, "the key lacks a scope, or somebody else owns what it was to change; `detail` says which"),
     "not-found": (404, "nothing has this name, or the caller may not see it; also a path that no route has"),
     "no-result": (404, "the job has no such part in its result, or not yet: `Retry-After` says when to look again"),
     "method-not-allowed": (405, "the path has other methods, which `Allow` lists"),

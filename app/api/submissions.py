@@ -12,7 +12,7 @@ from app.api.schemas.experiment import PlannedNetwork, PlanView
 from app.api.schemas.model import Output
 from app.api.services import Services
 from app.api.views import job_view, shown_request
-from app.catalogue import Worker, workers
+from app.catalogue import Worker, audit, workers
 from app.experiment import (
     CountRequest,
     DatasetRequest,
@@ -71,7 +71,7 @@ def submitted(services: Services, request: Request, idempotency_key: str | None)
     """202 with the job that was made, or the one that this idempotency key has made before."""
     with services.database.transaction() as session:
         queue, _ = queue_for(services, session, request.device)
-        job = submit(
+        made = submit(
             session,
             kind=kind_of(request),
             request=asdict(request),
@@ -80,7 +80,12 @@ def submitted(services: Services, request: Request, idempotency_key: str | None)
             device=request.device,
             idempotency=idempotency_key,
             request_id=services.caller.request_id or None,
-        ).job
+        )
+        job = made.job
+        if made.created:
+            audit.record(
+                session, action="job.submit", subject=f"/v1/jobs/{job.id}", **services.caller.actor, kind=job.kind
+            )
     headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(RETRY_SECONDS)}
     return written(job_view(job), status=202, headers=headers)
 

@@ -27,6 +27,7 @@ from app.catalogue.repositories import (
     outbox,
     profiles,
     spaces,
+    visibilities,
     workers,
 )
 from app.catalogue.repositories.datasets import RegisteredDataset
@@ -96,5 +97,6 @@ __all__ = [
     "outbox",
     "profiles",
     "spaces",
+    "visibilities",
     "workers",
 ]

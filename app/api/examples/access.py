@@ -17,6 +17,24 @@ def about_access() -> Iterator[Example]:
     )
     yield Example(
         method="post",
+        path="/v1/jobs/{job_id}/visibility",
+        name="public",
+        summary="Show a job, and what it has measured, to everyone; there is none of this id",
+        status=404,
+        parameters={"job_id": "00000000-0000-0000-0000-000000000000"},
+        body={"visibility": "public"},
+    )
+    yield Example(
+        method="post",
+        path="/v1/spaces/{space}/visibility",
+        name="publish",
+        summary="A space of the zoo is nobody's to change",
+        status=403,
+        parameters={"space": "darts"},
+        body={"visibility": "public"},
+    )
+    yield Example(
+        method="post",
         path="/v1/keys/{key_id}/rotate",
         name="two hours",
         summary="A new secret; the last one stays good for two hours",

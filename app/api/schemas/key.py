@@ -34,6 +34,18 @@ class RotationBody(Input):
     )
 
 
+class VisibilityBody(Input):
+    """Who may see it."""
+
+    visibility: Literal["private", "public"] = Field(description="Its owner alone, or everyone")
+
+
+class PublicationBody(Input):
+    """Who may see it from now on."""
+
+    visibility: Literal["public"] = Field(description="Everyone; there is no way back")
+
+
 class KeyView(Output):
     """A key, without its secret."""
 
