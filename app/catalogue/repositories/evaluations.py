@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Uuid, cast, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, array, insert
+from sqlalchemy import ColumnElement, RowMapping, Select, Uuid, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from app.catalogue.repositories.evaluation_query import EvaluationQuery, of_cohorts, within_bounds
@@ -118,7 +118,7 @@ def query(session: Session, wanted: EvaluationQuery) -> tuple[Evaluation, ...]:
 
 def get_many(session: Session, ids: Sequence[UUID]) -> tuple[Evaluation, ...]:
     """The evaluations of these ids, in this order; whoever asks has seen to it that they may be seen."""
-    rows = session.execute(_joined().where(evaluations.c.id == func.any(cast(array(ids), ARRAY(Uuid))))).mappings()
+    rows = session.execute(_joined().where(evaluations.c.id == func.any(literal(list(ids), ARRAY(Uuid))))).mappings()
     found = {row["id"]: _evaluation(row) for row in rows} if ids else {}
     return tuple(found[id] for id in ids if id in found)
 

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, Subquery, Uuid, cast, func, select, true, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlalchemy import ColumnElement, FromClause, Select, Subquery, Uuid, func, literal, select, true, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from app.catalogue.errors import InvalidCursor
@@ -52,7 +52,7 @@ def places(session: Session, wanted: EvaluationQuery) -> list[UUID]:
 
 def among(asked: Sequence[UUID]) -> Subquery:
     """These cohorts as rows to be joined with: one column, `cohort_id`."""
-    return select(func.unnest(cast(array(asked), ARRAY(Uuid))).label("cohort_id")).subquery("asked")
+    return select(func.unnest(literal(list(asked), ARRAY(Uuid))).label("cohort_id")).subquery("asked")
 
 
 def rest_of(wanted: EvaluationQuery) -> Sequence[ColumnElement[bool]]:
@@ -114,8 +114,10 @@ def parts_of(wanted: EvaluationQuery, asked: Sequence[UUID], size: Size | None) 
         return select(cohort.c.cohort_id)
     e = evaluations.c[size]
     mine = evaluations.c.cohort_id == cohort.c.cohort_id
-    first = select(e).where(mine).order_by(e, evaluations.c.id).limit(1).scalar_subquery()
-    last = select(e).where(mine).order_by(e.desc(), evaluations.c.id.desc()).limit(1).scalar_subquery()
+    first = select(e).where(mine).order_by(e, evaluations.c.id).limit(1).correlate(cohort).scalar_subquery()
+    last = (
+        select(e).where(mine).order_by(e.desc(), evaluations.c.id.desc()).limit(1).correlate(cohort).scalar_subquery()
+    )
     bound: int | None = getattr(wanted, f"max_{size}")
     largest = last if bound is None else func.least(last, bound)
     ends = select(func.size_class(first).label("first"), func.size_class(largest).label("last")).lateral()
