@@ -54,10 +54,11 @@ def part_of(part: str, pair: dict[str, Array], levels: int, layout: Layout, larg
     for kind, name in (("pixels", "x"), ("labels", "y")):
         if kind not in pair:
             raise DataError(f"the archive has no {name}{suffix}, the {kind} of {part or 'all images'}")
+    whole_numbers(pair["pixels"], levels, f"x{suffix}")
     given = channels_first(pair["pixels"], layout, f"x{suffix}")
     n, c, h, w = given.shape
     checked_shape(n, c, h, w, largest_bytes, f"x{suffix}")
-    pixels = np.ascontiguousarray(whole_numbers(given, levels, f"x{suffix}").astype(np.uint8))
+    pixels = np.ascontiguousarray(given.astype(np.uint8))
     labels = labels_of(pair["labels"], n, f"y{suffix}")
     return Part(split=SPLIT_NAMES[part] if part else None, pixels=pixels, labels=labels, place=f"x{suffix}")
 

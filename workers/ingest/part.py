@@ -60,7 +60,7 @@ def whole_numbers(values: Array, largest: int, place: str) -> Array:
     """The same numbers as integers. Raises DataError at the first that is not one of 0..largest."""
     if values.dtype.kind not in "biuf":
         raise DataError(f"{place}: {values.dtype} is no number; give integers from 0 to {largest}")
-    if values.dtype == np.uint8 and largest >= 255:
+    if values.dtype == np.uint8 and largest >= 255:  # cannot be anything else
         return values
     for start in range(0, len(values), 1 << 14):  # a block at a time: comparisons take memory too
         block = values[start : start + (1 << 14)]

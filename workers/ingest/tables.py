@@ -30,7 +30,7 @@ def read_parquet(files: Mapping[str, Path], levels: int, largest_bytes: int, hee
     labels: dict[str, list[Any]] = {}
     images: dict[str, list[Any]] = {}
     classes: tuple[str, ...] = ()
-    rows = held = 0
+    rows = seen = held = 0
     for name, path in sorted(files.items()):
         part = name.split("-")[0].removesuffix(".parquet") if len(files) > 1 else ""
         if len(files) > 1 and part not in SPLIT_NAMES:
@@ -44,10 +44,12 @@ def read_parquet(files: Mapping[str, Path], levels: int, largest_bytes: int, hee
                 classes = classes or found
                 for batch in file.iter_batches(batch_size=BATCH, columns=list(columns), use_threads=False):
                     heed()
-                    held += batch.nbytes
-                    if held > largest_bytes + OVERHEAD * MAX_IMAGES:
+                    held, seen = held + batch.nbytes, seen + batch.num_rows
+                    if held > largest_bytes + OVERHEAD * seen:
                         raise DataError(f"{name!r}: more than {held} bytes unpacked, which is too much")
                     take(batch, columns, part, name, images, labels)
+        except MemoryError:
+            raise
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{name!r}: not a Parquet file that can be read: {error}") from error
     if not images:
