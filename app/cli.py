@@ -188,9 +188,10 @@ def _migrate(settings: Settings) -> None:
 
 def _serve(settings: Settings, opened: socket.socket) -> None:
     """Be the API process, on a socket that is listening."""
-    import uvicorn  # only this process needs it
+    import uvicorn  # only this process needs these two
 
     from app import log
+    from app.api.connection import Connection
 
     log.configure(process="api")
     os.environ.update(settings.environment())  # the factory is called by name, and reads its settings there
@@ -199,7 +200,7 @@ def _serve(settings: Settings, opened: socket.socket) -> None:
             "app.main:create_app",
             factory=True,
             loop="uvloop",
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="on",
             access_log=False,

@@ -49,6 +49,7 @@ from app.api.problems import install_problem_handlers
 from app.api.request_log import RequestLog
 from app.api.services import Services, installation_secret
 from app.api.shelf import SpaceShelf
+from app.api.streams import Streams
 from app.catalogue import Database
 from app.jobs import BackgroundServices, EventFeed
 from app.settings import Settings, is_loopback, load_settings
@@ -123,6 +124,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metrics=metrics,
         secret=installation_secret(chosen.data_root),
         offload=Offload(),
+        streams=Streams(most=chosen.streams, each=chosen.streams_per_caller),
         ring=ring,
     )
     for router in ROUTERS:

@@ -25,7 +25,7 @@ and a name from the second table. Its `errors` has a JSON pointer to everything 
 the log. HEAD is answered as GET is, without the body.
 
 Outside of these routes: 404 where there is no such path, 405 where the path has other methods, 500 where the service
-failed."""
+failed; 408, 414 and 431 where a request comes too slowly, or is too long before its body."""
 
 SUCCESSES: Json = {"200": "Answered", "201": "Made", "202": "Accepted: a job will do it"}
 

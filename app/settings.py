@@ -112,6 +112,10 @@ class Settings(BaseSettings):
     code_version: str = Field(
         default_factory=installed_version, min_length=1, description="recorded with every evaluation"
     )
+    streams: int = Field(default=1024, ge=1, description="event streams that an API process holds open at once")
+    streams_per_caller: int = Field(
+        default=256, ge=1, description="the same for one key, or one address where keys are not asked for"
+    )
     allow_open: bool = Field(
         default=False, description="listen beyond the loopback address, although nobody is asked for a key"
     )

@@ -1,6 +1,6 @@
 """Jobs of any kind: how they stand, what happens to them, what they measured, and how to stop them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -14,6 +14,7 @@ from app.api.problems import not_found, not_owned
 from app.api.schemas.job import JobPage, JobStateName, JobView, MetricList
 from app.api.schemas.key import VisibilityBody
 from app.api.services import Services
+from app.api.statuses import declared
 from app.api.views import job_view, metric_view
 from app.catalogue import Job, JobQuery, audit, jobs, metrics, visibilities
 from app.jobs import request_cancel
@@ -78,7 +79,18 @@ def get_job(job: JobHere) -> JobView:
     return job_view(job)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse)
+async def counted(services: ServicesHere) -> AsyncGenerator[None]:
+    """Around a stream: it counts until it ends, however it does."""
+    with services.streams.one(services.caller):
+        yield
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    dependencies=[Depends(counted)],
+    responses=declared("too-many-streams"),
+)
 async def stream_events(
     services: ServicesHere, job: JobHere, after: EventId = None, last_event_id: LastEventId = None
 ) -> AsyncIterator[ServerSentEvent]:

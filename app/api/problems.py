@@ -41,9 +41,12 @@ TITLES: Mapping[int, tuple[str, str]] = {
     400: ("malformed-request", "The request is malformed"),
     404: ("not-found", "There is no such resource"),
     405: ("method-not-allowed", "The resource does not know this method"),
+    408: ("request-timeout", "The request took too long to arrive"),
     413: ("body-too-large", "The request's body is too large"),
+    414: ("target-too-long", "The request's target is too long"),
     415: ("unsupported-media-type", "The request's body must be JSON"),
     422: ("invalid-request", "The request is not valid"),
+    431: ("headers-too-large", "The request's headers are too large"),
     500: ("internal-error", "The service failed"),
 }
 

@@ -11,6 +11,7 @@ from app.api.callers import NOBODY, Caller
 from app.api.keyring import KeyRing
 from app.api.offload import Offload
 from app.api.shelf import SpaceShelf
+from app.api.streams import Streams
 from app.catalogue import Database
 from app.jobs import EventFeed
 from app.settings import Settings
@@ -27,6 +28,7 @@ class Services:
     metrics: CollectorRegistry  # what this process counts of its requests
     secret: bytes  # signs page cursors
     offload: Offload  # answers large batches
+    streams: Streams  # the event streams that are open
     ring: KeyRing  # the keys that were shown lately
     caller: Caller = NOBODY  # of a request; nobody outside of one
 

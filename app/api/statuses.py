@@ -22,12 +22,14 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "not-found": (404, "nothing has this name, or the caller may not see it; also a path that no route has"),
     "no-result": (404, "the job has no such part in its result, or not yet: `Retry-After` says when to look again"),
     "method-not-allowed": (405, "the path has other methods, which `Allow` lists"),
+    "request-timeout": (408, "the request came too slowly; the connection ends, and no route was asked"),
     "idempotency-conflict": (409, "the idempotency key belongs to another request"),
     "space-exists": (409, "the name stands for another space, or for one with another visibility"),
     "key-ended": (409, "the key has expired or was revoked"),
     "dataset-exists": (409, "the name stands for another data set"),
     "not-measured": (409, "the lookup table lacks what is asked about; `detail` says how to measure it"),
     "body-too-large": (413, "the body is longer than the service accepts"),
+    "target-too-long": (414, "path and query are too long; the connection ends, and no route was asked"),
     "unsupported-media-type": (415, "`Content-Type` does not say `application/json`, or what else the route takes"),
     "invalid-request": (422, "something is at fault, and `errors` has its place"),
     "invalid-genotype": (422, "the genotype is no member of the space"),
@@ -40,6 +42,8 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "no-network": (422, "the genotype has no network on this skeleton and input"),
     "mixed-results": (422, "the evaluations do not compare: they have more than one recipe, data set or split"),
     "rate-limited": (429, "a key or an address asks too often; `Retry-After` says when to ask again"),
+    "too-many-streams": (429, "too many event streams are open, the caller's or all; `Retry-After` says when to try"),
+    "headers-too-large": (431, "the headers are too many or too long; the connection ends, and no route was asked"),
     "internal-error": (500, "the service failed; the log has it under `request_id`"),
     "unavailable": (503, "the database does not answer; `Retry-After` says when to try again"),
     "not-ready": (503, "the database or the broker does not answer"),
@@ -47,7 +51,16 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
 """Every problem: the last part of its `type`, its status, and when it is answered."""
 
 OF_A_ROUTE = frozenset(
-    {"no-result", "key-ended", "space-exists", "dataset-exists", "not-measured", "mixed-results", "not-ready"}
+    {
+        "no-result",
+        "key-ended",
+        "space-exists",
+        "dataset-exists",
+        "not-measured",
+        "mixed-results",
+        "not-ready",
+        "too-many-streams",
+    }
 )
 """Problems that only the routes have which declare them by `declared`; all others follow from what a route asks for."""
 

@@ -89,6 +89,7 @@ def known(api: TestClient) -> dict[str, str]:
     architecture = api.post("/v1/architectures", json=body).json()["id"]
     search = api.post("/v1/searches", json={"space": "darts", "dataset": "digits"}).json()["id"]
     api.post(f"/v1/jobs/{search}/cancel")  # a stream of its events ends
+    key = api.post("/v1/keys", json={"owner": "ada", "scopes": ["read"]}).json()["id"]
     return {
         "space": "nasbench201",
         "index": "15624",
@@ -96,4 +97,5 @@ def known(api: TestClient) -> dict[str, str]:
         "job_id": search,
         "search_id": search,
         "name": "mbconv",
+        "key_id": key,
     }
