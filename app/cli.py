@@ -18,6 +18,7 @@ import typer
 from pydantic import ValidationError
 
 from app.embedded import EnginesError
+from app.keeping import commands as keeping_commands
 from app.keys import commands as keys_commands
 from app.listener import ListenError, listen, url_of
 from app.opening import attached
@@ -34,6 +35,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,  # a traceback with the values of variables would show passwords
 )
 cli.add_typer(keys_commands)
+cli.add_typer(keeping_commands)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one.", show_default="8000")]

@@ -21,7 +21,7 @@ class Collected:
     objects: int = 0  # that no row names
     bytes: int = 0  # of those
     leftovers: int = 0  # of writers that died, and copies that nobody asked for lately
-    kept: int = 0  # objects that rows name or that are young
+    kept: int = 0  # objects that rows name, that are young, or that a backup may name that is made just now
 
 
 def secure(session: Session, store: Store, stored: StoredFile) -> None:
@@ -48,7 +48,7 @@ def collect(database: Database, store: Store, *, grace_seconds: float, dry_run: 
             kept += 1
             continue
         with database.transaction() as session:
-            if artefacts.claim_content(session, digest):
+            if not artefacts.lock_collecting(session) or artefacts.claim_content(session, digest):
                 kept += 1
                 continue
             if not dry_run:

@@ -69,6 +69,13 @@ class Store:
             self.place.put(partial, path)
             return stored
 
+    def restore(self, stored: StoredFile, file: Path) -> None:
+        """Keep a copy of a file under the name that it had. Raises DamagedObject where it is another file."""
+        with self._incoming("") as partial:
+            shutil.copyfile(file, partial)
+            verify(partial, stored)
+            self.place.put(partial, stored.path)
+
     def has(self, stored: StoredFile) -> bool:
         """Whether a file is there, and as long as it should be. Raises StoreDown, StoreUnusable."""
         return self.place.size(stored.path) == stored.bytes

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.catalogue.rows import Artefact, Checkpoint
+from app.catalogue.snapshot import COLLECTING_KEY
 from app.catalogue.tables import artefacts, checkpoints
 
 CONTENT_LOCK = 0x0CE11A8  # first key of the advisory locks of contents; the second is the digest's first 32 bits
@@ -63,6 +64,11 @@ def claim_content(session: Session, sha256: str) -> bool:
     none will begin to."""
     session.execute(text("SELECT pg_advisory_xact_lock(:first, :second)"), _lock_key(sha256))
     return session.execute(select(select(artefacts.c.job_id).where(artefacts.c.sha256 == sha256).exists())).scalar_one()
+
+
+def lock_collecting(session: Session) -> bool:
+    """Take the right to remove stored files until the transaction's end; False while a backup or another has it."""
+    return bool(session.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": COLLECTING_KEY}).scalar_one())
 
 
 def contents(session: Session) -> set[str]:
