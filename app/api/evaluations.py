@@ -18,7 +18,7 @@ from app.api.services import Services
 from app.api.statuses import declared
 from app.api.views import evaluation_view
 from app.api.weights import kept_weights, record_of, weights_response
-from app.catalogue import Evaluation, EvaluationQuery, evaluations
+from app.catalogue import Evaluation, EvaluationQuery, audit, evaluations
 from app.catalogue.repositories.evaluation_query import Sort
 from app.space import Fault
 
@@ -168,6 +168,8 @@ def export_evaluation(
     """
     if format == "safetensors":
         artefact, file = kept_weights(services, row)
+        with services.database.transaction() as session:
+            audit.record(session, action="weights.export", subject=f"/v1/evaluations/{row.id}", **services.caller.actor)
         return weights_response(artefact, file, f"{row.id}.safetensors", if_none_match)
     architecture = row.architecture
     genotype = architecture.genotype
