@@ -17,6 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
+from app.data import commands as data_commands
 from app.embedded import EnginesError
 from app.keeping import commands as keeping_commands
 from app.keys import commands as keys_commands
@@ -35,6 +36,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,  # a traceback with the values of variables would show passwords
 )
 cli.add_typer(keys_commands)
+cli.add_typer(data_commands)
 cli.add_typer(keeping_commands)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]

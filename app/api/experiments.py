@@ -59,8 +59,9 @@ def training_recipe(choice: TrainingRecipeChoice | None, dataset: Dataset, point
 
 
 def default_recipe(recipes: Mapping[str, Any], dataset: Dataset) -> str:
-    """The recipe called after the data set, else the one DARTS published for CIFAR."""
-    return next((name for name in recipes if name.startswith(dataset.name)), "darts-cifar")
+    """The recipe called after the data set, else one for small images, else the one DARTS published for CIFAR."""
+    own = next((name for name in recipes if name.partition("-")[0] == dataset.name), None)
+    return own or ("digits-quick" if is_small(dataset.input) else "darts-cifar")
 
 
 def trained_skeleton(space: SearchSpace, choice: SkeletonChoice | None, dataset: Dataset, pointer: str) -> Skeleton:
