@@ -36,6 +36,9 @@ T = TypeVar("T")
 STEP_SECONDS = 0.5  # steps are told at most so often: they are for people to look at
 PATIENCE_SECONDS = 300.0  # how long a job waits for its database or its store to come back
 RETRY_SECONDS = 0.5
+# Classes of SQLSTATE, PostgreSQL's appendix A: connections; read-only, as a standby is; deadlocks; room, memory and
+# connections; locks; statements cancelled, by their timeout for one, and a server that stops or starts; its disk.
+PASSING = ("08", "25006", "40", "53", "55P03", "57", "58")
 ARTEFACT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -69,7 +72,7 @@ def patiently(database: Database, work: Callable[[Session], T], *, seconds: floa
             with database.transaction() as session:
                 return work(session)
         except (DBAPIError, PoolTimeout) as error:
-            away = isinstance(error, PoolTimeout) or error.connection_invalidated or _is_connecting(error)
+            away = isinstance(error, PoolTimeout) or error.connection_invalidated or _is_passing(error)
             if not away or time.monotonic() > deadline:
                 raise
             log.warning("database is away, trying again", error=str(error).splitlines()[0])
@@ -186,7 +189,7 @@ def finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 
 
-def _is_connecting(error: DBAPIError) -> bool:
-    """Whether no connection could be made at all, or the server said that it is shutting down or starting up."""
+def _is_passing(error: DBAPIError) -> bool:
+    """Whether the database could not be reached, or could not do it now: another time it can."""
     code = getattr(error.orig, "sqlstate", None)
-    return code is None or code.startswith(("08", "57P")) or code == "53300"
+    return code is None or code.startswith(PASSING)
