@@ -5,8 +5,8 @@
         job = jobs.get(session, id, viewer=owner)   # a repository is a module of functions on a session
 
 Repositories: `architectures artefacts audit counts datasets evaluations events jobs keys leases metrics outbox profiles
-spaces workers`. They return the frozen values of `rows`. Documents come back in the order in which they were
-written.
+quotas spaces visibilities workers`. They return the frozen values of `rows`. Documents come back in the order in which
+they were written.
 """
 
 from app.catalogue.database import Database
@@ -26,6 +26,7 @@ from app.catalogue.repositories import (
     metrics,
     outbox,
     profiles,
+    quotas,
     spaces,
     visibilities,
     workers,
@@ -34,6 +35,7 @@ from app.catalogue.repositories.datasets import RegisteredDataset
 from app.catalogue.repositories.evaluation_query import EvaluationQuery
 from app.catalogue.repositories.jobs import JobQuery
 from app.catalogue.repositories.profiles import LookupTable, ProfileQuery
+from app.catalogue.repositories.quotas import Quota
 from app.catalogue.rows import (
     AccessKey,
     Architecture,
@@ -77,6 +79,7 @@ __all__ = [
     "Outcome",
     "Profile",
     "ProfileQuery",
+    "Quota",
     "RegisteredDataset",
     "RegisteredSpace",
     "Token",
@@ -96,6 +99,7 @@ __all__ = [
     "migrate",
     "outbox",
     "profiles",
+    "quotas",
     "spaces",
     "visibilities",
     "workers",

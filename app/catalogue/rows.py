@@ -133,6 +133,7 @@ class Job:
 
     id: UUID
     parent_id: UUID | None
+    name: str | None  # of a child, by which its parent finds it again
     kind: str
     queue: Queue
     device: Device
@@ -150,6 +151,8 @@ class Job:
     worker_id: UUID | None
     cancel_requested: bool
     stranded: bool  # queued, and no live worker can take it
+    on_gpu: bool  # whether its latest lease had a GPU
+    gpu_seconds: float  # of all leases that have ended
     submitted_at: datetime
     queued_at: datetime  # since when it has been queued, this time
     claimed_at: datetime | None  # latest claim

@@ -122,6 +122,7 @@ jobs = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("parent_id", Uuid, ForeignKey("jobs.id"), nullable=True),
+    Column("name", Text, nullable=True),
     Column("kind", Text, nullable=False),
     Column("queue", Text, nullable=False),
     Column("device", Text, nullable=False),
@@ -139,6 +140,8 @@ jobs = Table(
     Column("worker_id", Uuid, nullable=True),
     Column("cancel_requested", Boolean, nullable=False, server_default=false()),
     Column("stranded", Boolean, nullable=False, server_default=false()),
+    Column("on_gpu", Boolean, nullable=False, server_default=false()),
+    Column("gpu_seconds", Float, nullable=False, server_default=text("0")),
     _moment("submitted_at", now=True),
     _moment("queued_at", now=True),
     _moment("claimed_at", nullable=True),
@@ -153,12 +156,21 @@ jobs = Table(
     CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease"),
     CheckConstraint("(state IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
     CheckConstraint("(state = 'failed') = (error IS NOT NULL)", name="error"),
-    Index("ix_jobs_queued", "queue", "priority", "submitted_at", postgresql_where=text("state = 'queued'")),
+    CheckConstraint("name IS NULL OR (parent_id IS NOT NULL AND name ~ '^[a-z0-9][a-z0-9._-]{0,63}$')", name="name"),
+    # A parent that runs again meets the children that it has.
+    UniqueConstraint("parent_id", "name"),
+    # In the order in which the jobs of an owner are claimed.
+    Index(
+        "ix_jobs_queued",
+        *("owner", text("priority DESC"), "submitted_at", "id"),
+        postgresql_where=text("state = 'queued'"),
+    ),
+    Index("ix_jobs_submissions", "owner", postgresql_where=text("state = 'queued' AND parent_id IS NULL")),
+    Index("ix_jobs_waiting", "id", postgresql_where=text("state = 'waiting'")),
     Index("ix_jobs_counted", "state", "queue", "kind", "attempt"),
     Index("ix_jobs_running", "owner", "lease_until", postgresql_where=text("state = 'running'")),
     Index(None, "owner", "claimed_at"),
     Index(None, "submitted_at", "id"),
-    Index(None, "parent_id"),
 )
 
 job_events = Table(

@@ -1,11 +1,12 @@
 """The contract between front ends and workers. PostgreSQL is the only truth; a broker's message is a hint.
 
 a front end   submit, request_cancel, EventFeed, BackgroundServices
-a worker      claim, heartbeat, record_*, finish | fail | cancelled | release | crash | suspend
+a worker      claim, heartbeat, record_*, fan_out, finish | fail | cancelled | release | crash | suspend
 """
 
+from app.jobs.children import ChildJob, fan_out
 from app.jobs.collection import Collected, collect, secure
-from app.jobs.errors import IdempotencyConflict, JobsError, LeaseLost
+from app.jobs.errors import IdempotencyConflict, JobsError, LeaseLost, QueueFull, QuotaExceeded, Refused
 from app.jobs.feed import EventFeed
 from app.jobs.lifecycle import (
     Claim,
@@ -27,7 +28,8 @@ from app.jobs.lifecycle import (
 )
 from app.jobs.publisher import Publisher
 from app.jobs.queue import QUEUES, WORK, Broker, BrokerDown, celery_app
-from app.jobs.reconciliation import Reconciled, reconcile
+from app.jobs.quota import Limits, QuotaSettings, Usage, limits_of, usage_of
+from app.jobs.reconciliation import Reconciled, attend, reconcile
 from app.jobs.services import BackgroundServices, JobSettings
 from app.jobs.submission import Submitted, request_cancel, submit
 from app.store import StoredFile
@@ -38,6 +40,7 @@ __all__ = [
     "BackgroundServices",
     "Broker",
     "BrokerDown",
+    "ChildJob",
     "Claim",
     "Collected",
     "EventFeed",
@@ -46,19 +49,28 @@ __all__ = [
     "JobsError",
     "Lease",
     "LeaseLost",
+    "Limits",
     "Publisher",
+    "QueueFull",
+    "QuotaExceeded",
+    "QuotaSettings",
     "Reconciled",
+    "Refused",
     "StoredFile",
     "Submitted",
+    "Usage",
+    "attend",
     "cancelled",
     "celery_app",
     "claim",
     "collect",
     "crash",
     "fail",
+    "fan_out",
     "finish",
     "heartbeat",
     "hold",
+    "limits_of",
     "reconcile",
     "record_artefact",
     "record_checkpoint",
@@ -70,4 +82,5 @@ __all__ = [
     "secure",
     "submit",
     "suspend",
+    "usage_of",
 ]

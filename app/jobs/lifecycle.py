@@ -6,6 +6,8 @@ claim ── heartbeat ── record_* ──┬── finish      succeeded, wi
                                  ├── release     queued again, the attempt not counted (drain)
                                  ├── crash       queued again, or failed at the attempt limit
                                  └── suspend     waiting for its children
+
+A job that ends takes its open children with it.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,6 +20,7 @@ from sqlalchemy.orm import Session
 from app.catalogue import Checkpoint, Job, artefacts, events, jobs, leases, metrics
 from app.experiment import Device, JobState, Queue
 from app.jobs.errors import LeaseLost
+from app.jobs.submission import request_cancel
 from app.store import StoredFile
 
 
@@ -144,6 +147,7 @@ def suspend(session: Session, lease: Lease) -> Job:
         return cancelled(session, lease, None)
     job = _held(leases.suspend(session, lease.job_id, lease.fence), lease)
     _say_state(session, job)
+    jobs.nudge(session)  # its children may be final already
     return job
 
 
@@ -179,6 +183,11 @@ def _close(
     artefacts.drop_checkpoint(session, job.id)
     events.forget_steps(session, job.id)
     _say_state(session, job)
+    # What nobody is to wait for ends too.
+    for child in leases.open_children(session, job.id):
+        request_cancel(session, child)
+    if job.parent_id is not None:
+        jobs.nudge(session)
     return job
 
 

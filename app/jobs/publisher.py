@@ -13,6 +13,7 @@ from app.catalogue.repositories.jobs import QUEUED_CHANNEL
 from app.catalogue.repositories.outbox import Unhinted
 from app.experiment import Queue
 from app.jobs.queue import Broker, BrokerDown
+from app.jobs.reconciliation import attend
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,7 @@ def able(worker: Worker, job: Unhinted) -> bool:
 
 
 class Publisher:
-    """A thread that publishes hints whenever a job is queued or a worker turns idle."""
+    """A thread that publishes hints whenever a job is queued or a worker turns idle, and wakes jobs that wait."""
 
     def __init__(self, database: Database, broker_url: str, *, alive_seconds: float) -> None:
         self._database = database
@@ -74,6 +75,7 @@ class Publisher:
         with self._database.transaction() as session:
             if not outbox.lock(session):
                 return 0
+            attend(session)
             pending = outbox.pending(session)
             if not pending:
                 return 0

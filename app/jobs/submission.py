@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.catalogue import Job, Visibility, artefacts, events, jobs, leases
 from app.experiment import Device, Queue
 from app.jobs.errors import IdempotencyConflict
+from app.jobs.quota import Limits, admit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,21 @@ def submit(
     priority: int = 0,
     visibility: Visibility = "private",
     parent_id: UUID | None = None,
+    name: str | None = None,
     idempotency: str | None = None,
     request_id: str | None = None,
+    limits: Limits | None = None,
 ) -> Submitted:
     """Write a queued job, its idempotency key and its outbox row in the session's transaction.
 
     A key of the same owner that was used for the same kind and request answers the job it made then.
-    Raises IdempotencyConflict when it was used for another request.
+    Raises IdempotencyConflict when it was used for another request, QueueFull or QuotaExceeded where `limits` are
+    given and reached; a key that has its job is answered all the same.
+
+    A child of a parent that is final or to be cancelled is cancelled at once.
     """
     id = uuid4()
+    parent = None if parent_id is None else jobs.lock(session, parent_id)
     if idempotency is not None:
         fingerprint = request_fingerprint(kind, request)
         taken = jobs.take_key(session, owner=owner, key=idempotency, fingerprint=fingerprint, job_id=id)
@@ -52,10 +59,13 @@ def submit(
             job = jobs.get(session, bound)
             assert job is not None, "a foreign key holds"
             return Submitted(job, created=False)
+    if limits is not None:
+        admit(session, owner, limits)
     job = jobs.insert_queued(
         session,
         id=id,
         parent_id=parent_id,
+        name=name,
         kind=kind,
         queue=queue,
         device=device,
@@ -66,6 +76,8 @@ def submit(
         request_id=request_id,
     )
     events.append(session, id, "state", {"state": "queued", "attempt": 0})
+    if parent is not None and (parent.final or parent.cancel_requested):
+        job = request_cancel(session, id) or job
     return Submitted(job, created=True)
 
 
@@ -85,6 +97,8 @@ def request_cancel(session: Session, job_id: UUID) -> Job | None:
     artefacts.drop_checkpoint(session, job_id)
     events.forget_steps(session, job_id)
     events.append(session, job_id, "state", {"state": "cancelled", "attempt": cancelled.attempt})
+    if cancelled.parent_id is not None:
+        jobs.nudge(session)
     return cancelled
 
 

@@ -9,18 +9,22 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from app.catalogue import Database, Job, artefacts, events, jobs, metrics, outbox, workers
+from app.catalogue import Database, Job, artefacts, events, jobs, metrics, outbox, quotas, workers
 from app.experiment import Device, Queue
 from app.jobs import (
+    ChildJob,
     Claim,
     IdempotencyConflict,
+    Lease,
     LeaseLost,
     StoredFile,
     Submitted,
+    attend,
     cancelled,
     claim,
     crash,
     fail,
+    fan_out,
     finish,
     heartbeat,
     reconcile,
@@ -142,15 +146,15 @@ def test_claims_that_race_take_each_job_once(database: Database) -> None:
     assert Counter(taken) == Counter((id, 1) for id in ids)
 
 
-def test_priority_goes_first_then_the_owner_who_has_had_least(database: Database) -> None:
-    ada = [enqueue(database, owner="ada") for _ in range(3)]
+def test_owners_take_turns_and_priority_is_within_an_owner(database: Database) -> None:
+    ada = [enqueue(database, owner="ada") for _ in range(2)]
     bob = [enqueue(database, owner="bob") for _ in range(2)]
-    urgent = enqueue(database, owner="ada", priority=5)
+    urgent = [enqueue(database, owner="ada", priority=5) for _ in range(2)]
     order: list[UUID] = []
     while (got := take(database)) is not None:
         order.append(got.job.id)
-    # ada runs one after the urgent job, so bob is next; then both run one.
-    assert order == [urgent, bob[0], ada[0], bob[1], ada[1], ada[2]]
+    # However urgent one's jobs are, the other's turn comes.
+    assert order == [bob[0], urgent[0], bob[1], urgent[1], ada[0], ada[1]]
 
 
 def test_one_worker_alone_serves_owners_in_turn(database: Database) -> None:
@@ -453,3 +457,110 @@ def test_the_database_refuses_impossible_jobs(database: Database, change: str) -
     enqueue(database)
     with pytest.raises(IntegrityError, match="ck_jobs"), database.transaction() as session:
         session.execute(text(f"UPDATE jobs SET {change}"))
+
+
+def fanned_out(database: Database, lease: Lease, *names: str) -> dict[str, Job]:
+    with database.transaction() as session:
+        made, _ = fan_out(session, lease, {name: ChildJob(kind="training", request={"of": name}) for name in names})
+    return made
+
+
+def test_children_are_made_once_however_often_their_parent_runs(database: Database) -> None:
+    parent = enqueue(database, queue="gpu", device="auto", priority=3, visibility="public", owner="bob")
+    first = must_take(database)
+    made = fanned_out(database, first.lease, "a", "b")
+    for name, child in made.items():
+        assert (child.parent_id, child.name, child.request) == (parent, name, {"of": name})
+        assert (child.owner, child.visibility, child.priority) == ("bob", "public", 3)
+        assert (child.queue, child.device) == ("gpu", "auto")
+    expire(database, parent)
+    mend(database)
+    second = must_take(database)
+    assert second.job.id == parent
+    again = fanned_out(database, second.lease, "b", "c", "a")
+    assert list(again) == ["b", "c", "a"]
+    assert {name: again[name].id for name in "ab"} == {name: made[name].id for name in "ab"}
+    with pytest.raises(LeaseLost):
+        fanned_out(database, first.lease, "d")
+    with database.transaction() as session:
+        assert jobs.count_children(session, [parent]) == {parent: {"queued": 3}}
+        suspend(session, second.lease)
+        assert attend(session) == 0
+    assert get(database, parent).progress == {
+        "phase": "children",
+        "epoch": 0,
+        "epochs": 3,
+        "step": None,
+        "steps": None,
+        "metrics": {},
+    }
+
+
+def test_two_children_of_one_name_are_refused_by_the_table(database: Database) -> None:
+    parent = enqueue(database)
+    enqueue(database, parent_id=parent, name="a")
+    with pytest.raises(IntegrityError, match="uq_jobs_parent_id_name"):
+        enqueue(database, parent_id=parent, name="a")
+    with pytest.raises(IntegrityError, match="ck_jobs_name"):
+        enqueue(database, name="a")
+
+
+def test_a_child_that_comes_after_its_parents_cancellation_is_cancelled_with_it(database: Database) -> None:
+    parent = enqueue(database)
+    taken = must_take(database)
+    with database.transaction() as session:
+        request_cancel(session, parent)
+    late = fanned_out(database, taken.lease, "late")["late"]
+    assert late.state == "cancelled"
+    with database.transaction() as session:
+        assert suspend(session, taken.lease).state == "cancelled"
+    assert get(database, enqueue(database, parent_id=parent)).state == "cancelled"
+    assert take(database) is None
+
+
+@pytest.mark.parametrize("end", ["finish", "fail", "crash"])
+def test_a_parent_that_ends_leaves_no_child_behind(database: Database, end: str) -> None:
+    parent = enqueue(database)
+    taken = must_take(database)
+    children = fanned_out(database, taken.lease, "queued", "running")
+    held = must_take(database)
+    with database.transaction() as session:
+        match end:
+            case "finish":
+                finish(session, taken.lease, {})
+            case "fail":
+                fail(session, taken.lease, {"type": "x"})
+            case _:
+                crash(session, taken.lease, detail="signal 9", max_attempts=1)
+    assert get(database, parent).final
+    (queued,) = [child.id for child in children.values() if child.id != held.job.id]
+    assert get(database, queued).state == "cancelled"
+    with database.transaction() as session:
+        assert heartbeat(session, held.lease, lease_seconds=60), "the running one is told"
+
+
+def test_time_on_a_gpu_is_accounted_for_lease_by_lease(database: Database) -> None:
+    gpu = {"queues": ("gpu", "cpu"), "devices": ("cuda", "cpu")}
+    id = enqueue(database, queue="gpu")
+    first = must_take(database, **gpu)
+    with database.transaction() as session:
+        session.execute(text("UPDATE jobs SET claimed_at = claimed_at - interval '60 s'"))
+        assert 60 <= quotas.gpu_seconds(session, "ada", days=1) < 90, "what runs counts already"
+        release(session, first.lease)
+    must_take(database, **gpu)
+    with database.transaction() as session:  # silent for an hour with a lease of thirty seconds
+        session.execute(text("UPDATE jobs SET claimed_at = claimed_at - interval '1 h'"))
+        session.execute(text("UPDATE jobs SET lease_until = claimed_at + interval '30 s'"))
+    mend(database)
+    last = must_take(database)  # a worker without
+    with database.transaction() as session:
+        done = finish(session, last.lease, {})
+        assert (done.id, done.gpu_seconds) == (id, pytest.approx(60 + 30, abs=20))
+        rows = session.execute(text("SELECT fence, seconds, owner FROM gpu_leases ORDER BY fence")).all()
+        assert [(row.fence, row.owner) for row in rows] == [(1, "ada"), (2, "ada")]
+        assert rows[1].seconds == pytest.approx(30, abs=0.1)
+        assert sum(row.seconds for row in rows) == pytest.approx(done.gpu_seconds)
+        assert quotas.gpu_seconds(session, "ada", days=1) == pytest.approx(sum(row.seconds for row in rows))
+        assert quotas.gpu_seconds(session, "bob", days=1) == 0
+    enqueue(database, queue="gpu", device="cpu")
+    assert not must_take(database, **gpu).job.on_gpu, "a job for a CPU leaves the GPU alone"

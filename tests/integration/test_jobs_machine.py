@@ -31,21 +31,23 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.catalogue import Database, jobs, outbox, workers
-from app.experiment import FINAL_STATES, TRAINING_RECIPES, MeasuredEvaluation
+from app.experiment import DATASETS, FINAL_STATES, TRAINING_RECIPES, MeasuredEvaluation
 from app.jobs import (
+    ChildJob,
     Claim,
     IdempotencyConflict,
     Lease,
     LeaseLost,
     Reconciled,
     StoredFile,
+    attend,
     cancelled,
     claim,
     crash,
     fail,
+    fan_out,
     finish,
     heartbeat,
-    hold,
     reconcile,
     record_artefact,
     record_checkpoint,
@@ -87,6 +89,7 @@ MEASURED = MeasuredArchitecture(
     id="a" * 32,
     index=0,
     space=SPACE,
+    image=DATASETS["digits"].input,
 )
 MOMENTS = ("lease_until", "submitted_at", "queued_at", "claimed_at", "started_at", "finished_at")
 TABLES = (
@@ -124,6 +127,7 @@ class Expected:
     """What there should be of one job. Moments are minutes on the model's clock."""
 
     parent: "Expected | None"
+    name: str | None = None
     owner: str
     queue: str
     device: str
@@ -194,9 +198,16 @@ class Model:
         turn = {
             owner: max((job.turn for job in self.jobs if job.owner == owner), default=0) for owner in ("ada", "bob")
         }
-        able = [job for job in self.jobs if job.state == "queued" and job is not but and can_take(worker, job)]
-        order = [(-job.priority, running[job.owner], turn[job.owner], number) for number, job in enumerate(able)]
-        return able[order.index(min(order))] if able else None
+        queued = [(-job.priority, number, job) for number, job in enumerate(self.jobs) if job.state == "queued"]
+        first: dict[str, int] = {}  # when the job came that its owner would have first
+        for _, n, job in sorted(queued, key=lambda found: found[:2]):
+            first.setdefault(job.owner, n)
+        able = [
+            ((running[job.owner], turn[job.owner], first[job.owner], p, n), job)
+            for p, n, job in queued
+            if job is not but and can_take(worker, job)
+        ]
+        return min(able, key=lambda found: found[0])[1] if able else None
 
     def claim(self, job: Expected, worker: Actor) -> None:
         self.claims += 1
@@ -214,6 +225,9 @@ class Model:
         job.finished_at, job.checkpoint, job.stranded, job.owed = self.clock, None, False, False
         job.events = [(kind, data) for kind, data in job.events if kind != "progress" or data["step"] is None]
         job.become(state)
+        for child in self.jobs:  # nobody waits for it any more
+            if child.parent is job:
+                self.cancel(child)
 
     def give_back(self, job: Expected, state: str) -> None:
         """A run ends without an answer and does not count, unless the job was to be cancelled anyway."""
@@ -244,15 +258,29 @@ class Model:
             if job.state != "running":
                 self.end(job, "cancelled")
 
+    def attend(self) -> int:
+        """Who waits goes on, or is told how many of its children have ended."""
+        woken = 0
+        for job in [job for job in self.jobs if job.state == "waiting"]:
+            children = [child for child in self.jobs if child.parent is job]
+            done = sum(child.final for child in children)
+            if done == len(children):
+                self.queue(job)
+                woken += 1
+                continue
+            told = {"phase": "children", "epoch": done, "epochs": len(children), "step": None, "steps": None}
+            told["metrics"] = {}
+            if job.progress != told:
+                job.progress = told
+                job.tell("progress", told)
+        return woken
+
     def reconcile(self, but: Expected | None = None) -> Reconciled:
         """One round, while a write for `but` is not committed."""
         late = [j for j in self.jobs if j.lease_until is not None and j.lease_until < self.clock and j is not but]
         for job in late:
             self.crash(job)
-        open_ = {id(job.parent) for job in self.jobs if not job.final}
-        woken = [job for job in self.jobs if job.state == "waiting" and id(job) not in open_]
-        for job in woken:
-            self.queue(job)
+        woken = self.attend()
         old = [job for job in self.jobs if job.state == "queued" and job.queued_at < self.clock - LIMIT]
         lost = [job for job in old if not job.owed]
         for job in lost:
@@ -263,7 +291,7 @@ class Model:
             job.stranded = True
             said = f"no live worker serves queue {job.queue!r} with device {job.device!r}; the job waits for one"
             job.tell("note", {"text": said})
-        return Reconciled(expired=len(late), woken=len(woken), hinted=len(lost), stranded=len(stranded))
+        return Reconciled(expired=len(late), woken=woken, hinted=len(lost), stranded=len(stranded))
 
 
 def can_take(worker: Actor, job: Expected) -> bool:
@@ -303,9 +331,11 @@ def stopped(session: Session, held: Held) -> None:
     record(session, cancelled(session, held.lease, {"fence": held.lease.fence}), (MEASURED,))
 
 
-def fan_out(session: Session, held: Held) -> UUID:
-    hold(session, held.lease)
-    return submit(session, kind="training", request={}, owner="bob", queue="gpu", parent_id=held.lease.job_id).job.id
+def children(session: Session, held: Held) -> dict[str, UUID]:
+    """As many as epochs were told, so that a run which goes on after another meets some and makes some."""
+    asked = {f"child-{n}": ChildJob(kind="training", request={}) for n in range(min(held.epoch, 2) + 1)}
+    made, _ = fan_out(session, held.lease, asked)
+    return {name: job.id for name, job in made.items()}
 
 
 WRITES: dict[str, Callable[[Session, Held], Any]] = {
@@ -315,7 +345,7 @@ WRITES: dict[str, Callable[[Session, Held], Any]] = {
     "note": lambda session, held: record_note(session, held.lease, "so far, so good"),
     "checkpoint": lambda session, held: record_checkpoint(session, held.lease, "train", held.epoch, held.file),
     "artefact": lambda session, held: record_artefact(session, held.lease, "weights", held.file),
-    "fan out": fan_out,
+    "fan out": children,
     "finish": done,
     "stop": stopped,
     "fail": lambda session, held: fail(session, held.lease, {"type": "wrong"}),
@@ -348,6 +378,9 @@ LAWS = {
     "files come from a fence that was given": """SELECT id FROM jobs JOIN
         (SELECT job_id, fence FROM checkpoints UNION ALL SELECT job_id, fence FROM artefacts) file ON job_id = id
         WHERE file.fence NOT BETWEEN 1 AND jobs.fence""",
+    "no child is left behind": """SELECT child.id FROM jobs child JOIN jobs parent ON parent.id = child.parent_id
+        WHERE parent.finished_at IS NOT NULL AND child.finished_at IS NULL AND NOT child.cancel_requested""",
+    "a child has one name": "SELECT min(id::text)::uuid FROM jobs GROUP BY parent_id, name HAVING count(name) > 1",
     "a final job needs no checkpoint": """SELECT id FROM jobs JOIN checkpoints ON job_id = id
         WHERE finished_at IS NOT NULL""",
 }
@@ -359,8 +392,8 @@ PASS = [
 ]
 AGES = ", ".join(f"(extract(epoch FROM clock_timestamp() - {m}) / 60)::float8 AS {m}" for m in MOMENTS)
 LOOK = text(f"""
-    SELECT id, parent_id, owner, queue, device, priority, state, attempt, fence, cancel_requested, stranded, worker_id,
-        progress, result, error->>'type' AS error, {AGES},
+    SELECT id, parent_id, name, owner, queue, device, priority, state, attempt, fence, cancel_requested, stranded,
+        worker_id, progress, result, error->>'type' AS error, {AGES},
         EXISTS (SELECT FROM outbox WHERE job_id = id) AS owed,
         (SELECT array[fence, epoch] FROM checkpoints c WHERE c.job_id = jobs.id) AS checkpoint,
         (SELECT fence FROM artefacts a WHERE a.job_id = jobs.id) AS artefact,
@@ -375,6 +408,7 @@ LOOK = text(f"""
 # What a run has to meet with before it counts as a proof; the rest takes longer lives.
 OUTCOMES = ("succeeded", "failed", "cancelled", "expired", "claimed again", "claimed together", "late on running")
 RARE_OUTCOMES = (
+    *("a child that was there", "a child that came too late"),
     *("resumed", "woken", "hinted", "stranded", "an epoch told again", "beat too late, and not too late"),
     *(f"cancel {state}" for state in ("queued", "running", "waiting", "succeeded", "failed", "cancelled")),
     *(f"late on {state}" for state in ("queued", "waiting", "succeeded", "failed", "cancelled")),
@@ -643,9 +677,28 @@ class JobTable(RuleBasedStateMachine):
     @rule(which=which)
     def fan_out(self, which: int) -> None:
         held = pick(self.live(), which)
+        there = {job.name: job for job in self.model.jobs if job.parent is held.job}
         with self.acting(held.worker) as session:
-            id = WRITES["fan out"](session, held)
-        self.model.submit(held.job, owner="bob", queue="gpu", device="auto", priority=0).id = id
+            made = WRITES["fan out"](session, held)
+        for name, id in made.items():
+            if name in there:
+                assert there[name].id == id
+                self.outcomes["a child that was there"] += 1
+                continue
+            like = {field: getattr(held.job, field) for field in ("owner", "queue", "device", "priority")}
+            child = self.model.submit(held.job, name=name, **like)
+            child.id = id
+            if held.job.cancel:
+                self.model.cancel(child)
+                self.outcomes["a child that came too late"] += 1
+
+    @rule(by=actors)
+    def attend(self, by: Actor) -> None:
+        """What the publisher does whenever a child has ended."""
+        with self.acting(by) as session:
+            woken = attend(session)
+        assert woken == self.model.attend()
+        self.outcomes["woken"] += woken
 
     @precondition(lambda self: self.live())
     @rule(which=which, how=st.sampled_from(("finish", "stop", "fail", "release", "crash", "wait")))
@@ -772,7 +825,7 @@ def row_of(job: Expected) -> dict[str, Any]:
         **{
             name: getattr(job, name)
             for name in (
-                *("owner", "queue", "device", "priority", "state", "attempt", "stranded"),
+                *("name", "owner", "queue", "device", "priority", "state", "attempt", "stranded"),
                 *("progress", "result", "error", "owed", "artefact", "evaluations"),
             )
         },

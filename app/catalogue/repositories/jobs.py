@@ -42,6 +42,7 @@ def insert_queued(
     visibility: Visibility,
     request_id: str | None,
     request: Document,
+    name: str | None = None,
 ) -> Job:
     """Write a queued job, and in the same transaction that it waits for a hint."""
     statement = (
@@ -49,6 +50,7 @@ def insert_queued(
         .values(
             id=id,
             parent_id=parent_id,
+            name=name,
             kind=kind,
             queue=queue,
             device=device,
@@ -91,6 +93,36 @@ def query(session: Session, wanted: JobQuery) -> tuple[Job, ...]:
     return tuple(Job(**row) for row in rows)
 
 
+def children(session: Session, parent_id: UUID) -> tuple[Job, ...]:
+    """The job's children, oldest first."""
+    statement = select(jobs).where(jobs.c.parent_id == parent_id).order_by(jobs.c.submitted_at, jobs.c.id)
+    return tuple(Job(**row) for row in session.execute(statement).mappings())
+
+
+def count_children(session: Session, ids: Collection[UUID]) -> dict[UUID, dict[JobState, int]]:
+    """How many children these jobs have, by state; a job without any is left out."""
+    statement = (
+        select(jobs.c.parent_id, jobs.c.state, func.count())
+        .where(jobs.c.parent_id.in_(ids))
+        .group_by(jobs.c.parent_id, jobs.c.state)
+    )
+    found: dict[UUID, dict[JobState, int]] = {}
+    for parent_id, state, count in session.execute(statement):
+        found.setdefault(parent_id, {})[state] = count
+    return found
+
+
+def lock(session: Session, id: UUID) -> Job | None:
+    """The job of this id, held until the transaction ends."""
+    row = session.execute(select(jobs).where(jobs.c.id == id).with_for_update()).mappings().one_or_none()
+    return None if row is None else Job(**row)
+
+
+def nudge(session: Session) -> None:
+    """Wake the publisher at commit: a child has ended, or a parent has begun to wait."""
+    session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": QUEUED_CHANNEL})
+
+
 def count_by_state(session: Session) -> dict[tuple[str, JobState], int]:
     """How many jobs there are, by queue and state."""
     statement = select(jobs.c.queue, jobs.c.state, func.count()).group_by(jobs.c.queue, jobs.c.state)
@@ -102,7 +134,7 @@ def owe_hints(session: Session, ids: Collection[UUID]) -> None:
     if ids:
         rows: list[dict[str, Any]] = [{"job_id": id} for id in ids]
         session.execute(upsert(outbox).values(rows).on_conflict_do_nothing())
-        session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": QUEUED_CHANNEL})
+        nudge(session)
 
 
 def take_key(session: Session, *, owner: str, key: str, fingerprint: str, job_id: UUID) -> tuple[UUID, str] | None:

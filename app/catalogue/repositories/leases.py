@@ -8,11 +8,28 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, and_, any_, delete, exists, func, literal, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Update,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
 
+from app.catalogue.allowances import gpu_leases
 from app.catalogue.repositories.clock import now, seconds
 from app.catalogue.rows import Document, Job, Worker
 from app.catalogue.tables import jobs, outbox
@@ -20,44 +37,51 @@ from app.experiment import FINAL_STATES, Device, JobState, Queue
 
 RECONCILER_KEY = 0x63656C6C61720003
 
+# Owners are found by one index probe each, however many jobs they have queued, and only the first that has a job for
+# this worker is locked: the outer order is that of `shares`, so nothing sorts what the lateral join has found.
+BEST = """
+    WITH RECURSIVE owners(owner) AS (
+        (SELECT owner FROM jobs WHERE state = 'queued' ORDER BY owner LIMIT 1)
+        UNION ALL
+        SELECT (SELECT later.owner FROM jobs later WHERE later.state = 'queued' AND later.owner > owners.owner
+                ORDER BY later.owner LIMIT 1)
+        FROM owners WHERE owners.owner IS NOT NULL
+    )
+    SELECT best.id
+    FROM (
+        SELECT owners.owner, coalesce(busy.running, 0) AS running,
+            (SELECT max(had.claimed_at) FROM jobs had WHERE had.owner = owners.owner) AS served,
+            (SELECT next.submitted_at FROM jobs next WHERE next.state = 'queued' AND next.owner = owners.owner
+                ORDER BY next.priority DESC, next.submitted_at LIMIT 1) AS since
+        FROM owners LEFT JOIN (SELECT owner, count(*) AS running FROM jobs WHERE state = 'running' GROUP BY owner) busy
+            ON busy.owner = owners.owner
+        WHERE owners.owner IS NOT NULL
+        ORDER BY running, served NULLS FIRST, since, owner
+    ) shares
+    CROSS JOIN LATERAL (
+        SELECT id FROM jobs
+        WHERE state = 'queued' AND owner = shares.owner
+            AND queue = ANY(:queues) AND (device = 'auto' OR device = ANY(:devices))
+        ORDER BY priority DESC, submitted_at, id
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) best
+    ORDER BY shares.running, shares.served NULLS FIRST, shares.since, shares.owner
+    LIMIT 1
+"""
+
 
 def claim(
     session: Session, *, worker_id: UUID, queues: Collection[Queue], devices: Collection[Device], lease_seconds: float
 ) -> Job | None:
     """Take the best queued job that these queues and devices allow, or None.
 
-    The highest priority first; then the owner with the fewest running jobs; of those, the one whose last job was
-    claimed the longest ago; then the oldest job.
+    Owners take turns: first the one with the fewest running jobs; of those, the one whose last job was claimed the
+    longest ago. Of an owner's jobs the one with the highest priority; of those, the oldest.
     """
-    takeable = and_(
-        jobs.c.state == "queued",
-        jobs.c.queue == any_(_texts(queues)),
-        or_(jobs.c.device == "auto", jobs.c.device == any_(_texts(devices))),
-    )
-    # Once an owner, not once a job: an owner may have ten thousand jobs queued.
-    owners = select(jobs.c.owner).where(takeable).distinct().cte("owners")
-    had, has = jobs.alias("had"), jobs.alias("has")
-    served = select(func.max(had.c.claimed_at)).where(had.c.owner == owners.c.owner).scalar_subquery()
-    running = (
-        select(func.count())
-        .select_from(has)
-        .where(has.c.owner == owners.c.owner, has.c.state == "running")
-        .scalar_subquery()
-    )
-    shares = select(owners.c.owner, running.label("running"), served.label("served")).cte("shares")
     best = (
-        select(jobs.c.id)
-        .join(shares, shares.c.owner == jobs.c.owner)
-        .where(takeable)
-        .order_by(
-            jobs.c.priority.desc(),
-            shares.c.running,
-            shares.c.served.nulls_first(),
-            jobs.c.submitted_at,
-            jobs.c.id,
-        )
-        .limit(1)
-        .with_for_update(skip_locked=True, of=jobs)
+        text(BEST)
+        .bindparams(bindparam("queues", list(queues), ARRAY(Text)), bindparam("devices", list(devices), ARRAY(Text)))
+        .columns(id=Uuid)
         .scalar_subquery()
     )
     job = _one(
@@ -71,6 +95,7 @@ def claim(
             lease_until=now() + seconds(lease_seconds),
             worker_id=worker_id,
             stranded=False,
+            on_gpu=and_(literal("cuda" in devices), jobs.c.device != "cpu"),
             claimed_at=now(),
             started_at=func.coalesce(jobs.c.started_at, now()),
         ),
@@ -94,13 +119,13 @@ def guard(session: Session, id: UUID, fence: int, *, progress: Document | None =
 def requeue(session: Session, id: UUID, fence: int, *, counted: bool) -> Job | None:
     """Give the lease back; `counted` says whether this attempt counts towards the limit."""
     attempt = jobs.c.attempt if counted else jobs.c.attempt - 1
-    return _one(session, _held(id, fence).values(**_QUEUED, attempt=attempt))
+    return _ended(session, _held(id, fence).values(**_QUEUED, attempt=attempt))
 
 
 def suspend(session: Session, id: UUID, fence: int) -> Job | None:
     """Give the lease back until every child is final; the attempt does not count."""
     values = {"state": "waiting", "lease_until": None, "worker_id": None, "attempt": jobs.c.attempt - 1}
-    return _one(session, _held(id, fence).values(values))
+    return _ended(session, _held(id, fence).values(values))
 
 
 def close(
@@ -113,7 +138,7 @@ def close(
     error: Document | None = None,
 ) -> Job | None:
     """End the job under this fence."""
-    return _one(session, _held(id, fence).values(**_final(state), result=result, error=error))
+    return _ended(session, _held(id, fence).values(**_final(state), result=result, error=error))
 
 
 def ask_cancel(session: Session, id: UUID) -> Job | None:
@@ -154,12 +179,40 @@ def expired(session: Session, *, limit: int = 100) -> tuple[Job, ...]:
     return tuple(Job(**row) for row in session.execute(statement).mappings())
 
 
-def wake_parents(session: Session) -> tuple[Job, ...]:
-    """Queue the waiting jobs whose children are all final."""
+def attend(session: Session) -> tuple[tuple[Job, int, int], ...]:
+    """The waiting jobs, locked, with how many of their children are final and how many there are.
+
+    One that somebody else has locked is left for the next time: its family may be being cancelled.
+    """
+    parents = text("SELECT id FROM jobs WHERE state = 'waiting' ORDER BY id FOR UPDATE SKIP LOCKED")
+    ids = session.execute(parents).scalars().all()
+    if not ids:
+        return ()
     child = jobs.alias()
-    unfinished = exists().where(child.c.parent_id == jobs.c.id, child.c.state.not_in(FINAL_STATES))
-    statement = update(jobs).where(jobs.c.state == "waiting", ~unfinished).values(_QUEUED).returning(jobs)
-    return tuple(Job(**row) for row in session.execute(statement).mappings())
+    # A statement of its own: it sees what was committed before the locks were taken.
+    statement = (
+        select(jobs, func.count(child.c.id).filter(child.c.state.in_(FINAL_STATES)), func.count(child.c.id))
+        .outerjoin(child, child.c.parent_id == jobs.c.id)
+        .where(jobs.c.id.in_(ids))
+        .group_by(jobs.c.id)
+        .order_by(jobs.c.submitted_at, jobs.c.id)
+    )
+    width = len(jobs.c)
+    columns = [column.name for column in jobs.c]
+    return tuple(
+        (Job(**dict(zip(columns, row[:width], strict=True))), row[width], row[width + 1])
+        for row in session.execute(statement)
+    )
+
+
+def wake(session: Session, id: UUID) -> Job | None:
+    """Queue a waiting job. None: it does not wait."""
+    return _one(session, update(jobs).where(jobs.c.id == id, jobs.c.state == "waiting").values(_QUEUED))
+
+
+def show(session: Session, id: UUID, progress: Document) -> None:
+    """Keep the progress of a waiting job."""
+    session.execute(update(jobs).where(jobs.c.id == id, jobs.c.state == "waiting").values(progress=progress))
 
 
 def strand(session: Session, alive: Collection[Worker], *, grace_seconds: float) -> tuple[Job, ...]:
@@ -188,6 +241,11 @@ def strand(session: Session, alive: Collection[Worker], *, grace_seconds: float)
     return tuple(Job(**row) for row in session.execute(statement).mappings())
 
 
+# Seconds that a lease has had a GPU; one that ran out, until then.
+_GPU_SECONDS = case(
+    (jobs.c.on_gpu, func.greatest(func.extract("epoch", func.least(now(), jobs.c.lease_until) - jobs.c.claimed_at), 0)),
+    else_=0,
+)
 _QUEUED: dict[str, Any] = {"state": "queued", "lease_until": None, "worker_id": None, "queued_at": now()}
 
 
@@ -202,6 +260,17 @@ def _held(id: UUID, fence: int) -> Update:
 def _one(session: Session, statement: Update) -> Job | None:
     row = session.execute(statement.returning(jobs)).mappings().one_or_none()
     return None if row is None else Job(**row)
+
+
+def _ended(session: Session, statement: Update) -> Job | None:
+    """Make the update that ends a lease, and account for the GPU that it had."""
+    job = _one(session, statement.values(gpu_seconds=jobs.c.gpu_seconds + _GPU_SECONDS))
+    if job is not None and job.on_gpu:
+        before = select(func.coalesce(func.sum(gpu_leases.c.seconds), 0)).where(gpu_leases.c.job_id == job.id)
+        seconds = func.greatest(job.gpu_seconds - before.scalar_subquery(), 0)
+        row = {"job_id": job.id, "fence": job.fence, "owner": job.owner, "seconds": seconds}
+        session.execute(insert(gpu_leases).values(row))
+    return job
 
 
 def _texts(values: Collection[str]) -> ColumnElement[Any]:
