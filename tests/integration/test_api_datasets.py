@@ -115,6 +115,42 @@ def test_digits_that_were_uploaded_are_trained_on_with_the_very_same_accuracy(
     assert again.json()["provenance"]["dataset_digest"] == view["digest"]
 
 
+def test_searches_and_transfers_run_on_it(api: TestClient, work: Work) -> None:
+    rng = np.random.default_rng(5)
+    content = npz(x=rng.integers(0, 256, (60, 8, 8), dtype=np.uint8), y=np.arange(60) % 3)
+    assert work(upload(api, content, name="noise"))["state"] == "succeeded"
+    reference = api.get("/v1/datasets/noise").json()["reference"]
+    short = {"epochs": 1, "batch_size": 12, "crop_padding": 1}
+    train = short | {"cutout": 0}
+    search = {"space": "nasbench201", "device": "cpu", "dataset": reference, "skeleton": SMALL, "recipe": short}
+    search |= {"retrain_dataset": "noise", "retrain_skeleton": SMALL, "retrain_recipe": train, "baseline": False}
+    planned = api.post("/v1/searches", json=search, params={"dry_run": True}).json()
+    assert [network["images"] for network in planned["networks"]] == [24, 42]
+    accepted = api.post("/v1/searches", json=search)
+    assert accepted.status_code == 202, accepted.text
+    ended = work(accepted.json())
+    assert ended["state"] == "succeeded", ended["error"]
+    assert ended["result"]["report"]["retrained_on"] == reference
+    place = {"skeleton": SMALL, "recipe": train}
+    transfer = {"space": "nasbench201", "device": "cpu", "sample": {"count": 2, "seed": 1}}
+    transfer |= {"source": place | {"dataset": "noise"}, "target": place | {"dataset": "digits"}}
+    accepted = api.post("/v1/transfers", json=transfer)
+    assert accepted.status_code == 202, accepted.text
+    ended = work(accepted.json())
+    assert ended["state"] == "succeeded", ended["error"]
+    items = api.get("/v1/evaluations", params={"job": accepted.json()["id"]}).json()["items"]
+    assert {item["dataset"] for item in items} == {"digits", reference}
+    compared = api.get("/v1/evaluations", params={"dataset": reference, "limit": 200}).json()["items"]
+    assert {item["dataset"] for item in compared} == {reference}
+
+
+def test_the_default_recipe_suits_the_size_of_the_images(api: TestClient) -> None:
+    member = api.get("/v1/spaces/nasbench201/members/777").json()["genotype"]
+    asked = {"space": "nasbench201", "genotype": member, "dataset": "noise"}
+    planned = api.post("/v1/trainings", json=asked, params={"dry_run": True}).json()
+    assert planned["request"]["recipe"]["name"] == "digits-quick"
+
+
 def test_the_splits_are_drawn_as_asked_and_the_same_upload_is_the_same_data_set(api: TestClient, work: Work) -> None:
     sizes = {"weights": 30, "architecture": 15, "selection": 6, "test": 9}
     assert work(upload(api, toy(), name="drawn", seed=4, **sizes))["state"] == "succeeded"
