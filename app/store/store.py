@@ -127,8 +127,8 @@ class Store:
             for entry in local.entries(directory):
                 if entry.modified < before:
                     cleared += 1
-                    if not dry_run:
-                        local.remove(entry.path)
+                    if not dry_run:  # the directory stays: a writer may be about to use it
+                        local.local(entry.path).unlink(missing_ok=True)
         return cleared if dry_run else cleared + self.place.clear_unfinished(older_than_seconds)
 
     def _whole(self, stored: StoredFile) -> bool:
