@@ -27,7 +27,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.catalogue import Database, Job, jobs, migrate, workers
 from app.embedded import Engines
 from app.jobs import submit
+from app.jobs.collection import collect
 from app.listener import listen, url_of
+from app.space import space_to_json
+from app.space.zoo import ZOO
+from app.store import Store
 from tests.acceptance.faults.invariants import breaches
 from tests.acceptance.faults.processes import Process, of_installation
 from tests.acceptance.faults.proxy import FaultProxy
@@ -36,7 +40,7 @@ HANDLERS = Path(__file__).parent / "handlers"
 TEND_SECONDS = 0.2
 LEASE_SECONDS = 3.0
 RECONCILE_SECONDS = 0.5
-QUICK = {"epochs": 4, "steps": 3, "seconds": 0.1}  # 1.2 seconds
+QUICK = {"epochs": 4, "steps": 3, "seconds": 0.1, "document": space_to_json(ZOO["chain"])}  # 1.2 seconds
 
 
 class Site:
@@ -300,13 +304,27 @@ class Site:
             found[:] = [*breaches(self.database, self.data_root, self.submitted), *self.strays()]
             return not found
 
+        # What killed writers left is the collector's, which waits a day before it calls a file forgotten.
+        unfinished = "SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')"
+
+        def over() -> bool:
+            with self.database.transaction() as session:
+                return session.execute(text(unfinished)).scalar_one() == 0
+
+        self.until(
+            over, seconds=seconds, pause=0.2, what=lambda: breaches(self.database, self.data_root, self.submitted)
+        )
+        collect(self.database, Store.in_folder(self.data_root), grace_seconds=0)
         # A worker cleans up after the end of a job, the reconciler after a worker: a breach may be about to go.
-        self.until(all_is_well, seconds=seconds, pause=0.25, what=lambda: "\n".join(found[:20]))
+        self.until(all_is_well, seconds=20, pause=0.25, what=lambda: "\n".join(found[:20]))
         for process in self.workers:
             end(process, signal.SIGTERM)
+        for process in self.apis:
+            end(process, signal.SIGTERM)
         self.workers.clear()
+        self.apis.clear()
         self.until(
-            lambda: not [p for p in self.processes() if "app.cli" not in p.words],
+            lambda: not self.processes(),
             seconds=15,
             what=lambda: ("left", self.processes()),
         )

@@ -93,7 +93,7 @@ def test_cut_is_an_orderly_end_and_reset_is_not(echo: Path) -> None:
         with connect(proxy) as one:
             assert asked(one) == b"hello"
         proxy.refuse()
-        with connect(proxy) as one, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connect(proxy) as one:
             one.recv(10)
 
 

@@ -14,13 +14,13 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.experiment import TRAINING_RECIPES, JobResult, MeasuredEvaluation
-from app.space import ChainSkeleton
-from app.space.zoo import ZOO
+from app.space import ChainSkeleton, space_from_json
 from workers.progress import Progress, Stopped
 
 
@@ -31,6 +31,7 @@ class TallyRequest:
     epochs: int
     steps: int
     seconds: float  # a step
+    document: Mapping[str, object]  # a chain: its first two members are "measured" in the end
     dies: str | None = None
     whole_worker: bool = False  # the worker dies too, a moment before
     marker: str | None = None  # a file that says that this was done already
@@ -107,7 +108,7 @@ def tally(request: TallyRequest, progress: Progress) -> JobResult:
                 return getattr(log, name)
 
         job.log = Deadly()
-    return JobResult(result={"total": total, "artefact": name}, evaluations=measured(name, total))
+    return JobResult(result={"total": total, "artefact": name}, evaluations=measured(request.document, name, total))
 
 
 def greed(request: TallyRequest) -> None:
@@ -123,8 +124,8 @@ def greed(request: TallyRequest) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def measured(weights: str, total: int) -> tuple[MeasuredEvaluation, ...]:
-    space = ZOO["chain"]
+def measured(document: Mapping[str, object], weights: str, total: int) -> tuple[MeasuredEvaluation, ...]:
+    space = space_from_json(document)
     return tuple(
         MeasuredEvaluation(
             genotype=space.plan.unrank(index),
