@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,9 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from app.catalogue import Database, artefacts
+from app.catalogue import Database, EvaluationQuery, Job, artefacts, evaluations
 from app.jobs import (
+    ChildJob,
     Lease,
+    fan_out,
     hold,
     record_artefact,
     record_checkpoint,
@@ -27,7 +30,7 @@ from app.jobs import (
 )
 from app.store import MissingObject, StoredFile, StoreDown
 from workers.files import JobFiles
-from workers.progress import Resume, StopReason
+from workers.progress import ChildRequest, Ended, Resume, Stopped, StopReason, Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +39,7 @@ T = TypeVar("T")
 STEP_SECONDS = 0.5  # steps are told at most so often: they are for people to look at
 PATIENCE_SECONDS = 300.0  # how long a job waits for its database or its store to come back
 RETRY_SECONDS = 0.5
+MOST_EVALUATIONS = 1000  # of one child
 # Classes of SQLSTATE, PostgreSQL's appendix A: connections; read-only, as a standby is; deadlocks; room, memory and
 # connections; locks; statements cancelled, by their timeout for one, and a server that stops or starts; its disk.
 PASSING = ("08", "25006", "40", "53", "55P03", "57", "58")
@@ -175,6 +179,18 @@ class FencedProgress:
             except MissingObject:
                 log.warning("collected before it was named, writing it again", artefact=name)
 
+    def children(self, asked: Mapping[str, ChildRequest]) -> Mapping[str, Ended]:
+        """How these jobs ended, each submitted once. Raises Waiting, or Stopped where this one is to be cancelled."""
+        wanted = {name: ChildJob(kind=child.kind, request=asdict(child.request)) for name, child in asked.items()}
+        made, to_cancel = patiently(self._database, lambda session: fan_out(session, self._lease, wanted))
+        if to_cancel:
+            self._stop.ask("cancel")
+            raise Stopped("cancel")
+        left = [name for name, job in made.items() if not job.final]
+        if left:
+            raise Waiting(f"{len(left)} of {len(made)} children are not final")
+        return patiently(self._database, lambda session: {name: ended(session, job) for name, job in made.items()})
+
     def should_stop(self) -> StopReason | None:
         """Why to stop, if at all. Costs nothing."""
         return self._stop.reason
@@ -182,6 +198,19 @@ class FencedProgress:
     def confirm(self) -> None:
         """Raise LeaseLost unless the job is still this process's."""
         patiently(self._database, lambda session: hold(session, self._lease))
+
+
+def ended(session: Session, job: Job) -> Ended:
+    """A child as its parent sees it."""
+    of_job = EvaluationQuery(viewer=job.owner, job_id=job.id, descending=False, limit=MOST_EVALUATIONS)
+    return Ended(
+        job_id=job.id,
+        state=job.state,
+        result=job.result,
+        error=job.error,
+        evaluations=evaluations.query(session, of_job),
+        gpu_seconds=job.gpu_seconds,
+    )
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:

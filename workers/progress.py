@@ -6,14 +6,21 @@ def run(request, progress):
         ...                                                   # after each step: progress.should_stop()
         progress.report("search", epoch, epochs, metrics)
         progress.checkpoint("search", epoch, lambda file: save_file(tensors, file))
+
+A handler may have other jobs done, and is run again from the start when all of them have ended:
+
+    ended = progress.children({"one": ChildRequest("training", request), ...})   # the first time raises Waiting
+    ended["one"].evaluations
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+from uuid import UUID
 
-from app.experiment import JobResult
+from app.catalogue import Evaluation
+from app.experiment import JobResult, JobState
 
 StopReason = Literal["cancel", "drain"]
 
@@ -34,6 +41,30 @@ class Stopped(Exception):
         super().__init__(f"stopped to {reason}")
         self.reason: StopReason = reason
         self.best = best
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRequest:
+    """A job that another one has done for it."""
+
+    kind: str
+    request: Any  # the dataclass that the kind's handler takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a child ended, whichever way: one that failed or was cancelled is told, not raised."""
+
+    job_id: UUID
+    state: JobState
+    result: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None  # type, title, detail
+    evaluations: tuple[Evaluation, ...]
+    gpu_seconds: float
+
+
+class Waiting(Exception):
+    """Children are not final yet. Let it pass: the lease is given back, and the handler runs again when they are."""
 
 
 class Progress(Protocol):
@@ -69,6 +100,15 @@ class Progress(Protocol):
 
     def keep(self, name: str, write: Callable[[Path], None]) -> str:
         """Commit a file that outlives the job, and return its name."""
+        ...
+
+    def children(self, asked: Mapping[str, ChildRequest]) -> Mapping[str, Ended]:
+        """How these jobs ended, by the names that they have within this one, which match `[a-z0-9][a-z0-9._-]{0,63}`.
+
+        Each is submitted once, however often this is asked, and inherits owner, visibility, priority, queue and device.
+        Raises Waiting until all are final, and Stopped where this job is to be cancelled, its children with it.
+        Commit a checkpoint before what must not be worked out again.
+        """
         ...
 
     def should_stop(self) -> StopReason | None:

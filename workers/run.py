@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 from app import log as logs
 from app.catalogue import Database, Job, jobs
 from app.experiment import JobResult
-from app.jobs import Lease, LeaseLost, cancelled, fail, finish, release
+from app.jobs import Lease, LeaseLost, cancelled, fail, finish, release, suspend
 from app.settings import Settings, load_settings
 from app.store import open_store
 from workers.fenced import FencedProgress, Stop, patiently
@@ -42,7 +42,7 @@ from workers.measured import (
     record_datasets,
     record_profiles,
 )
-from workers.progress import Stopped, StopReason
+from workers.progress import Stopped, StopReason, Waiting
 from workers.tasks import KINDS, TORCH_KINDS, handler_of
 
 log = structlog.get_logger(__name__)
@@ -84,6 +84,9 @@ def _work(job: Job, settings: Settings, database: Database, lease: Lease, progre
         log.info("succeeded", evaluations=len(measured))
     except LeaseLost:
         raise
+    except Waiting as waiting:
+        log.info("waits", reason=str(waiting))
+        patiently(database, lambda session: suspend(session, lease))
     except Stopped as stopped:
         if stopped.reason == "drain":
             log.info("drained")

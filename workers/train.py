@@ -35,6 +35,12 @@ def _train(request: TrainingRequest, s: Session) -> JobResult:
     faults = s.space.plan.check(request.genotype)
     if faults:
         raise InvalidGenotype(faults)
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        s.progress.note(text)
+        notes.append(text)
+
     trained = candidate(
         s.space,
         s.space.plan.normalise(request.genotype),  # pyright: ignore[reportArgumentType]  (checked above)
@@ -43,7 +49,7 @@ def _train(request: TrainingRequest, s: Session) -> JobResult:
         s.images,
         seed=request.seed,
         device=s.device,
-        note=s.progress.note,
+        note=note,
     )
     if saved := s.resumed():
         trained.trainer.restore(saved.tensors, saved.fit)
@@ -51,9 +57,10 @@ def _train(request: TrainingRequest, s: Session) -> JobResult:
     if reason:
         raise Stopped(reason, JobResult(result={"genotype": trained.genotype, "stopped_in": PHASE, **s.provenance()}))
     judged = trained.judged(s.images)
-    weights = s.keep_weights("trained", trained, judged)
+    weights = s.keep_weights("trained", trained, judged) if request.keep_weights else None
+    told = {"notes": notes} if notes else {}
     return JobResult(
-        result={"genotype": trained.genotype, "metrics": judged, "weights": weights, **s.provenance()},
+        result={"genotype": trained.genotype, "metrics": judged, "weights": weights, **told, **s.provenance()},
         evaluations=tuple(
             s.evaluation(
                 trained.genotype,

@@ -6,6 +6,7 @@
     source-1 …
 
 One architecture is trained on both places before the next is begun, so that what is cancelled has pairs to compare.
+A transfer that fans out has each of these done by a job of its own; see `workers.pairs`.
 """
 
 import time
@@ -23,13 +24,12 @@ from app.experiment import (
     transfer_report,
 )
 from app.experiment.transfer import Side, Trained
-from app.space import Genotype, InvalidGenotype
+from workers.pairs import SIDES, joined, members
 from workers.progress import Progress, Stopped
 from workers.session import Saved, Session, images_for, session
 from workers.training import drive
 from workers.training.discrete import JUDGED, candidate
 
-SIDES: tuple[Side, ...] = ("source", "target")
 Measured = dict[str, dict[str, float]]  # by split
 
 
@@ -45,6 +45,8 @@ class Findings:
 
 def run(request: TransferRequest, progress: Progress) -> JobResult:
     """Trains all, or goes on from the last checkpoint. Raises Stopped where `progress` asks to stop."""
+    if request.fan_out:
+        return joined(request, progress)
     with session(
         request.document,
         (request.source.skeleton,),
@@ -63,7 +65,7 @@ class Transfer:
 
     def __init__(self, request: TransferRequest, s: Session) -> None:
         self.request = request
-        self.genotypes = tuple(self._member(s, genotype) for genotype in request.genotypes)
+        self.genotypes = members(s.space, request.genotypes)
         self.saved = s.resumed()
         self.session = s
         target = images_for((request.target.skeleton,), request.target.dataset, request.target.data)
@@ -77,13 +79,6 @@ class Transfer:
                 if i >= len(self.findings.measured[side]):
                     self._train(i, side)
         return self._outcome()
-
-    @staticmethod
-    def _member(s: Session, genotype: object) -> Genotype:
-        faults = s.space.plan.check(genotype)
-        if faults:
-            raise InvalidGenotype(faults)
-        return s.space.plan.normalise(genotype)  # pyright: ignore[reportArgumentType]  (checked above)
 
     def _place(self, side: Side) -> Place:
         return self.request.source if side == "source" else self.request.target

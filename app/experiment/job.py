@@ -40,6 +40,7 @@ class TrainingRequest:
     dataset: str
     recipe: TrainingRecipe
     data: Dataset | None = None  # what `dataset` stands for, where it is a registered one
+    keep_weights: bool = True
     seed: int = 0
     device: Device = "auto"
 
@@ -108,8 +109,8 @@ class JobResult:
     "torch_version", "code_version", "seconds". A training's: "genotype", "metrics" by split, "weights" and the
     same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A profile's:
     "measurements", how many, and the same provenance. A transfer's: "report" (a TransferReport) and the same
-    provenance. A dataset's: "dataset" (a Dataset), "seconds". A cancelled job's result holds what there is of these, and
-    "stopped_in", the phase.
+    provenance; of one that fans out also "children", their job ids by name. A dataset's: "dataset" (a Dataset),
+    "seconds". A cancelled job's result holds what there is of these, and "stopped_in", the phase.
     """
 
     result: Mapping[str, object]

@@ -47,6 +47,7 @@ class TransferRequest:
     target: Place
     search: str | None = None  # UUID of the search that found one of them
     keep_weights: bool = False
+    fan_out: bool = False  # have every training done by a child job, on whichever worker is free
     seed: int = 0
     device: Device = "auto"
 
