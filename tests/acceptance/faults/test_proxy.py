@@ -118,7 +118,7 @@ def test_silence_keeps_connections_open_and_passes_nothing_until_they_are_reset(
 def test_without_a_server_a_connection_is_reset(open_directory: Path) -> None:
     with (
         FaultProxy(open_directory / "nobody.sock") as proxy,
-        connect(proxy) as one,
         pytest.raises(ConnectionResetError),
+        connect(proxy) as one,
     ):
         one.recv(10)
