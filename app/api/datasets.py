@@ -28,8 +28,8 @@ router = APIRouter(prefix="/v1", tags=["reference"])
 
 JSON_TYPE = "application/json"
 UPLOADS: dict[str, DatasetFormat | None] = {
-    "application/octet-stream": None,
-    "application/zip": None,  # arrays or images: `format` says which
+    "application/octet-stream": None,  # `format` says which, or the first bytes
+    "application/zip": "images",
     "application/x-npz": "npz",
     "application/vnd.apache.parquet": "parquet",
 }
