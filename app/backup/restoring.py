@@ -35,6 +35,7 @@ def restore(database: Database, store: Store, data_root: Path, directory: Path) 
         )
     _refuse_unless_empty(database, store, data_root, digest_of(directory / NAME))
     manifest.verify(directory)
+    data_root.mkdir(mode=0o700, parents=True, exist_ok=True)
     marker = data_root / MARKER
     marker.write_text(digest_of(directory / NAME))
     for stored in manifest.stored:
