@@ -84,6 +84,22 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=0, le=256, description="worker processes that `cellar up` keeps running")
     lease_seconds: float = Field(default=30.0, gt=0, description="how long a worker holds a job without a heartbeat")
     reconcile_seconds: float = Field(default=5.0, gt=0, description="pause between two rounds of the reconciler")
+    max_queued_jobs: int = Field(
+        default=100_000, ge=1, description="submitted jobs that may be queued at once, of all owners together"
+    )
+    quota_queued_jobs: int = Field(
+        default=20_000, ge=0, description="the same of one owner; `cellar quotas set` gives an owner another limit"
+    )
+    quota_gpu_hours: float | None = Field(
+        default=None, ge=0, description="GPU hours of an owner in a period; unlimited where unset"
+    )
+    quota_gpu_days: float = Field(default=30.0, gt=0, description="length of that period, which ends now, in days")
+    quota_storage_bytes: int | None = Field(
+        default=None, ge=0, description="bytes of an owner's kept files and data sets; unlimited where unset"
+    )
+    quota_priority: int = Field(
+        default=10, ge=0, le=100, description="highest priority that an owner may give a job; 100 is the highest of all"
+    )
     max_attempts: int = Field(default=3, ge=1, description="attempts after which a job has failed for good")
     store_url: str | None = Field(
         default=None,

@@ -5,7 +5,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.api.answers import identity
-from app.api.dependencies import IdempotencyKey, ServicesHere, SpaceHere, SpaceName, services_of, space_at
+from app.api.dependencies import IdempotencyKey, Priority, ServicesHere, SpaceHere, SpaceName, services_of, space_at
 from app.api.headers import IMMUTABLE
 from app.api.problems import located, unprocessable
 from app.api.schemas.job import JobView
@@ -39,7 +39,11 @@ async def get_size(request: Request, space: SpaceName) -> Response:
     responses={200: {"model": CountView, "description": "It is known already"}},
 )
 def count_classes(
-    services: ServicesHere, space: SpaceHere, question: CountQuestion, idempotency_key: IdempotencyKey = None
+    services: ServicesHere,
+    space: SpaceHere,
+    question: CountQuestion,
+    idempotency_key: IdempotencyKey = None,
+    priority: Priority = 0,
 ) -> JSONResponse:
     """Count classes exactly: 200 where the count is known, else 202 with a job that takes as long as it takes."""
     name = question.equivalence
@@ -54,7 +58,7 @@ def count_classes(
         raise unprocessable("/equivalence", why, name)
     identified = SpaceVersion(name=space.name, version=space.version, digest=space.digest)
     request = CountRequest(space=identified, document=space_to_json(space), equivalence=name, version=version)
-    return submitted(services, request, idempotency_key)
+    return submitted(services, request, idempotency_key, priority)
 
 
 @router.post("/size")

@@ -117,6 +117,16 @@ async def lasting(request: Request, response: Response) -> None:
 
 IndexHere = Annotated[int, Depends(index_at)]
 Lasting = Depends(lasting)
+MAX_PRIORITY = 100
+Priority = Annotated[
+    int,
+    Query(
+        ge=-MAX_PRIORITY,
+        le=MAX_PRIORITY,
+        description="Of the caller's queued jobs the one with the highest goes first; at most `limits.priority` of "
+        "GET /v1/quota",
+    ),
+]
 PageLimit = Annotated[int, Query(ge=1, le=200, description="At most so many items")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next` of the page before")]
 IdempotencyKey = Annotated[

@@ -13,7 +13,6 @@ from app.api.dependencies import Cursor, PageLimit, ServicesHere
 from app.api.problems import not_found, not_owned
 from app.api.schemas.job import JobPage, JobStateName, JobView, MetricList
 from app.api.schemas.key import VisibilityBody
-from app.api.services import Services
 from app.api.statuses import declared
 from app.api.views import job_view, metric_view
 from app.catalogue import Job, JobQuery, audit, jobs, metrics, visibilities
@@ -46,37 +45,41 @@ def list_jobs(
     services: ServicesHere,
     kind: Annotated[str | None, Query(pattern=NAME, description="Only jobs of this kind")] = None,
     state: Annotated[list[JobStateName] | None, Query(max_length=6, description="Only jobs in these states")] = None,
+    parent: Annotated[UUID | None, Query(description="Only children of this job")] = None,
     limit: PageLimit = 50,
     cursor: Cursor = None,
 ) -> JobPage:
     """Jobs, newest first."""
-    return job_page(services, kind, tuple(state or ()), limit, cursor)
-
-
-def job_page(
-    services: Services, kind: str | None, states: tuple[JobStateName, ...], limit: int, cursor: str | None
-) -> JobPage:
-    """One page of jobs and the cursor of the next."""
-    scope = f"jobs {kind} {sorted(states)}"
+    scope, states = f"jobs {kind} {sorted(state or ())} {parent}", tuple(state or ())
     after = None
     if cursor is not None:
         position = read_cursor(services.secret, scope, cursor)
         after = datetime.fromisoformat(position["at"]), UUID(position["id"])
-    wanted = JobQuery(viewer=services.caller.owner, kind=kind, states=states or None, limit=limit + 1, after=after)
+    wanted = JobQuery(
+        viewer=services.caller.owner,
+        kind=kind,
+        states=states or None,
+        parent_id=parent,
+        limit=limit + 1,
+        after=after,
+    )
     with services.database.transaction() as session:
         found = jobs.query(session, wanted)
+        children = jobs.count_children(session, [job.id for job in found])
     page, last = found[:limit], found[limit - 1] if len(found) > limit else None
     place = None if last is None else {"at": last.submitted_at.isoformat(), "id": str(last.id)}
     return JobPage(
-        items=[job_view(job) for job in page],
+        items=[job_view(job, children.get(job.id)) for job in page],
         next=None if place is None else write_cursor(services.secret, scope, place),
     )
 
 
 @router.get("/{job_id}")
-def get_job(job: JobHere) -> JobView:
+def get_job(services: ServicesHere, job: JobHere) -> JobView:
     """A job as it stands."""
-    return job_view(job)
+    with services.database.transaction() as session:
+        children = jobs.count_children(session, [job.id])
+    return job_view(job, children.get(job.id))
 
 
 async def counted(services: ServicesHere) -> AsyncGenerator[None]:

@@ -24,7 +24,7 @@ from app.api.headers import SECURITY_HEADERS
 from app.api.schemas.problem import FaultView, ProblemView
 from app.architecture import LoweringError
 from app.architecture.formats import FormatError
-from app.jobs import IdempotencyConflict
+from app.jobs import IdempotencyConflict, QueueFull, QuotaExceeded, Refused
 from app.space import Fault, GrammarError, InvalidGenotype, NoOther, OutOfRange, SpaceError
 from app.space.errors import Unmet, Unreadable
 
@@ -120,6 +120,13 @@ def problem_of(error: Exception, prefix: str = "") -> Problem | None:
         case IdempotencyConflict(job_id=job_id):
             title = "The idempotency key belongs to another request"
             return Problem(409, "idempotency-conflict", title, str(error), headers={"Link": f"</v1/jobs/{job_id}>"})
+        case QueueFull(retry_seconds=seconds):
+            title = "The service has as many queued jobs as it takes"
+            return Problem(429, "queue-full", title, str(error), headers={"Retry-After": str(seconds)})
+        case QuotaExceeded(resource=resource, used=used, limit=limit, retry_seconds=seconds):
+            fault = Fault(resource, str(error), used, (f"below {limit:g}",))
+            title, headers = "The owner has used what they may use", {"Retry-After": str(seconds)}
+            return Problem(429, "quota-exceeded", title, str(error), (fault,), headers)
         case sqlalchemy.exc.OperationalError() | sqlalchemy.exc.TimeoutError() | sqlalchemy.exc.InterfaceError():
             title = "The database does not answer"
             return Problem(503, "unavailable", title, "try again in a few seconds", headers={"Retry-After": "5"})
@@ -321,7 +328,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         return problem_response(request_identity(request), Problem(422, *TITLES[422], detail=detail, errors=faults))
 
     database = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError, sqlalchemy.exc.InterfaceError)
-    for kind in (Problem, SpaceError, FormatError, LoweringError, IdempotencyConflict, *database, Exception):
+    for kind in (Problem, SpaceError, FormatError, LoweringError, IdempotencyConflict, Refused, *database, Exception):
         app.add_exception_handler(kind, domain)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)

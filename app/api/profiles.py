@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.api.answers import identity
 from app.api.cursors import read_cursor, write_cursor
-from app.api.dependencies import Cursor, IdempotencyKey, PageLimit, ServicesHere
+from app.api.dependencies import Cursor, IdempotencyKey, PageLimit, Priority, ServicesHere
 from app.api.latencies import table_view
 from app.api.measurable import measurable
 from app.api.problems import not_found
@@ -55,13 +55,17 @@ CSV: dict[int | str, dict[str, Any]] = {
     responses={200: {"model": ProfilePlanView, "description": "A dry run"}},
 )
 def start_profile(
-    services: ServicesHere, body: ProfileBody, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+    services: ServicesHere,
+    body: ProfileBody,
+    idempotency_key: IdempotencyKey = None,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
 ) -> JSONResponse:
     """Measure latency and peak memory of operations and architectures on a worker, and fill its lookup table."""
     asked = measurable(services, body)
     request = asked.request
     if not dry_run:
-        return submitted(services, request, idempotency_key)
+        return submitted(services, request, idempotency_key, priority)
     with services.database.transaction() as session:
         queue, serving = queue_for(services, session, request.device)
         seconds, basis = reckoned(session, queue, asked.measurements * request.rounds, viewer=services.caller.owner)

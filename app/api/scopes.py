@@ -58,6 +58,7 @@ ROUTES: Mapping[Needed, tuple[str, ...]] = {
         "GET /v1/searches/{search_id}/trajectory",
         "GET /v1/transfers/{transfer_id}",
         "GET /v1/transfers/{transfer_id}/report",
+        "GET /v1/quota",
         "GET /v1/profiles",
         "GET /v1/profiles.csv",
         "GET /v1/profiles/devices",

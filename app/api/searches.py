@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
-from app.api.dependencies import IdempotencyKey, ServicesHere
+from app.api.dependencies import IdempotencyKey, Priority, ServicesHere
 from app.api.experiments import planned_search, search_request
 from app.api.library import find_space
 from app.api.pressures import with_latencies
@@ -40,14 +40,18 @@ SearchHere = Annotated[Job, Depends(search_at)]
     responses={200: {"model": PlanView, "description": "A dry run"}, **declared("not-measured")},
 )
 def start_search(
-    services: ServicesHere, body: SearchBody, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+    services: ServicesHere,
+    body: SearchBody,
+    idempotency_key: IdempotencyKey = None,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
 ) -> JSONResponse:
     """Search a space: train a supernet, discretise it, train what it found and a random genotype, and report."""
     space = find_space(services, body.space)
     request = with_latencies(services, space, search_request(services, space, body))
     if dry_run:
         return plan(services, space, request, planned_search(space, request))
-    return submitted(services, request, idempotency_key)
+    return submitted(services, request, idempotency_key, priority)
 
 
 @router.get("/{search_id}")

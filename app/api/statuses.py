@@ -41,6 +41,8 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "unreadable-genotype": (422, "the text is not in its format"),
     "no-network": (422, "the genotype has no network on this skeleton and input"),
     "mixed-results": (422, "the evaluations do not compare: they have more than one recipe, data set or split"),
+    "queue-full": (429, "as many jobs are queued as the service takes; `Retry-After` says when to ask again"),
+    "quota-exceeded": (429, "the owner has used what they may use, which `errors` names; see GET /v1/quota"),
     "rate-limited": (429, "a key or an address asks too often; `Retry-After` says when to ask again"),
     "too-many-streams": (429, "too many event streams are open, the caller's or all; `Retry-After` says when to try"),
     "headers-too-large": (431, "the headers are too many or too long; the connection ends, and no route was asked"),
@@ -121,7 +123,7 @@ def problems_of(method: str, path: str, operation: Json, *, database: bool) -> d
     if "{" in path or (body and database):
         slugs.append("not-found")
     if IDEMPOTENCY_HEADER in parameters:
-        slugs.append("idempotency-conflict")
+        slugs += ["idempotency-conflict", "queue-full", "quota-exceeded"]
     if body or parameters:
         about_space = body or "{space}" in path
         slugs += ABOUT_GENOTYPES if about_space else ["invalid-request"]

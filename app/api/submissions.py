@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from app.api.answers import identity
+from app.api.problems import unprocessable
 from app.api.schemas.experiment import PlannedNetwork, PlanView
 from app.api.schemas.model import Output
 from app.api.services import Services
@@ -24,7 +25,7 @@ from app.experiment import (
     TrainingRequest,
     TransferRequest,
 )
-from app.jobs import submit
+from app.jobs import limits_of, submit
 from app.space import SearchSpace
 
 RETRY_SECONDS = 2  # when to look at a job again; its events come at once
@@ -67,9 +68,16 @@ def able(worker: Worker, queue: Queue, device: Device) -> bool:
     return queue in worker.queues and device in worker.devices
 
 
-def submitted(services: Services, request: Request, idempotency_key: str | None) -> JSONResponse:
-    """202 with the job that was made, or the one that this idempotency key has made before."""
+def submitted(services: Services, request: Request, idempotency_key: str | None, priority: int = 0) -> JSONResponse:
+    """202 with the job that was made, or the one that this idempotency key has made before.
+
+    Raises QueueFull and QuotaExceeded, and a Problem where the caller may not give a job this priority.
+    """
     with services.database.transaction() as session:
+        limits = limits_of(session, services.settings, services.caller.owner)
+        if priority > limits.priority:
+            message = f"the highest priority of {services.caller.owner!r} is {limits.priority}"
+            raise unprocessable("priority", message, priority, (f"at most {limits.priority}",))
         queue, _ = queue_for(services, session, request.device)
         made = submit(
             session,
@@ -78,6 +86,8 @@ def submitted(services: Services, request: Request, idempotency_key: str | None)
             owner=services.caller.owner,
             queue=queue,
             device=request.device,
+            priority=priority,
+            limits=limits,
             idempotency=idempotency_key,
             request_id=services.caller.request_id or None,
         )

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from app.api.costs import Network
-from app.api.dependencies import IdempotencyKey, ServicesHere
+from app.api.dependencies import IdempotencyKey, Priority, ServicesHere
 from app.api.experiments import planned_training, training_request
 from app.api.library import find_space
 from app.api.schemas.evaluation import EvaluationView
@@ -30,6 +30,7 @@ def start_training(
     services: ServicesHere,
     body: TrainingBody,
     idempotency_key: IdempotencyKey = None,
+    priority: Priority = 0,
     dry_run: DryRun = False,
     force: Force = False,
 ) -> JSONResponse:
@@ -40,7 +41,7 @@ def start_training(
     if dry_run:
         link = None if known is None else f"/v1/evaluations/{known.id}"
         return plan(services, space, request, planned_training(request, network), link)
-    return submitted(services, request, idempotency_key) if known is None else written(evaluation_view(known))
+    return submitted(services, request, idempotency_key, priority) if known is None else written(evaluation_view(known))
 
 
 def measured(services: Services, request: TrainingRequest, network: Network) -> Evaluation | None:

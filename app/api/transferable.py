@@ -102,6 +102,7 @@ def transfer_request(
         target=target,
         search=body.search,
         keep_weights=body.keep_weights,
+        fan_out=body.fan_out,
         seed=body.seed,
         device=body.device,
     )

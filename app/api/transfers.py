@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import JSONResponse
 
 from app.api.answers import identity
-from app.api.dependencies import BatchingHere, IdempotencyKey, ServicesHere, SpaceHere
+from app.api.dependencies import BatchingHere, IdempotencyKey, Priority, ServicesHere, SpaceHere
 from app.api.library import find_space
 from app.api.places import placed, placed_cost
 from app.api.problems import not_found
@@ -57,14 +57,18 @@ async def costs_batch(asked: BatchingHere, batch: TransferBatch) -> Response:
     responses={200: {"model": TransferPlanView, "description": "A dry run"}},
 )
 def start_transfer(
-    services: ServicesHere, body: TransferBody, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+    services: ServicesHere,
+    body: TransferBody,
+    idempotency_key: IdempotencyKey = None,
+    priority: Priority = 0,
+    dry_run: DryRun = False,
 ) -> JSONResponse:
     """Train a set of architectures on a source and a target, and report how alike the orders of accuracies are."""
     space = find_space(services, body.space)
     request, members = transfer_request(services, space, body)
     if dry_run:
         return written(planned_transfer(services, space, request, members))
-    return submitted(services, request, idempotency_key)
+    return submitted(services, request, idempotency_key, priority)
 
 
 def transfer_at(services: ServicesHere, transfer_id: Annotated[UUID, Path(description="UUID of the transfer")]) -> Job:

@@ -9,6 +9,7 @@ from app.api.schemas.evaluation import EvaluationLinks, EvaluationView
 from app.api.schemas.job import JobLinks, JobView, MetricView, WorkerView
 from app.api.schemas.space import SpaceIdentity
 from app.catalogue import Architecture, Evaluation, Job, Metric, Worker
+from app.experiment import JobState
 
 
 def space_of(architecture: Architecture) -> SpaceIdentity:
@@ -58,8 +59,8 @@ def evaluation_view(row: Evaluation) -> EvaluationView:
     return EvaluationView.model_validate(fields | known)
 
 
-def job_view(row: Job) -> JobView:
-    """A job as it travels."""
+def job_view(row: Job, children: Mapping[JobState, int] | None = None) -> JobView:
+    """A job as it travels, with the numbers of its children by state."""
     here = f"/v1/jobs/{row.id}"
     fields = {name: getattr(row, name) for name in JobView.model_fields if hasattr(row, name)}
     links = JobLinks(
@@ -68,8 +69,16 @@ def job_view(row: Job) -> JobView:
         metrics=f"{here}/metrics",
         cancel=f"{here}/cancel",
         evaluations=f"/v1/evaluations?job={row.id}",
+        parent=None if row.parent_id is None else f"/v1/jobs/{row.parent_id}",
+        children=f"/v1/jobs?parent={row.id}",
     )
-    known = {"id": str(row.id), "request": shown_request(row.request), "links": links}
+    known = {
+        "id": str(row.id),
+        "parent": None if row.parent_id is None else str(row.parent_id),
+        "children": None if children is None else dict(children),
+        "request": shown_request(row.request),
+        "links": links,
+    }
     return JobView.model_validate(fields | known)
 
 

@@ -19,6 +19,8 @@ class JobLinks(Output):
     metrics: str = Field(description="What its epochs measured")
     cancel: str = Field(description="POST here to stop it; what is best so far is kept")
     evaluations: str = Field(description="The evaluations it recorded")
+    parent: str | None = Field(description="The job that submitted it; null of one that a caller submitted")
+    children: str = Field(description="The jobs that it submitted")
 
 
 class JobView(Output):
@@ -29,7 +31,13 @@ class JobView(Output):
     state: JobStateName = Field(description="`succeeded`, `failed` and `cancelled` are final")
     queue: Literal["gpu", "cpu"] = Field(description="The queue it waits in or was taken from")
     device: DeviceName = Field(description="The device that was asked for")
-    priority: int = Field(description="Larger is sooner")
+    priority: int = Field(description="Larger is sooner, among the jobs of one owner")
+    parent: str | None = Field(description="UUID of the job that submitted it; null of one that a caller submitted")
+    name: str | None = Field(description="Its name among its parent's children; null of one that a caller submitted")
+    children: dict[JobStateName, int] | None = Field(
+        description="How many jobs it has submitted, by state; null of none. `waiting` until all are final"
+    )
+    gpu_seconds: float = Field(description="Seconds that its finished attempts have held a GPU")
     request: dict[str, Any] = Field(description="What was asked, with every default that was chosen")
     result: dict[str, Any] | None = Field(description="What came out; null until then")
     error: dict[str, Any] | None = Field(description="Why it failed: type, title, detail; null unless it did")

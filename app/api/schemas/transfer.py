@@ -102,6 +102,9 @@ class TransferBody(Input):
     source: TrainedPlaceBody = Field(description="The place whose accuracies are to predict")
     target: TrainedPlaceBody = Field(description="The place whose accuracies are to be predicted")
     keep_weights: bool = Field(default=False, description="Keep the weights of every network, as trainings do")
+    fan_out: bool = Field(
+        default=False, description="Have every training done by a job of its own, on whichever worker is free"
+    )
     seed: int = Field(default=0, ge=0, lt=SEED_LIMIT, description="Seed of everything random in the trainings")
     device: DeviceName = Field(default="auto", description="`auto` takes a GPU where a live worker has one")
 

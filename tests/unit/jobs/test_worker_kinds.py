@@ -30,7 +30,7 @@ def test_the_request_type_is_what_the_handler_says(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unknown_kind_names_those_there_are() -> None:
-    there = r"\['count', 'profile', 'search', 'training', 'transfer'\]"
+    there = r"\['count', 'dataset', 'profile', 'search', 'training', 'transfer'\]"
     with pytest.raises(UnknownKind, match=f"'latency'; there are {there}"):
         handler_of("latency", KINDS)
 
