@@ -15,7 +15,7 @@ from app.api.services import Services
 from app.catalogue import datasets
 
 FOLDER = "uploads"  # of the data root
-FORGOTTEN_SECONDS = 3600.0  # after which what no job wants any more is removed
+FORGOTTEN_SECONDS = 600.0  # without a byte written, after which what no job wants any more is removed
 PIECE = 1 << 20  # bytes written at a time
 
 
