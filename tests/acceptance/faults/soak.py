@@ -195,8 +195,8 @@ def soak(site: Site, *, minutes: float, seed: int, every: float, workers: int) -
     scales.stop()
     report.submitted, report.breaches, report.memory = dict(asked), failures, scales.summary()
     with site.database.transaction() as session:
-        counted = session.execute(text("SELECT state, count(*) FROM jobs GROUP BY state"))
-        report.states = dict(counted)
+        counted = session.execute(text("SELECT state, count(*) AS number FROM jobs GROUP BY state"))
+        report.states = {row.state: row.number for row in counted}
         tried = session.execute(text("SELECT fence, count(*) FROM jobs GROUP BY fence ORDER BY fence"))
         report.attempts = {str(fence): number for fence, number in tried}
         report.errors = [str(error) for error in session.execute(text(ERRORS)).scalars()]
