@@ -63,4 +63,4 @@ def site(sites: Sites) -> Iterator[Site]:
 @pytest.fixture
 def rng(seed: int, request: pytest.FixtureRequest) -> random.Random:
     """A generator of the test's own for each seed."""
-    return random.Random(f"{request.node.originalname} {seed}")
+    return random.Random(request.node.name)  # which holds the seed

@@ -215,6 +215,7 @@ class Site:
             return answer is not None and answer[0] in (200, 202)
 
         self.until(accepted, seconds=seconds, pause=0.2)
+        assert "state" in said[-1][1], f"no job, because the answer was known: {said[-1]}"
         id = UUID(said[-1][1]["id"])
         self.submitted.add(id)
         return id
