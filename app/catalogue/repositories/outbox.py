@@ -47,7 +47,10 @@ def published(session: Session, ids: Collection[UUID]) -> None:
 
 
 def lost(session: Session, *, older_than_seconds: float, limit: int = 1000) -> tuple[UUID, ...]:
-    """Jobs that have been queued for so long though a hint was published for them."""
+    """Jobs that have been queued for so long though a hint was published for them.
+
+    Locked, so that none is claimed before its hint is owed again: nobody would ever take that row away.
+    """
     statement = (
         select(jobs.c.id)
         .outerjoin(outbox, outbox.c.job_id == jobs.c.id)
@@ -58,5 +61,6 @@ def lost(session: Session, *, older_than_seconds: float, limit: int = 1000) -> t
         )
         .order_by(jobs.c.priority.desc(), jobs.c.submitted_at)
         .limit(limit)
+        .with_for_update(skip_locked=True, of=jobs)
     )
     return tuple(session.execute(statement).scalars())
