@@ -23,6 +23,7 @@ from app.keeping import commands as keeping_commands
 from app.keys import commands as keys_commands
 from app.listener import ListenError, listen, url_of
 from app.opening import attached
+from app.quotas import commands as quotas_commands
 from app.settings import VARIABLES, Settings, load_settings
 from app.supervisor import Interrupted, Service, ServiceError, StopSignals, migrate_database, refuse_without_keys
 
@@ -38,6 +39,7 @@ cli = typer.Typer(
 cli.add_typer(keys_commands)
 cli.add_typer(data_commands)
 cli.add_typer(keeping_commands)
+cli.add_typer(quotas_commands)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one.", show_default="8000")]

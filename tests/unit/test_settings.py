@@ -116,6 +116,8 @@ def test_a_child_process_reads_the_same_settings(tmp_path: Path) -> None:
         store_key_id="key",
         store_secret="secret",
         store_region="eu-west-1",
+        quota_gpu_hours=1.5,
+        quota_storage_bytes=1 << 40,
         allow_open=True,
         allowed_hosts=("nas.example.org", 'quo"te'),
         extra_kinds={"sleep": "tests.jobs:sleep"},
