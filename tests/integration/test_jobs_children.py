@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from app.catalogue import Database, Job, jobs
+from app.embedded import wait_until
 from app.experiment import JobResult
-from app.jobs import attend, claim, reconcile, request_cancel, submit
+from app.jobs import BackgroundServices, attend, claim, finish, reconcile, request_cancel, submit
 from app.settings import Settings
 from workers.fenced import Stop
 from workers.progress import ChildRequest, Progress
@@ -158,3 +159,25 @@ def test_a_cancelled_parent_takes_its_children_with_it(database: Database, work:
     assert get(database, waiting).state == "cancelled"
     assert set(states(database, waiting).values()) == {"cancelled"}
     assert work() is None, "nothing is left to do"
+
+
+def test_a_parent_is_woken_when_its_last_child_ends_and_not_at_the_next_round(
+    database: Database, work: Work, redis_url: str
+) -> None:
+    parent = start(database, 8)
+    work()
+    url = database.url.render_as_string(hide_password=False)
+    settings = Settings(database_url=url, redis_url=redis_url, reconcile_seconds=3600)
+    services = BackgroundServices(database, settings)
+    services.start()
+    try:
+        with database.transaction() as session:
+            taken = claim(session, worker_id=uuid4(), queues=["cpu"], devices=["cpu"], lease_seconds=60)
+            assert taken is not None
+            finish(session, taken.lease, {"square": 64})
+        assert wait_until(lambda: get(database, parent).state == "queued", 10, pause=0.01)
+    finally:
+        services.stop()
+    job = work()
+    assert job is not None
+    assert (job.id, job.result) == (parent, {"sum": 64, "told": {}, "states": {"n-8": "succeeded"}})
