@@ -38,6 +38,8 @@ from app.jobs import (
     IdempotencyConflict,
     Lease,
     LeaseLost,
+    Limits,
+    QuotaExceeded,
     Reconciled,
     StoredFile,
     attend,
@@ -408,7 +410,7 @@ LOOK = text(f"""
 # What a run has to meet with before it counts as a proof; the rest takes longer lives.
 OUTCOMES = ("succeeded", "failed", "cancelled", "expired", "claimed again", "claimed together", "late on running")
 RARE_OUTCOMES = (
-    *("a child that was there", "a child that came too late"),
+    *("a child that was there", "a child that came too late", "refused at the limit"),
     *("resumed", "woken", "hinted", "stranded", "an epoch told again", "beat too late, and not too late"),
     *(f"cancel {state}" for state in ("queued", "running", "waiting", "succeeded", "failed", "cancelled")),
     *(f"late on {state}" for state in ("queued", "waiting", "succeeded", "failed", "cancelled")),
@@ -519,6 +521,23 @@ class JobTable(RuleBasedStateMachine):
         else:
             assert made.job.id == bound[0].id
             self.outcomes["a request that came again"] += 1
+
+    @rule(by=actors, room=st.sampled_from((0, 1)))
+    def submit_at_a_limit(self, by: Actor, room: int) -> None:
+        """Children and what other owners have queued are not counted."""
+        queued = sum(j.state == "queued" and j.owner == "ada" and j.parent is None for j in self.model.jobs)
+        what: dict[str, Any] = {"owner": "ada", "queue": "cpu", "device": "auto", "priority": 0}
+        room_for = Limits(
+            all_queued_jobs=10**6, queued_jobs=queued + room, gpu_hours=None, gpu_days=1, storage_bytes=None, priority=0
+        )
+        if not room:
+            with pytest.raises(QuotaExceeded), self.acting(by) as session:
+                submit(session, kind="training", request={}, limits=room_for, **what)
+            self.outcomes["refused at the limit"] += 1
+            return
+        with self.acting(by) as session:
+            made = submit(session, kind="training", request={}, limits=room_for, **what)
+        self.model.submit(**what).id = made.job.id
 
     @precondition(lambda self: self.model.jobs)
     @rule(by=actors, which=which)
