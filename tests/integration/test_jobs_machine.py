@@ -418,6 +418,12 @@ RARE_OUTCOMES = (
 )
 
 
+LIVES = (
+    *("late", "again", "ends to be cancelled", "waits", "waits to be cancelled"),
+    *("fans out too late", "late on what waits"),
+)
+
+
 class Cut(Exception):
     """The connection breaks before the commit."""
 
@@ -455,7 +461,7 @@ class JobTable(RuleBasedStateMachine):
 
     # What front ends do.
 
-    @initialize(life=st.sampled_from(("late", "again", "ends to be cancelled", "waits", "waits to be cancelled")))
+    @initialize(life=st.sampled_from(LIVES))
     def begin(self, life: str) -> None:
         """What chance alone would seldom come to."""
         for owner in ("ada", "bob", "ada"):
@@ -482,6 +488,19 @@ class JobTable(RuleBasedStateMachine):
                     self.claim(WORKERS[0])
                     self.cancel(FRONT_ENDS[0], self.model.jobs.index(self.live()[0].job))
                     self.end(0, how)
+            case "fans out too late":
+                self.claim(WORKERS[0])
+                self.cancel(FRONT_ENDS[0], self.model.jobs.index(self.live()[0].job))
+                self.fan_out(0)
+                self.end(0, "finish")
+            case "late on what waits":
+                self.claim(WORKERS[0])
+                self.be_stopped_for_too_long(FRONT_ENDS[1], WORKERS[0])
+                for which in reversed(range(len(self.live()))):
+                    self.fan_out(which)
+                    self.end(which, "wait")
+                for which in range(len(self.late())):
+                    self.write_late(which)
             case _:
                 self.claim(WORKERS[0])
                 self.fan_out(0)
