@@ -154,6 +154,20 @@ def test_nothing_runs_as_root_and_the_data_outlive_their_container(monkeypatch: 
     assert used == COMPOSE["volumes"].keys()
 
 
+def test_containers_have_no_more_rights_and_no_more_neighbours_than_they_need() -> None:
+    for name in OURS:
+        service = SERVICES[name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "/tmp" in service["tmpfs"], "nothing else beside the volume can be written to"
+    for name, service in SERVICES.items():
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not service.get("privileged", False)
+        assert set(service["networks"]) <= COMPOSE["networks"].keys()
+        assert ("outside" in service["networks"]) == ("ports" in service), name
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+
+
 def test_the_code_version_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
     assert image_environment()["CELLAR_CODE_VERSION"] == ""
     assert settings_of("api", monkeypatch).code_version, "an empty one means the version of the package"
