@@ -1,11 +1,13 @@
 """Evaluations across searches and trainings: filtered, sorted, and never ranked where they do not compare."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from app.api.cursors import read_cursor, write_cursor
@@ -16,15 +18,27 @@ from app.api.problems import Problem, not_found
 from app.api.schemas.evaluation import EvaluationKindName, EvaluationPage, EvaluationView, SplitName
 from app.api.services import Services
 from app.api.statuses import declared
+from app.api.tabulated import PARQUET, table_response
 from app.api.views import evaluation_view
 from app.api.weights import kept_weights, record_of, weights_response
 from app.catalogue import Evaluation, EvaluationQuery, audit, evaluations
 from app.catalogue.repositories.evaluation_query import Sort
+from app.catalogue.streams import every_evaluation
 from app.space import Fault
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 
 SortName = Literal["accuracy", "-accuracy", "params", "-params", "macs", "-macs", "created_at", "-created_at"]
+SortHere = Annotated[SortName, Query(description="The order; `-` before a name: the largest first")]
+AcrossRecipes = Annotated[
+    bool, Query(description="Rank by accuracy although results of other recipes, data sets, splits do not compare")
+]
+CSV: dict[int | str, dict[str, Any]] = {
+    200: {"description": "One line an evaluation", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+PARQUET_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
+}
 Text = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$")]
 Count = Annotated[int | None, Query(ge=0, lt=2**63)]
 
@@ -63,10 +77,8 @@ def filters(
 def list_evaluations(
     services: ServicesHere,
     wanted: Annotated[EvaluationQuery, Depends(filters)],
-    sort: Annotated[SortName, Query(description="The order; `-` before a name: the largest first")] = "-created_at",
-    across_recipes: Annotated[
-        bool, Query(description="Rank by accuracy although results of other recipes, data sets, splits do not compare")
-    ] = False,
+    sort: SortHere = "-created_at",
+    across_recipes: AcrossRecipes = False,
     limit: PageLimit = 50,
     cursor: Cursor = None,
 ) -> EvaluationPage:
@@ -75,9 +87,7 @@ def list_evaluations(
     Ranking by accuracy is refused where it would mix recipes, data sets or splits, unless `across_recipes` says that
     it may.
     """
-    column = cast("Sort", sort.removeprefix("-"))
-    query = replace(wanted, sort=column, descending=sort.startswith("-"))
-    return evaluation_page(services, query, limit, cursor, across_recipes=across_recipes)
+    return evaluation_page(services, ordered(wanted, sort), limit, cursor, across_recipes=across_recipes)
 
 
 def evaluation_page(
@@ -129,6 +139,46 @@ def refuse_mixtures(session: Session, wanted: EvaluationQuery) -> None:
         places = " and ".join(fault.pointer.removeprefix("/") for fault in faults)
         detail = f"an accuracy means nothing beside one of another {places}; name one, or say across_recipes=true"
         raise Problem(422, "mixed-results", "The evaluations do not compare", detail, faults)
+
+
+@router.get(".csv", response_class=StreamingResponse, responses=CSV | declared("mixed-results"))
+def export_evaluations_csv(
+    services: ServicesHere,
+    wanted: Annotated[EvaluationQuery, Depends(filters)],
+    sort: SortHere = "-created_at",
+    across_recipes: AcrossRecipes = False,
+) -> StreamingResponse:
+    """Every evaluation that the filters leave, as comma-separated values in the order of the listing.
+
+    Documents are JSON; text that a spreadsheet would take for a formula begins with `'`. What is recorded while the
+    answer is read is in it if its place is still to come.
+    """
+    return table_response(streamed(services, wanted, sort, across_recipes), "evaluations", "csv")
+
+
+@router.get(".parquet", response_class=StreamingResponse, responses=PARQUET_FILE | declared("mixed-results"))
+def export_evaluations_parquet(
+    services: ServicesHere,
+    wanted: Annotated[EvaluationQuery, Depends(filters)],
+    sort: SortHere = "-created_at",
+    across_recipes: AcrossRecipes = False,
+) -> StreamingResponse:
+    """Every evaluation that the filters leave, as a Parquet file in the order of the listing; documents are JSON."""
+    return table_response(streamed(services, wanted, sort, across_recipes), "evaluations", "parquet")
+
+
+def streamed(services: Services, wanted: EvaluationQuery, sort: str, across_recipes: bool) -> Iterator[Evaluation]:
+    """Every evaluation in order. Raises a Problem where a ranking would mix recipes."""
+    query = ordered(wanted, sort)
+    if query.sort == "accuracy" and not across_recipes:
+        with services.database.transaction() as session:
+            refuse_mixtures(session, query)
+    return every_evaluation(services.database, query)
+
+
+def ordered(wanted: EvaluationQuery, sort: str) -> EvaluationQuery:
+    """The question with its order."""
+    return replace(wanted, sort=cast("Sort", sort.removeprefix("-")), descending=sort.startswith("-"))
 
 
 def evaluation_at(

@@ -82,7 +82,7 @@ MEANINGS: Mapping[int, str] = {
     429: "Too many requests",
     503: "The service cannot answer now",
 }
-STREAMS = ("text/event-stream", "text/csv")
+STREAMS = ("text/event-stream", "text/csv", "application/vnd.apache.parquet")
 """Media types that are sent as they are made, and have no ETag."""
 
 

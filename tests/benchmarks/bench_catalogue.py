@@ -1,8 +1,7 @@
 """The catalogue at scale: a million architectures, three million evaluations, and how long it takes to ask about them.
 
     generate   fill a database by the product's own import (COPY), on engines of its own data root or at `--url`
-    measure    p50 and p95 of every kind of question, over HTTP in this process
-    streams    the whole catalogue as CSV and Parquet, and how much memory that took
+    measure    p50 and p95 of every kind of question, asked of the repositories
     explain    the plans of these questions, as docs/catalogue.md has them
 
 Genotypes, ranks and ids are those of real spaces; costs and accuracies are drawn: small networks are worse, and the
@@ -18,18 +17,21 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, product
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import numpy as np
 from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from app.api.answers import chosen_skeleton
 from app.architecture import architecture_id
-from app.catalogue import Database, migrate
+from app.catalogue import Database, EvaluationQuery, evaluations, migrate
+from app.catalogue.repositories import fronts
 from app.catalogue.repositories.imports import ArchitectureRow, EvaluationRow, import_architectures, import_evaluations
 from app.catalogue.tables import evaluations as evaluations_table
 from app.embedded import Engines
@@ -254,7 +256,98 @@ def generate(arguments: argparse.Namespace, url: str) -> None:
     database.dispose()
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {"generate": generate}
+def questions(rng: np.random.Generator) -> dict[str, Callable[[Session], object]]:
+    """Every kind of question, with filters and bounds that are drawn anew: a public table and a team's own results."""
+    space, _, params, macs = SPACES[int(rng.integers(3))]
+    viewer = f"team{int(rng.integers(TEAMS))}"
+    bounds = {
+        "max_params": int(np.exp(rng.uniform(np.log(params[0]), np.log(params[1]))) * 1e6),
+        "max_macs": int(np.exp(rng.uniform(np.log(macs[0]), np.log(macs[1]))) * 1e6),
+    }
+    table = EvaluationQuery(viewer=viewer, space=space, dataset="cifar10", recipe="standard-108", split="test")
+    table = replace(table, kind="trained", sort="accuracy")
+    small, cheap = replace(table, max_params=bounds["max_params"]), replace(table, max_macs=bounds["max_macs"])
+
+    def deep(session: Session) -> object:
+        # A page somewhere in the middle: its cursor is any value that the order may have.
+        return evaluations.query(session, replace(table, after=(float(rng.uniform(60, 95)), UUID(int=0))))
+
+    def look_up(session: Session) -> object:
+        return evaluations.query(session, EvaluationQuery(viewer=viewer, architecture_id=id_of(space, rng)))
+
+    return {
+        "newest of everything": lambda s: evaluations.query(s, EvaluationQuery(viewer=viewer)),
+        "newest of a space": lambda s: evaluations.query(s, EvaluationQuery(viewer=viewer, space=space)),
+        "newest within a bound": lambda s: evaluations.query(s, replace(small, sort="created_at")),
+        "top 50 of a table": lambda s: evaluations.query(s, table),
+        "top 50 within max_params": lambda s: evaluations.query(s, small),
+        "top 50 within max_macs": lambda s: evaluations.query(s, cheap),
+        "top 50 within both": lambda s: evaluations.query(s, replace(small, **bounds)),
+        "top 50 across everything": lambda s: evaluations.query(s, EvaluationQuery(viewer=viewer, sort="accuracy")),
+        "smallest 50 of a table": lambda s: evaluations.query(s, replace(table, sort="params", descending=False)),
+        "a page deep in a table": deep,
+        "what a ranking would mix": lambda s: evaluations.mixture(s, EvaluationQuery(viewer=viewer, space=space)),
+        "evaluations of an architecture": look_up,
+        "front of macs": lambda s: fronts.front(s, table, "macs"),
+        "front of params": lambda s: fronts.front(s, table, "params"),
+        "front of macs within max_macs": lambda s: fronts.front(s, cheap, "macs"),
+        "front of macs within max_params": lambda s: fronts.front(s, small, "macs"),
+    }
+
+
+def id_of(space: str, rng: np.random.Generator) -> str:
+    """The id of a generated architecture."""
+    number = int(rng.integers(15_000))
+    return hashlib.sha256(f"{ZOO[space].digest} {number}".encode()).hexdigest()[:32]
+
+
+def measure(arguments: argparse.Namespace, url: str) -> None:
+    """p50, p95 and the slowest of each question, in milliseconds: on a session, so without HTTP and JSON."""
+    database, rng = Database(url), np.random.default_rng(2)
+    taken: dict[str, list[float]] = {}
+    for number in range(arguments.rounds + 1):
+        for name, ask in questions(rng).items():
+            with database.transaction() as session:
+                began = time.perf_counter()
+                ask(session)
+                if number:  # the first round warms the connection
+                    taken.setdefault(name, []).append(1000 * (time.perf_counter() - began))
+    database.dispose()
+    print("| question | p50 ms | p95 ms | slowest ms |\n| --- | --- | --- | --- |")
+    for name, times in taken.items():
+        p50, p95 = np.percentile(times, [50, 95])
+        print(f"| {name} | {p50:.1f} | {p95:.1f} | {max(times):.1f} |")
+
+
+def explain(arguments: argparse.Namespace, url: str) -> None:
+    """The plans of each question's statements."""
+    database, rng = Database(url), np.random.default_rng(3)
+    with database.engine.connect() as connection:
+        connection.execute(text("LOAD 'auto_explain'"))
+        for setting in ("log_min_duration = 0", "log_analyze = on", "log_timing = off", "log_level = 'notice'"):
+            connection.execute(text(f"SET auto_explain.{setting}"))
+        connection.execute(text("SET client_min_messages = 'notice'"))
+        heard: list[str] = []
+        driver: Any = connection.connection.driver_connection
+        driver.add_notice_handler(lambda notice: heard.append(notice.message_primary))
+        for name, ask in questions(rng).items():
+            heard.clear()
+            with Session(connection) as session:
+                ask(session)
+            plans = [said.partition("\n")[2] for said in heard]
+            print(f"### {name}\n")
+            for said in plans:
+                nodes = said[said.find("  (cost") :].splitlines() if "Query Text" not in said else said.splitlines()
+                shown = [line for line in nodes if "(cost=" in line or "Index Cond" in line or "Rows Removed" in line]
+                print("```", *(line[:160] for line in shown), "```\n", sep="\n")
+    database.dispose()
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
+    "generate": generate,
+    "measure": measure,
+    "explain": explain,
+}
 
 
 def main(given: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ refused is reported with its place in the input, and keeps nothing else from bei
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString, cast
@@ -159,7 +160,9 @@ def import_evaluations(
 
     def values(number: int, row: EvaluationRow) -> Values:
         recipe = row.recipe_name, row.recipe_digest, row.recipe
-        measured = row.seed, json.dumps(dict(row.metrics)), row.metrics.get("accuracy"), row.seconds
+        # JSON has no other numbers; an accuracy that is none is refused below.
+        metrics = {name: value for name, value in row.metrics.items() if math.isfinite(value)}
+        measured = row.seed, json.dumps(metrics), row.metrics.get("accuracy"), row.seconds
         by = row.device, row.torch_version, row.code_version
         return (number, row.architecture_id, row.kind, row.dataset, row.split, *recipe, *measured, *by, None)
 
