@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from app.backup.errors import BackupError, NotAnEmptySetup
@@ -9,7 +10,7 @@ from app.backup.making import FOLDERS
 from app.backup.manifest import NAME, Manifest, read
 from app.catalogue import Database
 from app.catalogue.snapshot import NotEmpty, load, refuse_rows, revision, running
-from app.jobs import Lease, release
+from app.jobs import Lease, LeaseLost, release
 from app.store import OBJECTS, Entry, Store, digest_of
 
 MARKER = "restoring"  # in the data root: files are there, and perhaps no rows yet
@@ -92,5 +93,5 @@ def _copy(source: Path, target: Path) -> None:
 def _release_all(database: Database) -> None:
     """Queue the jobs that ran; the attempt does not count. Should this be cut off, their leases run out."""
     for job_id, fence in running(database):
-        with database.transaction() as session:
+        with suppress(LeaseLost), database.transaction() as session:  # the reconciler may have been first
             release(session, Lease(job_id, fence))

@@ -1,6 +1,7 @@
 """Files by their content: written once, found by their sha256, verified whenever they are opened."""
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -8,10 +9,11 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
-from app.store.errors import DamagedObject, MissingObject, StoreUnusable
+from app.store.errors import DamagedObject, MissingObject, StoreDown, StoreUnusable
 from app.store.files import OBJECTS, Entry, Place, StoredFile, digest_of, object_digest, object_path, verify
 from app.store.folder import Folder
 
+FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))  # writers in other languages keep these words alone
 INCOMING = "incoming"  # files that somebody writes now; they have no name yet
 FETCHED = "fetched"  # verified copies of what lies elsewhere
 
@@ -51,7 +53,7 @@ class Store:
         """Let `write` make a file, whose name will end in `suffix`, and keep it by its content.
 
         What is there already is not written again, unless it is damaged. Raises StoreError, OSError and what `write`
-        raises; nothing is left then.
+        raises, a full disk as StoreDown; nothing is left then.
         """
         with self._incoming(suffix) as partial:
             write(partial)
@@ -172,5 +174,9 @@ class Store:
             raise StoreUnusable(f"{partial.parent} cannot be made: {error}") from error
         try:
             yield partial
+        except Exception as error:
+            if any(full in str(error) for full in FULL):
+                raise StoreDown(f"there is no room in {partial.parent}: {error}") from error
+            raise
         finally:
             partial.unlink(missing_ok=True)

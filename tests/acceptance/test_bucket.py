@@ -15,6 +15,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.store import StoredFile, open_store
 
+pytestmark = pytest.mark.slow
 BUCKET = "cellar-test"
 
 
@@ -64,7 +65,6 @@ def test_a_killed_workers_checkpoint_and_the_artefact_are_in_the_bucket(workplac
     workplace.until(lambda: not list(store.entries("jobs")), seconds=10)
 
 
-@pytest.mark.slow
 def test_trained_weights_are_exported_from_the_bucket(workplace: Any, settings: Settings) -> None:
     with TestClient(create_app(settings)) as api:
         genotype = api.post("/v1/spaces/chain/sample", json={"count": 1, "seed": 1}).json()["items"][0]["genotype"]

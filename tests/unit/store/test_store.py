@@ -1,5 +1,6 @@
 """Stored files, the same in a folder and in a bucket: whole, by their content, verified when they are opened."""
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -128,6 +129,24 @@ def test_a_write_that_fails_leaves_nothing(store: Store) -> None:
     with pytest.raises(OSError, match="disk full"):
         store.write(half)
     assert (list(store.objects()), leftovers(store)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        # safetensors, from a file system of 1 MiB
+        ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_a_store_to_wait_for(store: Store, error: Exception) -> None:
+    def write(file: Path) -> None:
+        file.write_text("ha")
+        raise error
+
+    with pytest.raises(StoreDown, match="there is no room in"):
+        store.write(write)
+    assert leftovers(store) == []
 
 
 def test_names_that_lead_elsewhere_have_no_file(store: Store, tmp_path: Path) -> None:
