@@ -50,7 +50,25 @@ def test_requests_and_jobs_are_counted(api: TestClient) -> None:
     text = api.get("/metrics").text
     assert 'cellar_jobs{queue="cpu",state="queued"} 1.0' in text
     assert "cellar_workers 0.0" in text
+    assert 'cellar_workers_by_state{state="busy"} 0.0' in text
+    assert "cellar_database_up 1.0" in text
+    assert "cellar_outbox_jobs 1.0" in text
+    for gauge in ('job_age_seconds{queue="cpu",state="queued"}', "outbox_age_seconds"):
+        age = re.search(rf"^cellar_{re.escape(gauge)} (\S+)$", text, re.M)
+        assert age is not None, gauge
+        assert 0 < float(age[1]) < 300
+    assert 'cellar_job_attempts{queue="cpu",state="queued"} 0.0' in text
     assert re.search(r'http_requests_total\{handler="/v1/spaces/\{space\}",method="GET",status="2xx"\} [1-9]', text)
+
+
+def test_own_counters_are_told_without_a_database(api_settings: Settings) -> None:
+    away = api_settings.model_copy(update={"database_url": "postgresql+psycopg://nobody:secret@127.0.0.1:1/none"})
+    with TestClient(create_app(away)) as client:
+        client.get("/v1/spaces/darts/size")
+        text = client.get("/metrics").text
+    assert "cellar_database_up 0.0" in text
+    assert "http_requests_total" in text
+    assert "cellar_jobs{" not in text, "what is not known is not told as nothing"
 
 
 def test_what_is_fixed_in_a_release_is_listed(api: TestClient) -> None:
