@@ -66,7 +66,7 @@ def configure(*, stream: TextIO | None = None, **fields: object) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic"):  # each would write in its own shape
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in ("alembic", "httpx"):
+    for name in ("alembic", "amqp", "celery", "httpx", "kombu"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

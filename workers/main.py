@@ -57,6 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
         # Celery would start the worker anew; a closed terminal means what SIGTERM means.
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
 
+    def leave_logging(**_: object) -> None:
+        """Celery would raise the level of every logger to its own, and this worker would say nothing of its jobs."""
+
+    signals.setup_logging.connect(leave_logging, weak=False)
     signals.worker_shutting_down.connect(drain, weak=False)
     signals.worker_ready.connect(ready, weak=False)
     try:

@@ -141,7 +141,12 @@ class Runner:
     def _run(self, taken: Claim) -> None:
         lease = taken.lease
         log.info(
-            "job claimed", job=str(lease.job_id), kind=taken.job.kind, fence=lease.fence, attempt=taken.job.attempt
+            "job claimed",
+            job=str(lease.job_id),
+            kind=taken.job.kind,
+            fence=lease.fence,
+            attempt=taken.job.attempt,
+            request_id=taken.job.request_id,
         )
         child = self._child_for(taken)
         self._running = running = _Running(lease, child)
