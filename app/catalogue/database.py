@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 60  # no statement of ours takes seconds; one that does must not hold a pool slot for ever
 
+IDLE_SECONDS = 60  # within a transaction: a process that sleeps there must not keep its locks for ever
+
 
 class Database:
     """A pool of connections to one PostgreSQL database. Safe to share between threads, not between processes."""
@@ -26,7 +28,8 @@ class Database:
             pool_timeout=10,
             connect_args={
                 "connect_timeout": CONNECT_SECONDS,
-                "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
+                "options": f"-c statement_timeout={STATEMENT_SECONDS}s "
+                f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s -c timezone=UTC",
             },
         )
 

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -79,14 +80,10 @@ def test_reconciler_asleep_with_its_lock(site: Site) -> None:
     worker = site.worker()
     id = site.tally()
     site.begun(id)
-    with site.database.engine.connect() as holding:
-        # A round updates waiting or stranded jobs, for which it needs this table.
-        holding.execute(text("LOCK TABLE workers IN ACCESS EXCLUSIVE MODE"))
-        with site.database.engine.connect() as looking:
-            site.until(
-                lambda: looking.execution_options(isolation_level="AUTOCOMMIT").scalar(text(LOCKED)) or False,
-                seconds=20,
-            )
+    url = site.engines.database_url.replace("+psycopg", "")
+    with psycopg.connect(url) as holding, psycopg.connect(url, autocommit=True) as looking:
+        holding.execute("LOCK TABLE workers IN ACCESS EXCLUSIVE MODE")  # a round asks who is alive
+        site.until(lambda: looking.execute(LOCKED).fetchone() == (True,), seconds=20)
         sleeper.send_signal(signal.SIGSTOP)
         holding.rollback()
     end(worker)
@@ -94,7 +91,7 @@ def test_reconciler_asleep_with_its_lock(site: Site) -> None:
     try:
         site.worker()
         site.api()
-        assert site.final(id, seconds=90).attempt == 2
+        assert site.final(id, seconds=150).attempt == 2  # its session is ended after a minute
     finally:
         end(sleeper)
     site.settle()
