@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -152,14 +153,17 @@ def test_poison_jobs_fail_and_the_worker_goes_on(site: Site, rng: Random) -> Non
     site.settle()
 
 
-def test_disk_full_under_a_worker(site: Site) -> None:
-    """The disk of checkpoints and artefacts is a tmpfs of its own, and full; then it is not."""
-    site.api()
-    with small_disk(site.data_root / "jobs", kilobytes=512) as _:
+def test_disk_full_under_a_worker(sites: Any) -> None:
+    """The disk of everything but the engines is a tmpfs of its own, and full; then it is not."""
+    sites.close()  # the files of other tests would be hidden
+    site = sites.sound()
+    site.sound = False
+    with small_disk(site.data_root, kilobytes=2048):
+        site.api()
         site.worker()
         id = site.tally()
         site.begun(id)
-        everything = fill(site.data_root / "jobs")
+        everything = fill(site.data_root)
         job = site.final(id)
         everything.unlink()
         assert job.error is not None
