@@ -170,6 +170,8 @@ class Service:
             Interrupted: a signal came.
         """
         settings = self.settings
+        if self._api and settings.asks_for_keys and settings.database_url is None and not settings.data_root.exists():
+            raise without_keys(settings)  # before anything is made
         try:
             if self._api:
                 self._listening = listen(
@@ -328,7 +330,12 @@ def refuse_without_keys(settings: Settings) -> None:
                 return
     finally:
         database.dispose()
-    raise ServiceError(
+    raise without_keys(settings)
+
+
+def without_keys(settings: Settings) -> ServiceError:
+    """What keeps a service from serving that asks for a key and has none."""
+    return ServiceError(
         f"a key is asked for on {settings.host}, and there is none that is valid: make one with `cellar keys add "
         "--owner NAME --scopes read,submit,write,admin`, listen on 127.0.0.1, or set CELLAR_ALLOW_OPEN=true "
         "where something else keeps strangers out"

@@ -112,6 +112,7 @@ def snapshot(database: Database) -> Generator[Snapshot]:
         # Before the snapshot is taken: what it names must be there, and stay.
         connection.execute("SELECT pg_advisory_lock_shared(%s)", [COLLECTING_KEY])
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # files are copied meanwhile
         yield Snapshot(connection)
 
 
