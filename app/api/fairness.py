@@ -32,6 +32,7 @@ from app.api.schemas.fairness import (
     Theme,
     Width,
 )
+from app.api.schemas.model import FREE_TEXT
 from app.api.schemas.profile import TableView
 from app.api.services import Services
 from app.architecture import Entangled, Guard, lower
@@ -75,7 +76,8 @@ def get_fairness(
     space: SpaceHere,
     skeleton: SkeletonName = None,
     device: Annotated[
-        str | None, Query(min_length=1, max_length=200, description="Device whose lookup table adds latencies")
+        str | None,
+        Query(min_length=1, max_length=200, pattern=FREE_TEXT, description="Device whose lookup table adds latencies"),
     ] = None,
     form: Annotated[Form, Query()] = "json",
     measure: Annotated[Measure, Query()] = "macs",

@@ -12,7 +12,7 @@ from app.api.problems import Problem, not_found
 from app.api.schemas.key import OWNER, CallerView, KeyBody, KeyPage, KeyView, NewKeyView, RotationBody
 from app.api.services import Services
 from app.api.statuses import declared
-from app.catalogue import AccessKey, Token, audit, keys
+from app.catalogue import KEY_ID, AccessKey, Token, audit, keys
 
 router = APIRouter(prefix="/v1/keys", tags=["access"])
 
@@ -27,7 +27,7 @@ def key_at(
 ) -> AccessKey:
     """The key in the path."""
     with services.database.transaction() as session:
-        key = keys.get(session, key_id)
+        key = keys.get(session, key_id) if KEY_ID.fullmatch(key_id) else None
     if key is None:
         raise not_found("key", key_id)
     return key

@@ -48,15 +48,11 @@ class Gate:
                 answer["X-Request-ID"] = identity
                 for name, value in (SECURITY_HEADERS | scope["state"].get("announced", {})).items():
                     answer.setdefault(name, value)
-                if "authorization" in headers:
-                    answer.add_vary_header("Authorization")
-                    if "cache-control" in answer:  # what a key opens is for whoever has it
-                        answer["Cache-Control"] = answer["Cache-Control"].replace("public", "private")
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=identity):
             largest = self.largest(scope, headers)
-            if problem := self.refusal(scope, headers, largest):
+            if problem := self.refusal(headers, largest):
                 await problem_response(identity, problem)(scope, receive, send_with_headers)
             else:
                 await self.app(scope, limited(receive, largest), send_with_headers)
@@ -68,7 +64,7 @@ class Gate:
             return MAX_BODY_BYTES
         return self.uploads.get(scope["path"], MAX_BODY_BYTES)
 
-    def refusal(self, scope: Scope, headers: Headers, largest: int = MAX_BODY_BYTES) -> Problem | None:
+    def refusal(self, headers: Headers, largest: int = MAX_BODY_BYTES) -> Problem | None:
         """Why this request goes no further, judged by its headers alone."""
         host = host_name(headers.get("host", ""))
         if self.hosts and host not in self.hosts:
@@ -79,9 +75,6 @@ class Gate:
         if length.isdecimal() and int(length[:20]) > largest:
             detail = f"the body has {length[:20]} bytes, at most {largest} are accepted"
             return Problem(413, *TITLES[413], detail=detail)
-        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
-            # Nothing is called so, and PostgreSQL has no place for it in a text.
-            return Problem(400, *TITLES[400], detail="path or query hold the character U+0000, which no name has")
         coding = headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("", "identity") and has_body(headers):
             detail = f"Content-Encoding is {shown_text(coding)}; send the body as it is"

@@ -21,6 +21,7 @@ from app.api.latencies import table_view
 from app.api.measurable import measurable
 from app.api.problems import not_found
 from app.api.schemas.job import JobView
+from app.api.schemas.model import FREE_TEXT
 from app.api.schemas.profile import (
     DirectionName,
     PrecisionName,
@@ -42,7 +43,7 @@ router = APIRouter(prefix="/v1", tags=["profiles"])
 
 EARLIER = 20  # profiles that a time is reckoned from
 CHUNK = 500  # rows of an export in memory at a time
-Text = Annotated[str | None, Query(max_length=200)]
+Text = Annotated[str | None, Query(max_length=200, pattern=FREE_TEXT)]
 CSV: dict[int | str, dict[str, Any]] = {
     200: {"description": "One line a measurement", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }

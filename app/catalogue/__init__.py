@@ -54,9 +54,10 @@ from app.catalogue.rows import (
     Visibility,
     Worker,
 )
-from app.catalogue.token import Token
+from app.catalogue.token import KEY_ID, Token
 
 __all__ = [
+    "KEY_ID",
     "AccessKey",
     "Architecture",
     "Artefact",

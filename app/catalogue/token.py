@@ -7,7 +7,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Self
 
-WRITTEN = re.compile(r"cellar_([0-9a-f]{12})_([0-9a-f]{64})")
+KEY_ID = re.compile(r"[0-9a-f]{12}")
+WRITTEN = re.compile(rf"cellar_({KEY_ID.pattern})_([0-9a-f]{{64}})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,10 +92,10 @@ def test_it_can_be_exported_for_graphviz(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize("part", ["", ".svg", "/evaluations", "/export"])
-@pytest.mark.parametrize(("identity", "status"), [("0" * 32, 404), ("nowhere", 404), ("%00", 400)])
-def test_an_unknown_architecture_is_a_404(api: TestClient, part: str, identity: str, status: int) -> None:
+@pytest.mark.parametrize("identity", ["0" * 32, "nowhere", "%00"])
+def test_an_unknown_architecture_is_a_404(api: TestClient, part: str, identity: str) -> None:
     answer = api.get(f"/v1/architectures/{identity}{part}")
-    assert answer.status_code == status
+    assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
 
 

@@ -151,7 +151,7 @@ def test_a_cursor_belongs_to_its_order_and_filters(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"sort": "loss"}, {"limit": 0}, {"split": "train"}, {"max_params": -1}, {"job": "x"}, {"recipe": "\1"}]
+    "query", [{"sort": "loss"}, {"limit": 0}, {"split": "train"}, {"max_params": -1}, {"job": "x"}, {"recipe": "\0"}]
 )
 def test_a_query_has_bounds(api: TestClient, query: dict) -> None:
     answer = api.get("/v1/evaluations", params=query)

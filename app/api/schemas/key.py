@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.api.schemas.model import Input, Output
+from app.api.schemas.model import FREE_TEXT, Input, Output
 
 ScopeName = Literal["read", "submit", "write", "metrics", "admin"]
 OWNER = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -20,7 +20,7 @@ class KeyBody(Input):
     scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=5)] = Field(
         description="What it allows; none implies another"
     )
-    title: str = Field(default="", max_length=200, description="What it is for")
+    title: str = Field(default="", max_length=200, pattern=FREE_TEXT, description="What it is for")
     days: float | None = Field(
         default=None, gt=0, le=MAX_DAYS, description="How many days it lasts; for ever where null", strict=False
     )

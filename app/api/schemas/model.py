@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+FREE_TEXT = r"^[^\x00]*$"
+"""Any text but U+0000, for which PostgreSQL has no place."""
+
 
 class Input(BaseModel):
     """What a client sends."""

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.access import audit
-from app.catalogue.repositories.clock import now, seconds
 from app.catalogue.rows import AuditEntry, Outcome
 
 
@@ -55,9 +54,3 @@ def listing(
         statement = statement.where(audit.c.id < before)
     rows = session.execute(statement.order_by(audit.c.id.desc()).limit(limit)).mappings()
     return tuple(AuditEntry(**row) for row in rows)
-
-
-def forget(session: Session, *, older_than_seconds: float) -> int:
-    """Delete what is older; says how many entries that were."""
-    gone = session.execute(delete(audit).where(audit.c.at < now() - seconds(older_than_seconds)).returning(audit.c.id))
-    return len(gone.all())
