@@ -17,13 +17,13 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from app.data import commands as data_commands
+from app.commands.data import commands as data_commands
+from app.commands.keeping import commands as keeping_commands
+from app.commands.keys import commands as keys_commands
+from app.commands.opening import attached
+from app.commands.quotas import commands as quotas_commands
 from app.embedded import EnginesError
-from app.keeping import commands as keeping_commands
-from app.keys import commands as keys_commands
 from app.listener import ListenError, listen, url_of
-from app.opening import attached
-from app.quotas import commands as quotas_commands
 from app.settings import VARIABLES, Settings, load_settings
 from app.supervisor import Interrupted, Service, ServiceError, StopSignals, migrate_database, refuse_without_keys
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from app import data
 from app.catalogue import Database, audit, datasets
 from app.cli import cli
+from app.commands import data
 from app.experiment import SpaceVersion, TrainingRecipe, TrainingRequest
 from app.jobs import request_cancel, submit
 from app.space import CellSkeleton

@@ -2,18 +2,12 @@
 
 import getpass
 import re
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from app.embedded import EnginesError
-from app.opening import up_to_date
-from app.settings import load_settings
-from app.supervisor import ServiceError
+from app.commands.opening import DataDir, catalogue, fail
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -26,7 +20,6 @@ OWNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 commands = typer.Typer(name="keys", no_args_is_help=True, help="Make, list, rotate and revoke the keys of the service.")
 
-DataDir = Annotated[Path | None, typer.Option(help="Where everything is kept.")]
 Id = Annotated[str, typer.Argument(help="Id of the key: its second part.")]
 
 
@@ -42,9 +35,9 @@ def add(
     from app.catalogue import keys
 
     if OWNER.fullmatch(owner) is None:
-        _fail(f"--owner {owner!r} is not a name: small letters, digits, '.', '_' and '-', 64 at most")
+        fail(f"--owner {owner!r} is not a name: small letters, digits, '.', '_' and '-', 64 at most")
     wanted = _scopes(scopes)
-    with _session(data_dir) as session:
+    with catalogue("cellar keys", data_dir) as (_, database), database.transaction() as session:
         lasts = None if days is None else days * DAY_SECONDS
         key, token = keys.add(session, owner=owner, scopes=wanted, title=title, lasts_seconds=lasts)
         _note(session, "key.add", key, of=owner, scopes=" ".join(key.scopes))
@@ -60,7 +53,7 @@ def listing(
     from app.catalogue import keys
 
     after: tuple[datetime, str] | None = None
-    with _session(data_dir) as session:
+    with catalogue("cellar keys", data_dir) as (_, database), database.transaction() as session:
         while page := keys.listing(session, owner=owner, after=after):
             for key in page:
                 typer.echo(_line(key))
@@ -76,10 +69,10 @@ def rotate(
     """Give a key a new secret, and print it: nobody can show it again."""
     from app.catalogue import keys
 
-    with _session(data_dir) as session:
+    with catalogue("cellar keys", data_dir) as (_, database), database.transaction() as session:
         rotated = keys.rotate(session, id, overlap_seconds=overlap_hours * HOUR_SECONDS)
         if rotated is None:
-            _fail(f"there is no valid key {id!r}")
+            fail(f"there is no valid key {id!r}")
         key, token = rotated
         _note(session, "key.rotate", key, overlap_s=overlap_hours * HOUR_SECONDS)
     typer.echo(f"The last secret of {key.id} is good until {key.previous_until:%Y-%m-%d %H:%M} UTC.", err=True)
@@ -91,10 +84,10 @@ def revoke(id: Id, data_dir: DataDir = None) -> None:
     """Revoke a key: within 10 seconds it opens nothing any more."""
     from app.catalogue import keys
 
-    with _session(data_dir) as session:
+    with catalogue("cellar keys", data_dir) as (_, database), database.transaction() as session:
         key = keys.revoke(session, id)
         if key is None:
-            _fail(f"there is no key {id!r}")
+            fail(f"there is no key {id!r}")
         _note(session, "key.revoke", key)
     typer.echo(f"The key {key.id} of {key.owner} opens nothing from {key.revoked_at:%Y-%m-%d %H:%M:%S} UTC on.")
 
@@ -105,8 +98,8 @@ def _scopes(written: str) -> list["KeyScope"]:
     allowed: tuple[KeyScope, ...] = get_args(KeyScope)
     names = [name.strip() for name in written.split(",") if name.strip()]
     if wrong := [name for name in names if name not in allowed]:
-        _fail(f"--scopes: {', '.join(map(repr, wrong))}: there are {', '.join(allowed)}")
-    return [scope for scope in allowed if scope in names] or _fail(f"--scopes: name some of {', '.join(allowed)}")
+        fail(f"--scopes: {', '.join(map(repr, wrong))}: there are {', '.join(allowed)}")
+    return [scope for scope in allowed if scope in names] or fail(f"--scopes: name some of {', '.join(allowed)}")
 
 
 def _line(key: "AccessKey") -> str:
@@ -122,27 +115,3 @@ def _note(session: "Session", action: str, key: "AccessKey", **details: Any) -> 
     audit.record(
         session, action=action, subject=f"/v1/keys/{key.id}", by=f"command line, {getpass.getuser()}", **details
     )
-
-
-@contextmanager
-def _session(data_dir: Path | None) -> Generator["Session"]:
-    """A transaction on the catalogue; engines that do not run are started for it."""
-    settings = load_settings(**({} if data_dir is None else {"data_root": data_dir}))
-    try:
-        with up_to_date(settings, "cellar keys") as found:
-            from app.catalogue import Database
-
-            assert found.database_url is not None
-            database = Database(found.database_url, pool_size=1)
-            try:
-                with database.transaction() as session:
-                    yield session
-            finally:
-                database.dispose()
-    except (EnginesError, ServiceError) as error:
-        _fail(str(error))
-
-
-def _fail(reason: str) -> NoReturn:
-    typer.echo(f"cellar: {reason}", err=True)
-    raise typer.Exit(1)

@@ -5,20 +5,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from app.embedded import EnginesError
+from app.commands.opening import DataDir, catalogue, fail
 from app.experiment import SPLITS, Dataset, DatasetFormat, DatasetRequest, Layout, Split
-from app.opening import up_to_date
 from app.settings import Settings, load_settings
-from app.supervisor import ServiceError
 
 if TYPE_CHECKING:
     from app.catalogue import Database
@@ -29,7 +25,6 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # where Debian's data
 
 commands = typer.Typer(name="data", no_args_is_help=True, help="Add, list and remove data sets.")
 
-DataDir = Annotated[Path | None, typer.Option(help="Where everything is kept.")]
 Owner = Annotated[str, typer.Option(help="Whom it belongs to.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Images to draw into this split; default: by share.")]
 
@@ -66,7 +61,7 @@ def add(
         return
     chosen = name or _name_of(source)
     if NAME.fullmatch(chosen) is None:
-        _fail(f"--name {chosen!r} is not a name: small letters, digits, '.', '_' and '-', 64 at most")
+        fail(f"--name {chosen!r} is not a name: small letters, digits, '.', '_' and '-', 64 at most")
     given = dict(zip(SPLITS, (weights, architecture, selection, test), strict=True))
     sizes: dict[Split, int] = {split: n for split, n in given.items() if n is not None}
     try:
@@ -90,8 +85,8 @@ def add(
             )
         )
     except ValidationError as error:
-        _fail("; ".join(f"--{fault['loc'][0]}: {fault['msg']}, not {fault['input']!r}" for fault in error.errors()))
-    with _database("cellar data add", data_dir) as (settings, database):
+        fail("; ".join(f"--{fault['loc'][0]}: {fault['msg']}, not {fault['input']!r}" for fault in error.errors()))
+    with catalogue("cellar data add", data_dir) as (settings, database):
         dataset = _read(settings, source, request)
         _register(database, owner, request, dataset)
     typer.echo(_line(dataset))
@@ -106,7 +101,7 @@ def listing(owner: Owner = OWNER, data_dir: DataDir = None) -> None:
     for dataset in DATASETS.values():
         typer.echo(_line(dataset))
     after = None
-    with _database("cellar data list", data_dir) as (_, database), database.transaction() as session:
+    with catalogue("cellar data list", data_dir) as (_, database), database.transaction() as session:
         while page := datasets.listing(session, viewer=owner, after=after):
             for row in page:
                 typer.echo(f"{_line(row.dataset)}  {row.visibility} of {row.owner}, {row.bytes} bytes")
@@ -121,13 +116,13 @@ def remove(
     """Forget a data set that no unfinished job needs, and its file; what was measured on it stays."""
     from app.catalogue import audit, datasets
 
-    with _database("cellar data remove", data_dir) as (settings, database):
+    with catalogue("cellar data remove", data_dir) as (settings, database):
         with database.transaction() as session:
             row = datasets.owned(session, owner, name)
             if row is None:
-                _fail(f"{owner} has no data set {name!r}")
+                fail(f"{owner} has no data set {name!r}")
             if datasets.in_use(session, row.digest):
-                _fail(f"{name!r} is needed by a job that is not finished; cancel it, or wait")
+                fail(f"{name!r} is needed by a job that is not finished; cancel it, or wait")
             last = datasets.remove(session, row)
             audit.record(session, action="dataset.remove", subject=f"/v1/datasets/{name}", of=owner)
         if last:
@@ -142,7 +137,7 @@ def _read(settings: Settings, source: str, request: DatasetRequest) -> Dataset:
         [sys.executable, "-P", "-m", "workers.ingest"], input=json.dumps(asked), capture_output=True, text=True
     )
     if done.returncode != 0:
-        _fail(done.stderr.strip() or f"reading it ended with exit status {done.returncode}")
+        fail(done.stderr.strip() or f"reading it ended with exit status {done.returncode}")
     return TypeAdapter(Dataset).validate_json(done.stdout)
 
 
@@ -156,13 +151,13 @@ def _register(database: "Database", owner: str, request: DatasetRequest, dataset
             )
             audit.record(session, action="dataset.add", subject=f"/v1/datasets/{dataset.name}", of=owner)
     except NameTaken as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _install_fashion_mnist(settings: Settings) -> None:
     """Copy Debian's files to where the built-in data set is read from."""
     if not FASHION_MNIST.is_dir():
-        _fail(f"{FASHION_MNIST} is not there: install Debian's package dataset-fashion-mnist, or name a folder")
+        fail(f"{FASHION_MNIST} is not there: install Debian's package dataset-fashion-mnist, or name a folder")
     folder = settings.data_root / "datasets" / "fashion_mnist"
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(FASHION_MNIST.glob("*-ubyte*")):
@@ -185,25 +180,3 @@ def _line(dataset: Dataset) -> str:
 
 def _settings(data_dir: Path | None) -> Settings:
     return load_settings() if data_dir is None else load_settings(data_root=data_dir)
-
-
-@contextmanager
-def _database(command: str, data_dir: Path | None) -> "Generator[tuple[Settings, Database]]":
-    """The catalogue, on engines that run already or that are started for this command."""
-    from app.catalogue import Database
-
-    try:
-        with up_to_date(_settings(data_dir), command) as settings:
-            assert settings.database_url is not None
-            database = Database(settings.database_url)
-            try:
-                yield settings, database
-            finally:
-                database.dispose()
-    except (EnginesError, ServiceError) as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"cellar: {message}", err=True)
-    raise typer.Exit(1)

@@ -1,25 +1,18 @@
 """`cellar quotas`: what one owner may use, where it is not what everybody may."""
 
 import getpass
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.embedded import EnginesError
-from app.opening import up_to_date
-from app.settings import Settings, load_settings
-from app.supervisor import ServiceError
+from app.commands.opening import DataDir, catalogue, fail
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 commands = typer.Typer(name="quotas", no_args_is_help=True, help="Set and show what owners may use.")
-
-DataDir = Annotated[Path | None, typer.Option(help="Where everything is kept.")]
 
 
 @commands.command("set")
@@ -38,8 +31,8 @@ def put(
     asked = Quota(queued_jobs=queued_jobs, gpu_hours=gpu_hours, storage_bytes=storage_bytes, priority=priority)
     given = {name: value for name, value in asdict(asked).items() if value is not None}
     if not given and not reset:
-        _fail("name a limit to set, or --reset")
-    with _session(data_dir) as (session, settings):
+        fail("name a limit to set, or --reset")
+    with catalogue("cellar quotas", data_dir) as (settings, database), database.transaction() as session:
         before = Quota() if reset else quotas.of_owner(session, owner)
         quotas.put(session, owner, replace(before, **given))
         by = f"command line, {getpass.getuser()}"
@@ -55,7 +48,7 @@ def show(
     """Show limits and use, one owner a line."""
     from app.catalogue import quotas
 
-    with _session(data_dir) as (session, settings):
+    with catalogue("cellar quotas", data_dir) as (settings, database), database.transaction() as session:
         for name in [owner] if owner is not None else quotas.own_limits(session):
             typer.echo(_line(session, settings, name))
 
@@ -72,27 +65,3 @@ def _line(session: "Session", settings: Settings, owner: str) -> str:
         f"GPU hours in {limits.gpu_days:g} days {used.gpu_hours:.2f} of {hours}; "
         f"bytes {used.storage_bytes} of {stored}; priority up to {limits.priority}"
     )
-
-
-@contextmanager
-def _session(data_dir: Path | None) -> Generator[tuple["Session", Settings]]:
-    """A transaction on the catalogue; engines that do not run are started for it."""
-    settings = load_settings(**({} if data_dir is None else {"data_root": data_dir}))
-    try:
-        with up_to_date(settings, "cellar quotas") as found:
-            from app.catalogue import Database
-
-            assert found.database_url is not None
-            database = Database(found.database_url, pool_size=1)
-            try:
-                with database.transaction() as session:
-                    yield session, found
-            finally:
-                database.dispose()
-    except (EnginesError, ServiceError) as error:
-        _fail(str(error))
-
-
-def _fail(reason: str) -> NoReturn:
-    typer.echo(f"cellar: {reason}", err=True)
-    raise typer.Exit(1)

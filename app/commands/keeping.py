@@ -3,15 +3,12 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
-from app.embedded import EnginesError
-from app.opening import up_to_date
-from app.settings import Settings, load_settings
-from app.supervisor import ServiceError
+from app.commands.opening import DataDir, catalogue, fail
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.catalogue import Database
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
-DataDir = Annotated[Path | None, typer.Option(help="Where everything is kept.")]
 Directory = Annotated[Path, typer.Argument(help="Directory of the backup.", file_okay=False)]
 
 
@@ -85,26 +81,11 @@ def restore(directory: Directory, data_dir: DataDir = None) -> None:
 @contextmanager
 def _opened(command: str, data_dir: Path | None) -> Generator[tuple[Settings, "Database", "Store"]]:
     """The catalogue and the store; what goes wrong with them is said and ends the command with status 1."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     from app.backup import BackupError
-    from app.catalogue import CatalogueError, Database
     from app.store import StoreError, open_store
 
     try:
-        with up_to_date(load_settings(**({} if data_dir is None else {"data_root": data_dir})), command) as settings:
-            assert settings.database_url is not None
-            database = Database(settings.database_url, pool_size=1)
-            try:
-                yield settings, database, open_store(settings)
-            finally:
-                database.dispose()
-    except ValidationError as error:
-        _fail("; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors(include_url=False)))
-    except (EnginesError, ServiceError, BackupError, CatalogueError, StoreError, SQLAlchemyError, OSError) as error:
-        _fail(str(error))
-
-
-def _fail(reason: str) -> NoReturn:
-    typer.echo(f"cellar: {reason}", err=True)
-    raise typer.Exit(1)
+        with catalogue(command, data_dir) as (settings, database):
+            yield settings, database, open_store(settings)
+    except (BackupError, StoreError) as error:
+        fail(str(error))
