@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api.examples import DARTS_V2, TINY
 from app.space import GrammarError, SearchSpace, space_from_json, space_size, space_to_json
 from app.space.limits import LIMITS
 from app.space.validity import space_faults
+from tests.contracts import fuzz_all
 
 Json = Any
 SECONDS = 0.1  # of CPU time, from the document to its refusal
@@ -85,17 +85,6 @@ def assert_alive(space: SearchSpace) -> None:
 @pytest.fixture(scope="module")
 def known(api: TestClient) -> dict[str, str]:
     """Path parameters that name something: random ones end in a 404 and go no further."""
-    body = {"space": "darts", "genotype": DARTS_V2, "skeleton": TINY}
-    architecture = api.post("/v1/architectures", json=body).json()["id"]
-    search = api.post("/v1/searches", json={"space": "darts", "dataset": "digits"}).json()["id"]
-    api.post(f"/v1/jobs/{search}/cancel")  # a stream of its events ends
-    key = api.post("/v1/keys", json={"owner": "ada", "scopes": ["read"]}).json()["id"]
-    return {
-        "space": "nasbench201",
-        "index": "15624",
-        "architecture_id": architecture,
-        "job_id": search,
-        "search_id": search,
-        "name": "mbconv",
-        "key_id": key,
-    }
+    names = fuzz_all.known(api)
+    api.post(f"/v1/jobs/{names['job_id']}/cancel")  # a stream of its events ends
+    return names

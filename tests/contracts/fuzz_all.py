@@ -65,13 +65,12 @@ def cancel_all(url: str, ended: threading.Event) -> None:
                     client.post(f"/v1/jobs/{job['id']}/cancel")
 
 
-def known(url: str) -> dict[str, str]:
-    """Path parameters that name something."""
-    with httpx.Client(base_url=url, timeout=60) as client:
-        body = {"space": "darts", "genotype": DARTS_V2, "skeleton": TINY}
-        architecture = client.post("/v1/architectures", json=body).json()["id"]
-        search = client.post("/v1/searches", json={"space": "darts", "dataset": "digits"}).json()["id"]
-        key = client.post("/v1/keys", json={"owner": "ada", "scopes": ["read"]}).json()["id"]
+def known(client: httpx.Client) -> dict[str, str]:
+    """Path parameters that name something, made for it."""
+    body = {"space": "darts", "genotype": DARTS_V2, "skeleton": TINY}
+    architecture = client.post("/v1/architectures", json=body).json()["id"]
+    search = client.post("/v1/searches", json={"space": "darts", "dataset": "digits"}).json()["id"]
+    key = client.post("/v1/keys", json={"owner": "ada", "scopes": ["read"]}).json()["id"]
     return {
         "space": "nasbench201",
         "index": "15624",
@@ -126,7 +125,8 @@ def main() -> None:
             canceller = threading.Thread(target=cancel_all, args=(service.url, ended))
             canceller.start()
             try:
-                places = known(service.url)
+                with httpx.Client(base_url=service.url, timeout=60) as client:
+                    places = known(client)
                 pid = api_process(service.settings.port)
                 schema = httpx.get(f"{service.url}/openapi.json", timeout=60).json()
                 for path, methods in schema["paths"].items():

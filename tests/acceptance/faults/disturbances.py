@@ -11,6 +11,7 @@ from random import Random
 
 import psycopg
 
+from tests.acceptance.faults.proxy import FaultProxy
 from tests.acceptance.faults.site import LEASE_SECONDS, Site, end
 
 Disturbance = Callable[[Site, Random], None]
@@ -139,21 +140,31 @@ def database_slow(site: Site, rng: Random) -> None:
     site.postgres.heal()
 
 
-def database_cut(site: Site, rng: Random) -> None:
-    """Every connection to PostgreSQL is closed in order, three times."""
+def cut_thrice(proxy: FaultProxy, rng: Random) -> None:
+    """Every connection is closed in order, three times."""
     for _ in range(3):
-        site.postgres.cut()
+        proxy.cut()
         time.sleep(rng.uniform(0.1, 0.7))
+
+
+def reset_thrice(proxy: FaultProxy, rng: Random) -> None:
+    """Every connection is reset, three times, and then none is accepted for a second."""
+    for _ in range(3):
+        proxy.reset()
+        time.sleep(rng.uniform(0.1, 0.7))
+    proxy.refuse()
+    time.sleep(1)
+    proxy.heal()
+
+
+def database_cut(site: Site, rng: Random) -> None:
+    """Connections to PostgreSQL are closed."""
+    cut_thrice(site.postgres, rng)
 
 
 def database_reset(site: Site, rng: Random) -> None:
-    """Every connection to PostgreSQL is reset, three times, and then none is accepted for a second."""
-    for _ in range(3):
-        site.postgres.reset()
-        time.sleep(rng.uniform(0.1, 0.7))
-    site.postgres.refuse()
-    time.sleep(1)
-    site.postgres.heal()
+    """Connections to PostgreSQL are reset."""
+    reset_thrice(site.postgres, rng)
 
 
 def database_silent(site: Site, rng: Random) -> None:
@@ -171,20 +182,13 @@ def broker_slow(site: Site, rng: Random) -> None:
 
 
 def broker_cut(site: Site, rng: Random) -> None:
-    """Every connection to Valkey is closed in order, three times."""
-    for _ in range(3):
-        site.valkey.cut()
-        time.sleep(rng.uniform(0.1, 0.7))
+    """Connections to Valkey are closed."""
+    cut_thrice(site.valkey, rng)
 
 
 def broker_reset(site: Site, rng: Random) -> None:
-    """Every connection to Valkey is reset, three times, and then none is accepted for a second."""
-    for _ in range(3):
-        site.valkey.reset()
-        time.sleep(rng.uniform(0.1, 0.7))
-    site.valkey.refuse()
-    time.sleep(1)
-    site.valkey.heal()
+    """Connections to Valkey are reset."""
+    reset_thrice(site.valkey, rng)
 
 
 def broker_silent(site: Site, rng: Random) -> None:
