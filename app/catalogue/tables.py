@@ -112,9 +112,7 @@ architectures = Table(
     CheckConstraint("index >= 0", name="index"),
     CheckConstraint("params >= 0 AND macs >= 0", name="cost"),
     Index(None, "space_digest", "index"),
-    Index(None, "created_at", "id"),
-    Index(None, "space_name", "created_at", "id"),
-    Index(None, "space_digest", "created_at", "id"),
+    *(Index(None, "space_digest", sort, "id") for sort in ("created_at", "params", "macs")),
 )
 
 jobs = Table(
@@ -278,8 +276,8 @@ evaluations = Table(
     CheckConstraint(VISIBILITIES, name="visibility"),
     Index(None, "architecture_id", "recipe_digest", "dataset", "seed"),
     Index(None, "cohort_id", "accuracy", "id", postgresql_include=["params", "macs"]),
-    Index(None, "cohort_id", "params", "id", postgresql_include=["macs"]),
-    Index(None, "cohort_id", "macs", "id", postgresql_include=["params"]),
+    Index(None, "cohort_id", "params", "id", postgresql_include=["macs", "accuracy", "created_at"]),
+    Index(None, "cohort_id", "macs", "id", postgresql_include=["params", "accuracy", "created_at"]),
     Index(None, "cohort_id", "created_at", "id", postgresql_include=["params", "macs"]),
     *(
         Index(
