@@ -22,14 +22,14 @@ EVALUATION = """INSERT INTO evaluations (id, architecture_id, job_id, kind, data
     recipe, seed, metrics, accuracy, params, macs, device, torch_version, code_version, seconds, provenance, owner,
     visibility) VALUES (:id, :architecture, :job, :kind, :dataset, :split, :recipe, :digest, '{"b": 1, "a": 2}', :seed,
     '{}', :accuracy, :params, :macs, 'cpu', '2', '1', 1.5, '{}', :owner, :visibility)"""
-LOOK = """SELECT id::text, architecture_id, kind, dataset, split, recipe_name, recipe::text, seed, accuracy, params, macs,
-    owner, visibility, created_at FROM evaluations ORDER BY id"""
+LOOK = """SELECT id::text, architecture_id, kind, dataset, split, recipe_name, recipe::text, seed, accuracy, params,
+    macs, owner, visibility, created_at FROM evaluations ORDER BY id"""
 # What whoever may see it and whatever it compares with depend on.
-ALIKE = """SELECT e.cohort_id, (e.owner, e.visibility, a.space_name, a.space_version, a.space_digest, e.dataset, e.split,
-    e.kind, e.recipe_name, e.recipe_digest)::text FROM evaluations AS e JOIN architectures AS a
-    ON a.id = e.architecture_id"""
-DESCRIBED = """SELECT id, (owner, visibility, space_name, space_version, space_digest, dataset, split, kind, recipe_name,
-    recipe_digest)::text FROM cohorts"""
+ALIKE = """SELECT e.cohort_id, (e.owner, e.visibility, a.space_name, a.space_version, a.space_digest, e.dataset,
+    e.split, e.kind, e.recipe_name, e.recipe_digest)::text
+    FROM evaluations AS e JOIN architectures AS a ON a.id = e.architecture_id"""
+DESCRIBED = """SELECT id, (owner, visibility, space_name, space_version, space_digest, dataset, split, kind,
+    recipe_name, recipe_digest)::text FROM cohorts"""
 SIZES = (0, 1, 2, 999, 2**20, 2**20 + 2**16 - 1, 2**20 + 2**16, 2**53 + 1, 2**63 - 1)
 
 
