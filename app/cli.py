@@ -130,7 +130,7 @@ def migrate(data_dir: DataDir = None) -> None:
         if found is not None:
             _migrate(found)
         else:
-            with Service(settings, api=False, workers=0, command="cellar migrate"):
+            with Service(settings, api=False, workers=0, command="cellar migrate", say=_say):
                 pass  # it migrates whenever it starts
         _say("The tables are up to date.")
 
@@ -189,7 +189,7 @@ def demo(
 
 def _migrate(settings: Settings) -> None:
     assert settings.database_url is not None
-    migrate_database(settings.database_url)
+    migrate_database(settings.database_url, _say)
 
 
 def _serve(settings: Settings, opened: socket.socket) -> None:

@@ -34,6 +34,8 @@ CALM_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0
 """The longest pause before a child that dies again and again is started once more."""
 
+NEWER_TABLES = "The tables are those of a newer version. This version works on them, and leaves them as they are."
+
 
 class ServiceError(Exception):
     """The service cannot run; the message is made to be shown."""
@@ -193,7 +195,7 @@ class Service:
             self.logs.mkdir(mode=0o700, exist_ok=True)
             self._give_up_if_asked()
             assert settings.database_url is not None
-            migrate_database(settings.database_url)
+            migrate_database(settings.database_url, self._say)
             if self._api:
                 refuse_without_keys(settings)
             self._give_up_if_asked()
@@ -294,11 +296,11 @@ class Service:
         self.stop()
 
 
-def migrate_database(url: str) -> None:
-    """Bring the tables up to date.
+def migrate_database(url: str, say: Callable[[str], None] = lambda line: None) -> None:
+    """Bring the tables up to date; those of a newer version, on which this one works, are left alone, which is said.
 
     Raises:
-        ServiceError: the database is out of reach, or refuses.
+        ServiceError: the database is out of reach or refuses, or its tables need a newer version.
     """
     # Half a second of imports, which a start that is refused need not wait for.
     from sqlalchemy.exc import SQLAlchemyError
@@ -306,7 +308,8 @@ def migrate_database(url: str) -> None:
     from app.catalogue import CatalogueError, migrate
 
     try:
-        migrate(url)
+        if not migrate(url):
+            say(NEWER_TABLES)
     except (SQLAlchemyError, CatalogueError) as error:
         place = urlsplit(url).netloc.rpartition("@")[2] or "embedded"
         raise ServiceError(f"the database ({place}) cannot be brought up to date: {error}") from error

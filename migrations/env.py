@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine, make_url, pool
 
+from app.catalogue.migration import note_oldest_code
 from app.catalogue.tables import metadata
 
 
@@ -11,6 +12,7 @@ def run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
     with context.begin_transaction():
         context.run_migrations()
+        note_oldest_code(connection)
 
 
 def command_line() -> None:

@@ -10,7 +10,7 @@ they were written.
 """
 
 from app.catalogue.database import Database
-from app.catalogue.errors import CatalogueError, InvalidCursor, MigrationBusy, NameTaken
+from app.catalogue.errors import CatalogueError, InvalidCursor, MigrationBusy, NameTaken, NewerTables
 from app.catalogue.migration import migrate
 from app.catalogue.repositories import (
     architectures,
@@ -77,6 +77,7 @@ __all__ = [
     "Metric",
     "MigrationBusy",
     "NameTaken",
+    "NewerTables",
     "Outcome",
     "Profile",
     "ProfileQuery",

@@ -2,6 +2,7 @@
 
 CatalogueError
 ├── MigrationBusy      another process has held the migration lock for too long
+├── NewerTables        a newer version has changed the tables so that this version's code does not work on them
 ├── InvalidCursor      a page was asked for after a value that its order cannot have
 └── NameTaken          the name of a data set stands for another one
 """
@@ -13,6 +14,10 @@ class CatalogueError(Exception):
 
 class MigrationBusy(CatalogueError):
     """Another process has held the migration lock for longer than the lock timeout."""
+
+
+class NewerTables(CatalogueError):
+    """A newer version has changed the tables so that this version's code does not work on them."""
 
 
 class InvalidCursor(CatalogueError):

@@ -8,11 +8,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import psycopg
 import redis
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 
-from app.catalogue.migration import LOCK_KEY, LOCK_SECONDS, migrations_path
+from app.catalogue.migration import COMMENT, LOCK_KEY, LOCK_SECONDS, fits, revisions
 from app.doctor.finding import Finding, failure, ok, one_line, warning
 from app.embedded import EnginesError, find_runtime
 from app.settings import Settings
@@ -91,10 +88,8 @@ def server_finding(connection: psycopg.Connection[Row]) -> Finding:
 
 def migrations_finding(connection: psycopg.Connection[Row]) -> Finding:
     """Whether the tables are those of this version of the code."""
-    known = ScriptDirectory(migrations_path())
-    with Operations.context(MigrationContext.configure(dialect_name="postgresql")):  # migrations name things at import
-        head = known.get_current_head()
-        revisions = {script.revision for script in known.walk_revisions()}
+    known = list(revisions())
+    head = known[-1]
     (table,) = one(connection, "SELECT to_regclass('alembic_version')")
     if table is None:
         return failure("migrations", "the database has no tables of Cellar", "cellar migrate")
@@ -102,8 +97,10 @@ def migrations_finding(connection: psycopg.Connection[Row]) -> Finding:
     at = ", ".join(sorted(str(row[0]) for row in rows)) or "none"
     if at == head:
         return ok("migrations", f"the tables are at {head}, the newest revision")
-    if at in revisions or at == "none":
+    if at in known or at == "none":
         return failure("migrations", f"the tables are at revision {at}, this version needs {head}", "cellar migrate")
+    if fits(cast("str | None", one(connection, COMMENT)[0])):
+        return warning("migrations", f"the tables are at revision {at}, of a newer version", "upgrade this one too")
     return failure(
         "migrations",
         f"the tables are at revision {at}, which this version (newest: {head}) does not know",

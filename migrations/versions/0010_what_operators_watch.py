@@ -7,6 +7,7 @@ revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
+oldest_code = "0010"  # what came before does not start on tables that it does not know
 
 GPU = {"gpu_utilisation": sa.Float(), "gpu_memory_used": sa.BigInteger(), "gpu_memory_total": sa.BigInteger()}
 

@@ -42,7 +42,9 @@ def test_tables_of_another_version(at: Callable[[str], Settings], database_url: 
     with psycopg.connect(libpq(database_url), autocommit=True) as connection:
         for change, level, says in (
             ("UPDATE alembic_version SET version_num = '0001'", "failure", "are at revision 0001"),
-            ("UPDATE alembic_version SET version_num = '9999'", "failure", "does not know"),
+            ("UPDATE alembic_version SET version_num = '9999'", "warning", "at revision 9999, of a newer version"),
+            ("COMMENT ON TABLE alembic_version IS 'oldest code: 9999'", "failure", "does not know"),
+            ("COMMENT ON TABLE alembic_version IS NULL", "failure", "does not know"),
             ("DROP TABLE alembic_version", "failure", "no tables of Cellar"),
         ):
             connection.execute(change.encode())
