@@ -16,6 +16,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from app.commands.data import commands as data_commands
 from app.commands.keeping import commands as keeping_commands
@@ -24,7 +25,7 @@ from app.commands.opening import attached
 from app.commands.quotas import commands as quotas_commands
 from app.embedded import EnginesError
 from app.listener import ListenError, listen, url_of
-from app.settings import VARIABLES, Settings, load_settings
+from app.settings import SECRET, VARIABLES, Settings, load_settings
 from app.supervisor import Interrupted, Service, ServiceError, StopSignals, migrate_database, refuse_without_keys
 
 GRACE_SECONDS = 3
@@ -271,12 +272,14 @@ def _settings(**given: object) -> Settings:
     try:
         return load_settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        _fail(
-            "; ".join(
-                f"{VARIABLES.get(str(fault['loc'][0]), str(fault['loc'][0]))}: {fault['msg']}, not {fault['input']!r}"
-                for fault in error.errors(include_url=False)
-            )
-        )
+        _fail("; ".join(map(_said, error.errors(include_url=False))))
+
+
+def _said(fault: ErrorDetails) -> str:
+    """A setting's fault with the value, unless that is a secret."""
+    name = str(fault["loc"][0])
+    variable = VARIABLES.get(name, name)
+    return f"{variable}: {fault['msg']}" + ("" if variable in SECRET else f", not {fault['input']!r}")
 
 
 @contextmanager

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import quote
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 
 def default_data_root() -> Path:
@@ -58,20 +60,26 @@ class Settings(BaseSettings):
     """Every setting of every process, from the environment: ``CELLAR_PORT``, ``CELLAR_WORKERS``, ...
 
     Only the two URLs have plain names, ``DATABASE_URL`` and ``REDIS_URL``, as most hosts set them. Where one is
-    missing the embedded engine takes its place.
+    missing the embedded engine takes its place. Where a variable is not set, one with ``_FILE`` after its name may
+    name a file that holds the value, as secrets reach a container: ``CELLAR_STORE_SECRET_FILE``.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="CELLAR_", populate_by_name=True, frozen=True, extra="forbid", env_ignore_empty=True
     )
 
+    database_password: str | None = Field(
+        default=None, repr=False, description="password for the database, where DATABASE_URL holds none"
+    )
     database_url: str | None = Field(
         default=None,
+        repr=False,
         validation_alias="DATABASE_URL",
         description="PostgreSQL, e.g. postgresql://user:password@host:5432/cellar; the embedded one where unset",
     )
     redis_url: str | None = Field(
         default=None,
+        repr=False,
         validation_alias="REDIS_URL",
         description="Valkey or Redis, e.g. redis://host:6379/0; the embedded one where unset",
     )
@@ -164,15 +172,34 @@ class Settings(BaseSettings):
         description='job kinds that workers know beside their own, as JSON: {"kind": "module:function"}',
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, then the environment, then the files that it names."""
+        files = EnvSettingsSource(settings_cls)
+        files.env_vars = _named_files()
+        return init_settings, env_settings, files
+
     @field_validator("database_url")
     @classmethod
-    def _speaks_psycopg(cls, url: str | None) -> str | None:
+    def _speaks_psycopg(cls, url: str | None, info: ValidationInfo) -> str | None:
         """Hosts write ``postgres://`` or ``postgresql://``; SQLAlchemy is told which driver that means here."""
         if url is None:
             return None
         scheme, separator, rest = url.partition("://")
         if not separator or scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
             raise ValueError(f"{scheme}:// is not PostgreSQL: a URL starts with postgresql://")
+        user, at, _ = rest.partition("/")[0].rpartition("@")
+        if (password := info.data.get("database_password")) is not None and ":" not in user:
+            if not user:
+                raise ValueError("names no user, and a password is given: write postgresql://user@host:5432/name")
+            rest = f"{user}:{quote(password, safe='')}{at}{rest.removeprefix(user + at)}"
         return f"postgresql+psycopg://{rest}"
 
     @field_validator("redis_url")
@@ -220,11 +247,30 @@ VARIABLES: Mapping[str, str] = {
 }
 """The environment variable of each setting, by the setting's name."""
 
+SECRET = frozenset(VARIABLES[name] for name, field in Settings.model_fields.items() if not field.repr)
+"""Those whose values are not for logs or messages."""
+
 
 def load_settings(**given: object) -> Settings:
-    """Read the environment; what is given wins over it. For composition roots only: nothing below reads it.
+    """Read the environment and the files that it names; what is given wins over them. For composition roots only:
+    nothing below reads them.
 
     Raises:
-        pydantic.ValidationError: a value is not allowed; the error names the setting and the value.
+        pydantic.ValidationError: a value is not allowed, or a file cannot be read; the error names the setting.
     """
     return Settings(**given)  # pyright: ignore[reportArgumentType]
+
+
+def _named_files() -> dict[str, str]:
+    """What the files hold that variables ending in ``_FILE`` name, by the variable that each stands for."""
+    found: dict[str, str] = {}
+    for variable in VARIABLES.values():
+        file = os.environ.get(f"{variable}_FILE")
+        if file and not os.environ.get(variable):
+            try:
+                found[variable.lower()] = Path(file).read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                says = PydanticCustomError("file", "cannot be read: {error}", {"error": str(error)})
+                fault = InitErrorDetails(type=says, loc=(f"{variable}_FILE",), input=file)
+                raise ValidationError.from_exception_data("Settings", [fault]) from error
+    return found

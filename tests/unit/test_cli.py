@@ -89,3 +89,13 @@ def test_a_service_that_does_not_start_is_the_exit_status(
     result = CliRunner().invoke(cli, ["demo", "--data-dir", str(tmp_path)])
     assert result.exit_code == 1
     assert "in use by process 4711 (cellar up)" in result.output
+
+
+def test_a_value_that_is_refused_is_shown_unless_it_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELLAR_PORT", "70000")
+    monkeypatch.setenv("DATABASE_URL", "mysql://u:hunter2@h/d")
+    result = CliRunner().invoke(cli, ["api"])
+    assert result.exit_code == 1
+    assert "CELLAR_PORT: Input should be less than or equal to 65535, not '70000'" in result.output
+    assert "DATABASE_URL: " in result.output
+    assert "hunter2" not in result.output

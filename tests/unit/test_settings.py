@@ -15,6 +15,7 @@ from app.settings import VARIABLES, Settings, default_data_root, installed_versi
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES.values():
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
 
 
 def test_the_defaults_need_no_environment() -> None:
@@ -63,6 +64,41 @@ def test_what_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str,
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=says):
         load_settings()
+
+
+def test_values_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable, text in (("CELLAR_STORE_SECRET", "s3cret\n"), ("CELLAR_CORS_ORIGINS", '["https://lab.example.org"]')):
+        (tmp_path / variable).write_text(text)
+        monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / variable))
+    settings = load_settings()
+    assert (settings.store_secret, settings.cors_origins) == ("s3cret", ("https://lab.example.org",))
+    monkeypatch.setenv("CELLAR_STORE_SECRET", "plain")
+    assert load_settings().store_secret == "plain", "as a child process finds it, which inherits both"
+    assert load_settings(store_secret="given").store_secret == "given"
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "none"))
+    with pytest.raises(ValidationError, match=r"DATABASE_URL_FILE\n.*cannot be read: .*none"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql://u@h:5432/d?sslmode=require", "u:p%40%2Fss@h:5432/d?sslmode=require"),
+        ("postgresql://u@/d?host=/run/a@b", "u:p%40%2Fss@/d?host=/run/a@b"),
+        ("postgresql://u:own@h/d", "u:own@h/d"),
+    ],
+)
+def test_the_password_of_the_database(url: str, found: str) -> None:
+    settings = load_settings(database_url=url, database_password="p@/ss")
+    assert settings.database_url == f"postgresql+psycopg://{found}"
+    assert load_settings(database_url=settings.database_url, database_password="p@/ss") == settings
+    assert "p%40" not in repr(settings)
+    assert "p@/ss" not in repr(settings)
+
+
+def test_a_password_of_nobody_is_refused() -> None:
+    with pytest.raises(ValidationError, match="names no user"):
+        load_settings(database_url="postgresql://h/d", database_password="p")
 
 
 def test_an_unknown_setting_is_refused() -> None:
@@ -115,6 +151,7 @@ def test_a_child_process_reads_the_same_settings(tmp_path: Path) -> None:
         store_endpoint="http://minio:9000",
         store_key_id="key",
         store_secret="secret",
+        database_password="p@ss",
         store_region="eu-west-1",
         quota_gpu_hours=1.5,
         quota_storage_bytes=1 << 40,
