@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api import (
@@ -42,12 +42,14 @@ from app.api import (
 )
 from app.api.access import Access, behind_door
 from app.api.documentation import install_documentation
+from app.api.exposition import Exposition
 from app.api.keyring import KeyRing
 from app.api.metering import Metering
 from app.api.middleware import ConditionalGet, Gate, HeadAsGet
 from app.api.offload import Offload
 from app.api.openapi import DESCRIPTION, TAGS, install_openapi
 from app.api.problems import install_problem_handlers
+from app.api.readiness import DATABASE_SECONDS, Readiness
 from app.api.request_log import RequestLog
 from app.api.services import Services, installation_secret
 from app.api.shelf import SpaceShelf
@@ -109,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if chosen.database_url is None or chosen.redis_url is None:
         raise ValueError("DATABASE_URL and REDIS_URL must be set; `cellar up` starts engines of its own and sets both")
     metrics = CollectorRegistry()
+    ProcessCollector(registry=metrics)
     app = FastAPI(
         title="Cellar",
         version=version("cellar"),
@@ -119,16 +122,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     database = Database(chosen.database_url)
+    watching = Database(chosen.database_url, watch_seconds=DATABASE_SECONDS)
+    readiness = Readiness(chosen, watching)
+    streams = Streams(most=chosen.streams, each=chosen.streams_per_caller)
     ring = KeyRing(database)
     app.state.services = Services(
         settings=chosen,
         database=database,
         feed=EventFeed(database),
         shelf=SpaceShelf(),
-        metrics=metrics,
+        readiness=readiness,
+        exposition=Exposition(chosen, metrics, streams, database, watching, readiness),
         secret=installation_secret(chosen.data_root),
         offload=Offload(),
-        streams=Streams(most=chosen.streams, each=chosen.streams_per_caller),
+        streams=streams,
         ring=ring,
     )
     for router in ROUTERS:

@@ -26,6 +26,13 @@ class Metering:
             buckets=SECONDS,
         )
 
+        self.problems = Counter(
+            "http_problems_total",
+            "Answers that were problems, by status and kind",
+            ("status", "problem"),
+            registry=registry,
+        )
+
         @lru_cache(maxsize=1024)
         def series(handler: str, method: str, status: str) -> tuple[Counter, Histogram]:
             return total.labels(handler, method, status), taken.labels(handler, method)
@@ -52,6 +59,8 @@ class Metering:
             handler = str(getattr(cast("Any", scope.get("route")), "path", "none"))
             count, taken = self.series(handler, known_method(scope["method"]), f"{status // 100}xx")
             count.inc()
+            if (problem := scope.get("state", {}).get("problem")) is not None:
+                self.problems.labels(str(status), problem).inc()
             taken.observe((began or time.perf_counter()) - started)
 
 

@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from app.api.headers import SECURITY_HEADERS
 from app.api.schemas.problem import FaultView, ProblemView
@@ -239,12 +240,27 @@ def problem_view(problem: Problem, request_id: str) -> ProblemView:
     )
 
 
+class ProblemResponse(JSONResponse):
+    """A problem on its way out: the layers that count find which one it is in the request's state."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, slug: str, content: object, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(content, status, headers)
+        self.slug = slug
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Leave, and say which problem it is."""
+        scope["state"]["problem"] = self.slug
+        await super().__call__(scope, receive, send)
+
+
 def problem_response(request_id: str, problem: Problem) -> JSONResponse:
     """The response of a problem."""
     content = problem_view(problem, request_id).model_dump(mode="json")
     # Also here, not only in the outermost layer: a 500 is written outside of every layer of ours.
     headers = SECURITY_HEADERS | {"X-Request-ID": request_id, "Cache-Control": "no-store"} | dict(problem.headers)
-    return JSONResponse(content, problem.status, headers, media_type=MEDIA_TYPE)
+    return ProblemResponse(problem.slug, content, problem.status, headers)
 
 
 def request_faults(error: RequestValidationError) -> tuple[Fault, ...]:

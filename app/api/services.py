@@ -5,11 +5,11 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
 from app.api.callers import NOBODY, Caller
+from app.api.exposition import Exposition
 from app.api.keyring import KeyRing
 from app.api.offload import Offload
+from app.api.readiness import Readiness
 from app.api.shelf import SpaceShelf
 from app.api.streams import Streams
 from app.catalogue import Database
@@ -25,7 +25,8 @@ class Services:
     database: Database
     feed: EventFeed
     shelf: SpaceShelf
-    metrics: CollectorRegistry  # what this process counts of its requests
+    readiness: Readiness  # the parts of the service
+    exposition: Exposition  # what Prometheus reads
     secret: bytes  # signs page cursors
     offload: Offload  # answers large batches
     streams: Streams  # the event streams that are open

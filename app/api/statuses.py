@@ -48,7 +48,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "headers-too-large": (431, "the headers are too many or too long; the connection ends, and no route was asked"),
     "internal-error": (500, "the service failed; the log has it under `request_id`"),
     "unavailable": (503, "the database does not answer; `Retry-After` says when to try again"),
-    "not-ready": (503, "the database or the broker does not answer"),
+    "not-ready": (503, "the database does not answer, or its tables are not those that this version needs"),
 }
 """Every problem: the last part of its `type`, its status, and when it is answered."""
 

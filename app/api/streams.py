@@ -19,6 +19,11 @@ class Streams:
         self._each = each
         self._open: Counter[str] = Counter()
 
+    @property
+    def number(self) -> int:
+        """How many are open."""
+        return self._open.total()
+
     @contextmanager
     def one(self, caller: Caller) -> Generator[None]:
         """Count one more while it is open. Raises a Problem where there are too many already."""

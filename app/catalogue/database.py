@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine, NullPool, create_engine, make_url
 from sqlalchemy.orm import Session
 
 CONNECT_SECONDS = 5
@@ -18,17 +18,28 @@ IDLE_SECONDS = 60  # within a transaction: a process that sleeps there must not 
 class Database:
     """A pool of connections to one PostgreSQL database. Safe to share between threads, not between processes."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, watch_seconds: int | None = None) -> None:
+        """
+        Args:
+            url: of the database.
+            pool_size: connections that are kept; as many more are opened while they are needed.
+            watch_seconds: for whoever watches the service: each transaction connects anew, so that neither a pool that
+                is exhausted nor a connection that has died is in the way, and the server has so many seconds to
+                connect, and for a statement.
+        """
         self.url = make_url(url).set(drivername="postgresql+psycopg")
+        pooled: dict[str, Any] = {
+            "pool_size": pool_size,
+            "max_overflow": pool_size,
+            "pool_pre_ping": True,
+            "pool_timeout": 10,
+        }
         self.engine: Engine = create_engine(
             self.url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_pre_ping=True,
-            pool_timeout=10,
+            **(pooled if watch_seconds is None else {"poolclass": NullPool}),
             connect_args={
-                "connect_timeout": CONNECT_SECONDS,
-                "options": f"-c statement_timeout={STATEMENT_SECONDS}s "
+                "connect_timeout": watch_seconds or CONNECT_SECONDS,
+                "options": f"-c statement_timeout={watch_seconds or STATEMENT_SECONDS}s "
                 f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s -c timezone=UTC",
             },
         )

@@ -16,6 +16,8 @@ from app.store.folder import Folder
 FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))  # writers in other languages keep these words alone
 INCOMING = "incoming"  # files that somebody writes now; they have no name yet
 FETCHED = "fetched"  # verified copies of what lies elsewhere
+TRIAL = "trial/written"  # comes and goes, to see whether anything can be written
+TRIAL_BYTES = 4096
 
 
 class Store:
@@ -77,6 +79,13 @@ class Store:
             shutil.copyfile(file, partial)
             verify(partial, stored)
             self.place.put(partial, stored.path)
+
+    def try_writing(self) -> None:
+        """Write a small file where files are kept, and remove it. Raises StoreError, OSError."""
+        with self._incoming("") as partial:
+            partial.write_bytes(bytes(TRIAL_BYTES))
+            self.place.put(partial, TRIAL)
+        self.remove(TRIAL)
 
     def has(self, stored: StoredFile) -> bool:
         """Whether a file is there, and as long as it should be. Raises StoreDown, StoreUnusable."""

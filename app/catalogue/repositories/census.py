@@ -2,42 +2,82 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, text
 from sqlalchemy.orm import Session
 
-from app.catalogue.repositories.clock import now
-from app.catalogue.tables import jobs, outbox
+from app.catalogue.migration import COMMENT
+from app.catalogue.repositories.clock import now, seconds
+from app.catalogue.repositories.workers import seen_within
+from app.catalogue.tables import job_events, jobs, outbox, workers
 from app.experiment import JobState, Queue
+
+FINAL: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
+OPEN: tuple[JobState, ...] = ("queued", "running", "waiting")
+RECENT_EVENTS = 10_000
+"""So many of the newest events are looked at for a pace, however busy the service is."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenJobs:
-    """The jobs of one queue in one state that is not final."""
+    """The jobs of one queue and kind in one state that is not final."""
 
     queue: Queue
+    kind: str
     state: JobState
+    number: int
     longest_seconds: float  # since the one that was queued first was queued
     lease_seconds: float | None  # until the first lease runs out, negative when it has; None where there is none
     attempts: int  # of the job that was begun most often
+    begun_again: int  # jobs that were begun more than once
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the jobs of one kind went in the last seconds."""
+
+    kind: str
+    epochs: float  # ended a second
+    steps: float  # done a second, as far as jobs have told: an epoch that ends before it tells of a step has none
+
+
+def tables_revision(session: Session) -> tuple[str | None, str | None]:
+    """The revision of the tables, None where there are none, and what they say of the code that they need."""
+    if session.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+        return None, None
+    at = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return at, session.execute(text(COMMENT)).scalar_one()
 
 
 def open_jobs(session: Session) -> tuple[OpenJobs, ...]:
-    """Jobs that are not final, by queue and state."""
+    """Jobs that are not final, by queue, kind and state."""
     statement = (
         select(
             jobs.c.queue,
+            jobs.c.kind,
             jobs.c.state,
+            func.count(),
             func.max(func.extract("epoch", now() - jobs.c.queued_at)),
             func.min(func.extract("epoch", jobs.c.lease_until - now())),
             func.max(jobs.c.attempt),
+            func.count().filter(jobs.c.attempt > 1),
         )
-        .where(jobs.c.state.in_(("queued", "running", "waiting")))
-        .group_by(jobs.c.queue, jobs.c.state)
+        .where(jobs.c.state.in_(OPEN))
+        .group_by(jobs.c.queue, jobs.c.kind, jobs.c.state)
     )
-    rows = session.execute(statement)
     return tuple(
-        OpenJobs(queue, state, float(age), none_or_float(lease), most) for queue, state, age, lease, most in rows
+        OpenJobs(queue, kind, state, number, float(age), none_or_float(lease), attempts, again)
+        for queue, kind, state, number, age, lease, attempts, again in session.execute(statement)
     )
+
+
+def final_jobs(session: Session) -> dict[tuple[Queue, str, JobState], int]:
+    """How many jobs have ended, by queue, kind and state. Reads an index that grows with every job."""
+    statement = (
+        select(jobs.c.queue, jobs.c.kind, jobs.c.state, func.count())
+        .where(jobs.c.state.in_(FINAL))
+        .group_by(jobs.c.queue, jobs.c.kind, jobs.c.state)
+    )
+    return {(queue, kind, state): number for queue, kind, state, number in session.execute(statement)}
 
 
 def none_or_float(value: object) -> float | None:
@@ -50,3 +90,74 @@ def owed_hints(session: Session) -> tuple[int, float]:
     age = func.coalesce(func.max(func.extract("epoch", now() - outbox.c.created_at)), 0)
     number, seconds = session.execute(select(func.count(), age).select_from(outbox)).one()
     return number, float(seconds)
+
+
+def neglected_seconds(session: Session, *, alive_seconds: float) -> float:
+    """For how long a job has waited for a hint although a worker that could take it is idle; 0 where none has.
+
+    While all workers are busy nobody is owed one: each looks for another job when it has done its own.
+    """
+    idle = (
+        select(literal(1))
+        .where(
+            seen_within(alive_seconds),
+            workers.c.state == "idle",
+            jobs.c.queue == func.any(workers.c.queues),
+            (jobs.c.device == "auto") | (jobs.c.device == func.any(workers.c.devices)),
+        )
+        .exists()
+    )
+    age = func.coalesce(func.max(func.extract("epoch", now() - outbox.c.created_at)), 0)
+    statement = select(age).select_from(outbox.join(jobs, jobs.c.id == outbox.c.job_id)).where(idle)
+    return float(session.execute(statement).scalar_one())
+
+
+def most_queued(session: Session) -> int:
+    """Submissions of that owner who has most in the queue."""
+    of_one = (
+        select(func.count().label("number"))
+        .where(jobs.c.state == "queued", jobs.c.parent_id.is_(None))
+        .group_by(jobs.c.owner)
+        .subquery()
+    )
+    return session.execute(select(func.coalesce(func.max(of_one.c.number), 0))).scalar_one()
+
+
+def paces(session: Session, *, within_seconds: float) -> tuple[Pace, ...]:
+    """How fast jobs went lately, by kind: what their events tell that are no older."""
+    newest = select(func.coalesce(func.max(job_events.c.id), 0)).scalar_subquery()
+    step, steps = (job_events.c.data[name].as_integer() for name in ("step", "steps"))
+    told = (
+        select(
+            job_events.c.job_id,
+            job_events.c.data["phase"].as_string().label("phase"),
+            job_events.c.data["epoch"].as_integer().label("epoch"),
+            step.label("step"),
+            func.max(steps)
+            .over(partition_by=(job_events.c.job_id, job_events.c.data["phase"].as_string()))
+            .label("steps"),
+        )
+        .where(
+            job_events.c.id > newest - RECENT_EVENTS,
+            job_events.c.kind == "progress",
+            job_events.c.created_at > now() - seconds(within_seconds),
+        )
+        .subquery()
+    )
+    place = told.c.epoch * told.c.steps + func.coalesce(told.c.step, 0)
+    fits = (
+        select(
+            told.c.job_id,
+            func.count().filter(told.c.step.is_(None)).label("epochs"),
+            func.coalesce(func.max(place) - func.min(place), 0).label("steps"),
+        )
+        .group_by(told.c.job_id, told.c.phase)
+        .subquery()
+    )
+    statement = (
+        select(jobs.c.kind, func.sum(fits.c.epochs), func.sum(fits.c.steps))
+        .select_from(fits.join(jobs, jobs.c.id == fits.c.job_id))
+        .group_by(jobs.c.kind)
+    )
+    rows = session.execute(statement)
+    return tuple(Pace(kind, float(e) / within_seconds, float(s) / within_seconds) for kind, e, s in rows)

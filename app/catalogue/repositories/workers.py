@@ -40,17 +40,18 @@ def leave(session: Session, id: UUID) -> None:
 
 def alive(session: Session, *, within_seconds: float) -> tuple[Worker, ...]:
     """The workers that were seen within so many seconds, the first started first."""
-    statement = select(workers).where(_alive(within_seconds)).order_by(workers.c.started_at, workers.c.id)
+    statement = select(workers).where(seen_within(within_seconds)).order_by(workers.c.started_at, workers.c.id)
     return tuple(Worker(**row) for row in session.execute(statement).mappings())
 
 
 def claim_gpu(session: Session, host: str, uuids: list[str], *, within_seconds: float) -> str | None:
     """The first of a host's devices that no live worker owns. Hold the transaction until `beat` has said so."""
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"gpu {host}"})
-    statement = select(workers.c.gpu).where(workers.c.host == host, _alive(within_seconds))
+    statement = select(workers.c.gpu).where(workers.c.host == host, seen_within(within_seconds))
     owned = set(session.execute(statement).scalars())
     return next((uuid for uuid in uuids if uuid not in owned), None)
 
 
-def _alive(within_seconds: float) -> ColumnElement[bool]:
+def seen_within(within_seconds: float) -> ColumnElement[bool]:
+    """Whether a worker has reported itself within so many seconds, and has not said goodbye."""
     return (workers.c.last_seen > now() - seconds(within_seconds)) & (workers.c.state != "gone")
