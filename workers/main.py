@@ -1,14 +1,16 @@
-"""A worker process: `python -m workers.main`. A solo Celery worker; hints wake `workers.runner`."""
+"""A worker process: `python -m workers.main`.
+
+The main thread runs jobs, one at a time, and lasts as long as the process: their processes end with the thread that
+started them, and signals come to it. Beside it, one thread keeps the lease and one hears hints.
+"""
 
 import argparse
 import os
 import signal
 import sys
-import warnings
-from typing import Any, cast
+import threading
 
 import structlog
-from celery import signals
 
 from app import log as logs
 from app.catalogue import Database
@@ -16,8 +18,8 @@ from app.experiment import Queue
 from app.jobs import QUEUES, celery_app
 from app.settings import load_settings
 from workers.devices import gpu_uuids, visible
+from workers.hints import listen, register
 from workers.runner import Runner
-from workers.tasks import register
 
 log = structlog.get_logger(__name__)
 
@@ -48,42 +50,24 @@ def main(arguments: list[str] | None = None) -> int:
     runner = Runner(settings, database, given.queues, gpus, spares=not given.no_spare)
     logs.always(worker=str(runner.id))
     app = celery_app(settings.redis_url)
-    register(app, runner.work)
-
-    def drain(**_: object) -> None:
-        runner.drain()
-
-    def ready(**_: object) -> None:
-        # Celery would start the worker anew; a closed terminal means what SIGTERM means.
-        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
-
-    def leave_logging(**_: object) -> None:
-        """Celery would raise the level of every logger to its own, and this worker would say nothing of its jobs."""
-
-    signals.setup_logging.connect(leave_logging, weak=False)
-    signals.worker_shutting_down.connect(drain, weak=False)
-    signals.worker_ready.connect(ready, weak=False)
+    register(app, runner.hint)
     try:
         runner.start()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
-            worker = cast("Any", app).Worker(
-                hostname=f"{runner.id}@cellar",
-                pool="solo",
-                concurrency=1,
-                queues=list(runner.queues),
-                without_gossip=True,
-                without_mingle=True,
-                without_heartbeat=True,
-                quiet=True,
-                loglevel="WARNING",
-            )
-            worker.start()
-        return int(worker.exitcode or 0)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: runner.drain())
+        threading.Thread(target=listen, args=(app, runner.id, runner.queues), name="hints", daemon=True).start()
+        runner.work()
+    except Exception:
+        log.exception("worker failed")
+        return 1
     finally:
         runner.stop()
         database.dispose()
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # whatever the thread of hints waits for

@@ -1,6 +1,8 @@
 """A worker's own work: claim a job, give it to a child, keep its lease, and see to it that the job is settled."""
 
 import os
+import queue
+import random
 import socket
 import threading
 import time
@@ -24,6 +26,9 @@ from workers.tasks import TORCH_KINDS
 
 log = structlog.get_logger(__name__)
 
+CLAIM_SECONDS = (
+    3.0  # mean time between two looks for a job where no hint comes; half as much or as much again at random
+)
 LOOK_SECONDS = 0.1  # how often to look at the child and at what the worker was asked
 DRAIN_SECONDS = 6.0  # for a child to finish its step and write a checkpoint; a supervisor waits a little longer
 CANCEL_SECONDS = 60.0  # the same after a cancellation, which nobody waits for
@@ -33,7 +38,7 @@ SETTLE_SECONDS = 10.0  # how long a worker tries to say how a child ended; after
 
 @dataclass(slots=True)
 class _Running:
-    """The job that runs now. The main thread waits for its child, the pulse keeps its lease."""
+    """The job that runs now. The thread of `work` waits for its child, the pulse keeps its lease."""
 
     lease: Lease
     child: Child
@@ -43,7 +48,7 @@ class _Running:
 
 
 class Runner:
-    """One worker's jobs, one at a time. `work` is called by hints, in the main thread."""
+    """One worker's jobs, one at a time. `start` and `work` belong in one thread that lasts: children end with it."""
 
     def __init__(
         self,
@@ -76,8 +81,10 @@ class Runner:
         self._running: _Running | None = None
         self._spare: Child | None = None  # has its imports done
         self._free: Child | None = None  # has served a job that needed none
+        self._hints = queue.SimpleQueue[threading.Event | None]()  # each to be set when a look has found no job
         self._draining = threading.Event()
         self._stopping = threading.Event()
+        self._failure: Exception | None = None  # of the pulse
         self._pulse = threading.Thread(target=self._beat_on, name="pulse", daemon=True)
 
     def start(self) -> None:
@@ -96,6 +103,7 @@ class Runner:
     def drain(self) -> None:
         """Take no more jobs, and give back the one that runs. Returns at once; safe in a signal handler."""
         self._draining.set()
+        self._hints.put(None)  # safe there, as an event that this very thread waits for is not
 
     def stop(self) -> None:
         """Leave. The job that runs, if any, has been given back by `work`."""
@@ -112,13 +120,33 @@ class Runner:
         except SQLAlchemyError as error:
             log.warning("could not say goodbye", error=str(error))
 
+    def hint(self) -> None:
+        """Look for a job now. Returns when there is none for this worker: a busy one takes no hints from others."""
+        looked = threading.Event()
+        self._hints.put(looked)
+        looked.wait()
+
     def work(self) -> None:
+        """Run jobs until it drains: when a hint comes, and now and then without one. Raises what ended the pulse."""
+        hint: threading.Event | None = None
+        while not self._draining.is_set():
+            self._run_all()
+            if hint is not None:
+                hint.set()
+            try:
+                hint = self._hints.get(timeout=CLAIM_SECONDS * random.uniform(0.5, 1.5))
+            except queue.Empty:
+                hint = None
+        if self._failure is not None:
+            raise self._failure
+
+    def _run_all(self) -> None:
         """Run jobs until there are none for this worker, or it drains."""
         while not self._draining.is_set():
             try:
                 taken = self._claim()
             except SQLAlchemyError as error:
-                # The job stays queued, and the reconciler sends another hint.
+                # The job stays queued, and the next look is soon.
                 log.warning("could not claim", error=str(error))
                 return
             if taken is None:
@@ -134,8 +162,9 @@ class Runner:
                 devices=self._devices,
                 lease_seconds=self._settings.lease_seconds,
             )
-            self._busy = taken is not None
-            self._beat(session)
+            if self._busy != (taken is not None):
+                self._busy = taken is not None
+                self._beat(session)
         return taken
 
     def _run(self, taken: Claim) -> None:
@@ -273,7 +302,15 @@ class Runner:
         )
 
     def _beat_on(self) -> None:
-        """The pulse: keep the lease of the job that runs, learn of its cancellation, say that the worker lives."""
+        """The pulse. Whatever ends it ends the worker too, which nobody would take for alive."""
+        try:
+            self._beat_until_stopped()
+        except Exception as error:
+            self._failure = error
+            self.drain()
+
+    def _beat_until_stopped(self) -> None:
+        """Keep the lease of the job that runs, learn of its cancellation, say that the worker lives."""
         while not self._stopping.wait(self._settings.lease_seconds / 3):
             running = self._running
             try:

@@ -1,13 +1,10 @@
-"""Job kinds by name, and the one Celery task: look for work until there is none."""
+"""Job kinds by name."""
 
 import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
-from celery import Celery
-
 from app.experiment import JobResult
-from app.jobs import WORK
 from workers.progress import Progress
 
 KINDS: Mapping[str, str] = {
@@ -42,8 +39,3 @@ def handler_of(kind: str, kinds: Mapping[str, str]) -> tuple[Handler, Any]:
     hints = get_type_hints(handler)
     hints.pop("return", None)
     return handler, next(iter(hints.values()))
-
-
-def register(app: Celery, work: Callable[[], None]) -> None:
-    """Make `work` what a hint starts."""
-    app.task(name=WORK, ignore_result=True, acks_late=False, max_retries=0)(work)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kombu.connection import Connection
 
 QUEUES: tuple[Queue, ...] = ("gpu", "cpu")
-WORK = "cellar.work"  # the one task: look for work in your queues until there is none
+WORK = "cellar.work"  # the one task: look for work in your queues now
 
 # Seconds. Long enough for a broker that swaps, short enough that a publisher notices a dead one.
 SOCKET_SECONDS = 5
@@ -43,7 +43,6 @@ def celery_app(broker_url: str) -> "Celery":
         task_serializer="json",
         worker_concurrency=1,
         worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,

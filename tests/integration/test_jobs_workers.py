@@ -1,10 +1,13 @@
 """Who is there: liveness by the database's clock, one worker a device, queues that suit the device."""
 
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import text
 
 from app.catalogue import Database, Worker, workers
@@ -87,3 +90,36 @@ def test_queues_suit_the_device(database: Database, tmp_path: Path) -> None:
         for runner in runners:
             runner.stop()
     assert alive(database) == []
+
+
+@pytest.fixture
+def runner(database: Database, tmp_path: Path) -> Iterator[Runner]:
+    """A worker that runs in a thread of the test, and has no job to start a process for."""
+    url = database.url.render_as_string(hide_password=False)
+    worker = Runner(Settings(data_root=tmp_path, database_url=url, lease_seconds=1), database, None, [], spares=False)
+    worker.start()
+    yield worker
+    worker.stop()
+
+
+def test_a_look_that_finds_no_job_writes_nothing_and_answers_its_hint(database: Database, runner: Runner) -> None:
+    runner._stopping.set()  # the pulse writes
+    runner._pulse.join()
+    before = alive(database)
+    working = threading.Thread(target=runner.work)
+    working.start()
+    runner.hint()
+    runner.hint()
+    assert alive(database) == before
+    runner.drain()
+    working.join(10)
+    assert not working.is_alive()
+
+
+def test_a_worker_whose_pulse_fails_ends_with_its_error(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(session: object) -> None:
+        raise OSError("no more threads")
+
+    monkeypatch.setattr(runner, "_beat", fail)
+    with pytest.raises(OSError, match="no more threads"):
+        runner.work()

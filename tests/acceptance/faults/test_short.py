@@ -32,3 +32,23 @@ def test_one_fault_after_another(site: Site, rng: Random, faults: str) -> None:
     for id in ids:
         assert site.final(id).state == "succeeded", (names, site.job(id))
     site.settle()
+
+
+def test_broker_away_for_good(site: Site, rng: Random) -> None:
+    """Nobody ever reaches Valkey: a worker starts, runs what is asked for, is drained in a job, and another goes on."""
+    site.valkey.refuse()
+    site.api()
+    first = site.worker()
+    assert site.final(site.tally()).state == "succeeded"
+    id, other = site.tally(), site.tally()
+    site.until(lambda: site.epochs(id) > 0 or site.epochs(other) > 0)
+    time.sleep(rng.uniform(0, 0.4))
+    begun = time.monotonic()
+    first.terminate()
+    assert first.wait(15) == 0
+    assert time.monotonic() - begun < 8
+    assert {site.job(id).state, site.job(other).state} <= {"queued", "succeeded"}
+    site.worker()
+    assert [site.final(job).attempt for job in (id, other)] == [1, 1]
+    assert not site.get("/v1/jobs?state=queued")["items"]
+    site.settle()

@@ -1,7 +1,7 @@
 """The Celery settings that the design rests on: a message is a hint and nothing else."""
 
 from app.jobs import QUEUES, WORK, celery_app
-from workers.tasks import register
+from workers.hints import register
 
 
 def test_hints_are_json_acknowledged_early_and_have_no_results() -> None:
@@ -11,7 +11,6 @@ def test_hints_are_json_acknowledged_early_and_have_no_results() -> None:
     assert conf.task_acks_late is False
     assert conf.task_ignore_result is True
     assert conf.result_backend is None
-    assert conf.worker_disable_prefetch is True
     assert conf.worker_concurrency == 1
     assert conf.broker_connection_max_retries is None
     assert {queue.name for queue in conf.task_queues} == set(QUEUES)
