@@ -1,19 +1,21 @@
 """Pages of millions of evaluations: which rows come next, from the indexes alone.
 
 Evaluations are kept by cohort, in which all is equal that a filter may name. A page is merged from the heads of the
-cohorts that are asked for: of n rows, the first n lie in the n cohorts whose first rows come first. A bound on a size
-splits cohorts further into classes of sizes (`size_class`), each in the order of its accuracy, so that small networks
-with high accuracy are not looked for among large ones.
+cohorts that are asked for: of n rows, the first n lie in the n cohorts whose first rows come first.
 
     cohorts x (class)  ->  the first row of each  ->  the first n of these  ->  n rows of each  ->  the first n
+
+Within a bound on a size, a cohort of which few rows are that small gives all of these, by the index of that size. Any
+other is walked in order; where that is the order of accuracy it is split further into classes of sizes (`size_class`),
+so that small networks with high accuracy are not looked for among large ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, Subquery, Uuid, func, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, FromClause, Select, Subquery, Uuid, func, literal, select, true, tuple_, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -23,7 +25,7 @@ from app.catalogue.tables import cohorts, evaluations
 
 Size = Literal["params", "macs"]
 
-FEW = 2000  # rows that are sorted at once instead of being looked for in order
+FEW = 1000  # rows of a cohort that are sorted at once instead of being looked for in order
 MANY_COHORTS = 40  # from here on cohorts are not split into classes: there would be thousands of parts
 
 
@@ -37,17 +39,20 @@ def places(session: Session, wanted: EvaluationQuery) -> list[UUID]:
     if is_narrow(wanted):
         rows = select(evaluations.c.id).join(cohorts).where(of_cohorts(wanted), *rest_of(wanted))
         return list(session.scalars(rows.order_by(*order_of(wanted)).limit(wanted.limit)))
-    asked = list(session.scalars(select(cohorts.c.id).where(of_cohorts(wanted)).order_by(cohorts.c.id)))
-    if not asked:
+    left = list(session.scalars(select(cohorts.c.id).where(of_cohorts(wanted)).order_by(cohorts.c.id)))
+    sizes, rows = bounded(wanted), list[Select[Any, Any]]()
+    for size in sizes:
+        few = few_within(session, wanted, left, size)
+        left = [cohort for cohort in left if cohort not in few]
+        if some := [cohort for cohort, count in few.items() if count]:
+            rows.append(gathered(wanted, some, size))
+    if left:
+        split = sizes[-1] if sizes and wanted.sort == "accuracy" and len(left) < MANY_COHORTS else None
+        rows.append(merged(wanted, left, split))
+    if not rows:
         return []
-    if list(within_bounds(wanted)):
-        few, found = within_few(session, wanted, asked)
-        if few:
-            return found
-    size: Size | None = None
-    if wanted.sort == "accuracy" and len(asked) < MANY_COHORTS:
-        size = "macs" if wanted.max_macs is not None else "params" if wanted.max_params is not None else None
-    return list(session.scalars(merged(wanted, asked, size)))
+    found = union_all(*rows).subquery()
+    return list(session.scalars(select(found.c.id).order_by(*order_of(wanted, found.c)).limit(wanted.limit)))
 
 
 def among(asked: Sequence[UUID]) -> Subquery:
@@ -72,26 +77,36 @@ def order_of(wanted: EvaluationQuery, columns: Any = evaluations.c) -> tuple[Col
     return (value.desc(), id.desc()) if wanted.descending else (value.asc(), id.asc())
 
 
-def within_few(session: Session, wanted: EvaluationQuery, asked: Sequence[UUID]) -> tuple[bool, list[UUID]]:
-    """Whether few rows are asked for, and if so the page: the smallest sizes are looked at in their own order."""
-    cohort = among(asked)
-    size = "params" if wanted.max_params is not None else "macs"
+def bounded(wanted: EvaluationQuery) -> Sequence[Size]:
+    """The sizes that have a bound."""
+    bounds: Mapping[Size, int | None] = {"params": wanted.max_params, "macs": wanted.max_macs}
+    return [size for size, bound in bounds.items() if bound is not None]
+
+
+def few_within(
+    session: Session, wanted: EvaluationQuery, asked: Sequence[UUID], size: Size, few: int | None = None
+) -> Mapping[UUID, int]:
+    """The cohorts of which at most `few` (FEW) rows are within the bound on a size, and how many these are."""
+    cohort, most = among(asked), FEW if few is None else few
     e = evaluations.c
-    within = (
-        select(e.id, e[wanted.sort])
-        .where(e.cohort_id == cohort.c.cohort_id, *rest_of(wanted))
-        .order_by(e[size], e.id)
-        .limit(FEW + 1)
-        .lateral()
-    )
-    rows = select(within.c.id, within.c[wanted.sort]).select_from(cohort).join(within, true()).limit(FEW + 1).subquery()
-    counted = select(rows.c.id, func.count().over()).order_by(*order_of(wanted, rows.c)).limit(wanted.limit)
-    found = session.execute(counted).all()
-    return all(count <= FEW for _, count in found), [id for id, _ in found]
+    small = e[size] <= getattr(wanted, f"max_{size}")
+    rows = select(e.id).where(e.cohort_id == cohort.c.cohort_id, small).order_by(e[size], e.id).limit(most + 1)
+    number = select(func.count()).select_from(rows.correlate(cohort).subquery()).scalar_subquery()
+    found = session.execute(select(cohort.c.cohort_id, number)).all()
+    return {id: count for id, count in found if count <= most}
 
 
-def merged(wanted: EvaluationQuery, asked: Sequence[UUID], size: Size | None) -> Select[Any]:
-    """The ids of a page, in order."""
+def gathered(wanted: EvaluationQuery, asked: Sequence[UUID], size: Size) -> Select[Any, Any]:
+    """All rows that are asked for in these cohorts, by the index of a size that few of them have."""
+    cohort = among(asked)
+    e = evaluations.c
+    mine = select(e.id, e[wanted.sort]).where(e.cohort_id == cohort.c.cohort_id, *rest_of(wanted))
+    within = mine.order_by(e[size], e.id).offset(0).lateral()
+    return select(within.c.id, within.c[wanted.sort]).select_from(cohort).join(within, true())
+
+
+def merged(wanted: EvaluationQuery, asked: Sequence[UUID], size: Size | None) -> Select[Any, Any]:
+    """The rows of a page, in order."""
     parts = parts_of(wanted, asked, size).cte("parts").prefix_with("MATERIALIZED")
     head = rows_of(wanted, parts, size, 1)
     heads = (
@@ -103,7 +118,7 @@ def merged(wanted: EvaluationQuery, asked: Sequence[UUID], size: Size | None) ->
         .prefix_with("MATERIALIZED")
     )
     rows = rows_of(wanted, heads, size, wanted.limit)
-    chosen = select(rows.c.id).select_from(heads).join(rows, true())
+    chosen = select(rows.c.id, rows.c[wanted.sort]).select_from(heads).join(rows, true())
     return chosen.order_by(*order_of(wanted, rows.c)).limit(wanted.limit)
 
 
