@@ -106,11 +106,19 @@ def api(
 
 
 @cli.command()
-def worker(data_dir: DataDir = None) -> None:
+def worker(
+    data_dir: DataDir = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether a worker of this host lives, as its exit status.")
+    ] = False,
+) -> None:
     """Run one worker, on engines that run already; it starts and owns them where none do."""
     settings = _settings(data_root=data_dir)
-    if importlib.util.find_spec("workers") is None:
-        _fail("the workers are not installed here")
+    if check:
+        _check_worker(settings)
+        return
+    if importlib.util.find_spec("torch") is None:
+        _fail("the workers are not installed here: pip install 'cellar[worker]'")
     with _explained():
         found = attached(settings)
         if found is not None:
@@ -191,6 +199,26 @@ def demo(
 def _migrate(settings: Settings) -> None:
     assert settings.database_url is not None
     migrate_database(settings.database_url, _say)
+
+
+def _check_worker(settings: Settings) -> None:
+    """Fail unless a worker of this host has reported itself within a lease. Changes nothing."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.catalogue import Database, workers
+
+    found, here = attached(settings), socket.gethostname()
+    if found is None or found.database_url is None:
+        _fail("no engines run here")
+    try:
+        with Database(found.database_url, pool_size=1).transaction() as session:
+            alive = workers.alive(session, within_seconds=settings.lease_seconds)
+    except SQLAlchemyError as error:
+        _fail(f"the database does not answer: {error}")
+    states = [one.state for one in alive if one.host == here]
+    if not states:
+        _fail(f"no worker of {here} has reported itself in the last {settings.lease_seconds:g} s")
+    _say(f"workers of {here}: {', '.join(states)}")
 
 
 def _serve(settings: Settings, opened: socket.socket) -> None:
