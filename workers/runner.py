@@ -6,7 +6,7 @@ import random
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,6 +21,7 @@ from app.store import StoreError, open_store
 from workers.child import Child
 from workers.fenced import patiently
 from workers.files import JobFiles, jobs_with_checkpoints
+from workers.gauges import NOTHING, GpuGauge
 from workers.progress import StopReason
 from workers.tasks import TORCH_KINDS
 
@@ -76,6 +77,7 @@ class Runner:
         self._queues: list[Queue] = []
         self._devices: list[Device] = ["cpu"]
         self._gpu: str | None = None
+        self._gauge: GpuGauge | None = None
         self._spares = spares
         self._busy = False
         self._running: _Running | None = None
@@ -91,6 +93,9 @@ class Runner:
         """Take a device if there is a free one, say that this worker lives, and get a spare child ready."""
         patiently(self._database, self._register)
         log.info("worker ready", queues=self._queues, devices=self._devices, gpu=self._gpu)
+        if self._gpu is not None:
+            self._gauge = GpuGauge(self._gpu)
+            self._gauge.start()
         self._sweep()
         self._pulse.start()
         self._prepare()
@@ -111,6 +116,8 @@ class Runner:
         self._stopping.set()
         if self._pulse.is_alive():
             self._pulse.join(timeout=10)
+        if self._gauge is not None:
+            self._gauge.stop()
         for child in (self._spare, self._free):
             if child is not None:
                 child.close()
@@ -299,6 +306,7 @@ class Runner:
             devices=self._devices,
             gpu=self._gpu,
             state="draining" if self._draining.is_set() else "busy" if self._busy else "idle",
+            **asdict(NOTHING if self._gauge is None else self._gauge.use),
         )
 
     def _beat_on(self) -> None:

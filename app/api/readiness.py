@@ -5,7 +5,7 @@
 | database | it does not answer | |
 | migrations | the tables are older than this version's, or of a newer one that its code does not work on | of a newer \
 version that its code works on: an upgrade is under way |
-| broker | | it does not answer: jobs wait, none is lost |
+| broker | | it does not answer: jobs start some seconds later, none is lost |
 | workers | | none is alive |
 | outbox | | a job waits for its hint although a worker is idle |
 | store | | nothing can be written: what keeps files waits |
@@ -95,7 +95,7 @@ class Readiness:
         try:
             await self._broker.answer()
         except Exception as error:
-            return Finding("broker", "degraded", f"does not answer ({type(error).__name__}): jobs wait until it does")
+            return Finding("broker", "degraded", f"does not answer ({type(error).__name__}): jobs start seconds later")
         return Finding("broker", "ok", "answers")
 
     async def _of_store(self) -> Finding:

@@ -32,6 +32,9 @@ class JobView(Output):
     queue: Literal["gpu", "cpu"] = Field(description="The queue it waits in or was taken from")
     device: DeviceName = Field(description="The device that was asked for")
     priority: int = Field(description="Larger is sooner, among the jobs of one owner")
+    visibility: Literal["private", "public"] = Field(
+        description="Who sees it, what it measured and what it kept: its owner alone, or everyone"
+    )
     parent: str | None = Field(description="UUID of the job that submitted it; null of one that a caller submitted")
     name: str | None = Field(description="Its name among its parent's children; null of one that a caller submitted")
     children: dict[JobStateName, int] | None = Field(
@@ -85,6 +88,11 @@ class WorkerView(Output):
     queues: list[str] = Field(description="Queues it takes jobs from")
     devices: list[str] = Field(description="Devices it has")
     gpu: str | None = Field(description="UUID of the GPU it owns; null without one")
+    gpu_utilisation: float | None = Field(
+        description="Share of the last moments in which that GPU computed, 0 to 1; null where it does not say"
+    )
+    gpu_memory_used: int | None = Field(description="Bytes of its memory in use, by whatever process")
+    gpu_memory_total: int | None = Field(description="Bytes of its memory")
     state: Literal["idle", "busy", "draining", "gone"] = Field(description="What it is doing")
     started_at: datetime = Field(description="When it started")
     last_seen: datetime = Field(description="When it last reported itself")

@@ -23,10 +23,37 @@ def beat(
     devices: list[Device],
     gpu: str | None,
     state: str,
+    gpu_utilisation: float | None = None,
+    gpu_memory_used: int | None = None,
+    gpu_memory_total: int | None = None,
 ) -> None:
-    """Say that a worker lives, and what it does; one that turns idle wakes the publisher."""
+    """Say that a worker lives, and what it and its device do; one that turns idle wakes the publisher.
+
+    Args:
+        session: of the transaction.
+        id: of the worker.
+        host: on which it runs.
+        pid: of its process.
+        queues: that it serves.
+        devices: that it has.
+        gpu: UUID of the device that it owns.
+        state: `idle`, `busy` or `draining`.
+        gpu_utilisation: share of the time in which the device computed, 0 to 1.
+        gpu_memory_used: bytes.
+        gpu_memory_total: bytes.
+    """
     before = session.execute(select(workers.c.state).where(workers.c.id == id).with_for_update()).scalar_one_or_none()
-    values = {"host": host, "pid": pid, "queues": queues, "devices": devices, "gpu": gpu, "state": state}
+    values = {
+        "host": host,
+        "pid": pid,
+        "queues": queues,
+        "devices": devices,
+        "gpu": gpu,
+        "state": state,
+        "gpu_utilisation": gpu_utilisation,
+        "gpu_memory_used": gpu_memory_used,
+        "gpu_memory_total": gpu_memory_total,
+    }
     statement = insert(workers).values(id=id, **values)
     session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={**values, "last_seen": now()}))
     if state == "idle" and before != "idle":
