@@ -7,7 +7,18 @@ from functools import lru_cache
 from app.api.answers import chosen_image, chosen_skeleton, identity
 from app.api.membership import given_rank
 from app.api.schemas.cost import CostQuestion, CostView, NodeCostView, ReceptiveFieldView
-from app.architecture import Cost, LoweringError, NodeCost, ReceptiveField, cost, count, lower, macs, price_of
+from app.architecture import (
+    Cost,
+    LoweringError,
+    NodeCost,
+    ReceptiveField,
+    architecture_id,
+    cost,
+    count,
+    lower,
+    macs,
+    price_of,
+)
 from app.space import ImageInput, SearchSpace, Skeleton
 
 
@@ -68,6 +79,13 @@ def network_cost(network: Network) -> Cost:
     total = cost(lower(space.grammar, network.skeleton, network.image, space.plan.read(genotype)))
     refuse_giants(total.params, total.macs)
     return total
+
+
+@lru_cache(maxsize=1024)
+def network_identity(network: Network) -> str:
+    """The architecture id of a member on a skeleton; what is trained again and again, seed by seed, is remembered."""
+    genotype = network.space.plan.unrank(network.index)
+    return architecture_id(network.space, network.skeleton, network.image, genotype)
 
 
 def refuse_giants(params: int, work: int) -> None:

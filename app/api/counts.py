@@ -5,13 +5,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.api.answers import identity
-from app.api.dependencies import IdempotencyKey, Priority, ServicesHere, SpaceHere, SpaceName, services_of, space_at
+from app.api.dependencies import ServicesHere, SpaceHere, SpaceName, services_of, space_at
 from app.api.headers import IMMUTABLE
 from app.api.problems import located, unprocessable
 from app.api.schemas.job import JobView
 from app.api.schemas.space import CountQuestion, CountView, SpaceQuestion, SpaceSizeView
 from app.api.sizes import size_answer, size_view, stored_counts
-from app.api.submissions import submitted, written
+from app.api.submissions import SubmissionHere, submitted, written
 from app.experiment import CountRequest, SpaceVersion, uncountable
 from app.space import space_from_json, space_to_json
 from app.space.classes import reading_of
@@ -42,8 +42,7 @@ def count_classes(
     services: ServicesHere,
     space: SpaceHere,
     question: CountQuestion,
-    idempotency_key: IdempotencyKey = None,
-    priority: Priority = 0,
+    how: SubmissionHere,
 ) -> JSONResponse:
     """Count classes exactly: 200 where the count is known, else 202 with a job that takes as long as it takes."""
     name = question.equivalence
@@ -58,7 +57,7 @@ def count_classes(
         raise unprocessable("/equivalence", why, name)
     identified = SpaceVersion(name=space.name, version=space.version, digest=space.digest)
     request = CountRequest(space=identified, document=space_to_json(space), equivalence=name, version=version)
-    return submitted(services, request, idempotency_key, priority)
+    return submitted(services, request, how)
 
 
 @router.post("/size")

@@ -14,11 +14,18 @@ from app.api.collection import Kept, dataset_at, page_of_datasets
 from app.api.cursors import read_cursor, write_cursor
 from app.api.dependencies import Cursor, IdempotencyKey, PageLimit, ServicesHere
 from app.api.problems import TITLES, Problem, shown_text, unprocessable
-from app.api.schemas.dataset import DatasetBody, DatasetList, DatasetOptions, DatasetView, NormalisationView
+from app.api.schemas.dataset import (
+    DatasetBody,
+    DatasetList,
+    DatasetOptions,
+    DatasetQuery,
+    DatasetView,
+    NormalisationView,
+)
 from app.api.schemas.job import JobView
 from app.api.services import Services
 from app.api.statuses import declared
-from app.api.submissions import submitted, written
+from app.api.submissions import Submission, submitted, written
 from app.api.uploads import FOLDER, received, sweep
 from app.catalogue import datasets
 from app.experiment import DATASETS, SPLITS, Dataset, DatasetFormat, DatasetRequest, Split
@@ -78,7 +85,7 @@ def get_dataset(
 async def add_dataset(
     request: Request,
     services: ServicesHere,
-    options: Annotated[DatasetOptions, Query()],
+    options: Annotated[DatasetQuery, Query()],
     idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
     """Add a data set: 202 with the job that reads and checks the images, or 200 where the same one is there already.
@@ -98,10 +105,11 @@ async def add_dataset(
         if kind not in MAGIC or not first.startswith(MAGIC[kind]):
             raise unprocessable("/format", f"the bytes are not {kind}: they begin with {first.hex()}", kind, (*MAGIC,))
         wanted = replace(described, path=f"{FOLDER}/{digest}", sha256=digest, format=kind)
-    return await run_in_threadpool(start, services, wanted, idempotency_key)
+    how = Submission(key=idempotency_key, priority=options.priority)
+    return await run_in_threadpool(start, services, wanted, how)
 
 
-def start(services: Services, wanted: DatasetRequest, idempotency_key: str | None) -> JSONResponse:
+def start(services: Services, wanted: DatasetRequest, how: Submission) -> JSONResponse:
     """202 with the job, or 200 with the data set that was made of the very same before. Raises a Problem, 409."""
     with services.database.transaction() as session:
         known = datasets.owned(session, services.caller.owner, wanted.name)
@@ -111,7 +119,7 @@ def start(services: Services, wanted: DatasetRequest, idempotency_key: str | Non
         raise Problem(409, "dataset-exists", "There is another data set of this name", message, (fault,))
     if wanted.sha256 is not None:
         sweep(services)
-    return submitted(services, wanted, idempotency_key) if known is None else written(dataset_view(known))
+    return submitted(services, wanted, how) if known is None else written(dataset_view(known))
 
 
 def same(made_from: Any, wanted: DatasetRequest) -> bool:
@@ -152,10 +160,9 @@ def read_body(raw: bytes) -> DatasetBody:
         raise RequestValidationError([fault], body=None) from error
 
 
-def of_data_root(services: Services, body: DatasetBody, options: DatasetOptions) -> DatasetRequest:
+def of_data_root(services: Services, body: DatasetBody, options: DatasetQuery) -> DatasetRequest:
     """The request for what lies in the data root."""
-    if options.model_fields_set:
-        extra = sorted(options.model_fields_set)
+    if extra := sorted(options.model_fields_set - {"priority"}):
         raise unprocessable(f"/{extra[0]}", "query parameter: a JSON body describes the data set by itself", extra)
     return request_of(services, body, f"datasets/{body.path}")
 

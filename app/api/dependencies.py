@@ -5,7 +5,7 @@ All of it is asynchronous: what is not runs in the thread pool, and the way ther
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -14,8 +14,9 @@ from app.api.callers import NOBODY
 from app.api.headers import IMMUTABLE
 from app.api.library import find_space, parse_reference
 from app.api.problems import not_found, request_identity
-from app.api.schemas.model import Input, Output
+from app.api.schemas.model import PRIORITY, Input, Output
 from app.api.services import Services
+from app.experiment import MAX_PRIORITY
 from app.space import SearchSpace
 from app.space.zoo import ZOO
 
@@ -117,15 +118,10 @@ async def lasting(request: Request, response: Response) -> None:
 
 IndexHere = Annotated[int, Depends(index_at)]
 Lasting = Depends(lasting)
-MAX_PRIORITY = 100
-Priority = Annotated[
-    int,
-    Query(
-        ge=-MAX_PRIORITY,
-        le=MAX_PRIORITY,
-        description="Of the caller's queued jobs the one with the highest goes first; at most `limits.priority` of "
-        "GET /v1/quota",
-    ),
+Priority = Annotated[int, Query(ge=-MAX_PRIORITY, le=MAX_PRIORITY, description=PRIORITY)]
+Shown = Annotated[
+    Literal["private", "public"],
+    Query(description="Who sees the job, what it measures and what it keeps: its owner alone, or everyone"),
 ]
 PageLimit = Annotated[int, Query(ge=1, le=200, description="At most so many items")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next` of the page before")]

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.api.answers import identity
 from app.api.cursors import read_cursor, write_cursor
-from app.api.dependencies import Cursor, IdempotencyKey, PageLimit, Priority, ServicesHere
+from app.api.dependencies import Cursor, PageLimit, ServicesHere
 from app.api.latencies import table_view
 from app.api.measurable import measurable
 from app.api.problems import not_found
@@ -34,7 +34,7 @@ from app.api.schemas.profile import (
     TargetName,
 )
 from app.api.services import Services
-from app.api.submissions import DryRun, queue_for, submitted, written
+from app.api.submissions import DryRun, SubmissionHere, queue_for, submitted, written
 from app.api.views import shown_request
 from app.catalogue import JobQuery, Profile, ProfileQuery, jobs, profiles
 from app.experiment import Queue
@@ -58,15 +58,14 @@ CSV: dict[int | str, dict[str, Any]] = {
 def start_profile(
     services: ServicesHere,
     body: ProfileBody,
-    idempotency_key: IdempotencyKey = None,
-    priority: Priority = 0,
+    how: SubmissionHere,
     dry_run: DryRun = False,
 ) -> JSONResponse:
     """Measure latency and peak memory of operations and architectures on a worker, and fill its lookup table."""
     asked = measurable(services, body)
     request = asked.request
     if not dry_run:
-        return submitted(services, request, idempotency_key, priority)
+        return submitted(services, request, how)
     with services.database.transaction() as session:
         queue, serving = queue_for(services, session, request.device)
         seconds, basis = reckoned(session, queue, asked.measurements * request.rounds, viewer=services.caller.owner)

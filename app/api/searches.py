@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse
 
-from app.api.dependencies import IdempotencyKey, Priority, ServicesHere
+from app.api.dependencies import ServicesHere
 from app.api.experiments import planned_search, search_request
 from app.api.library import find_space
 from app.api.pressures import with_latencies
@@ -15,7 +15,7 @@ from app.api.schemas.experiment import PlanView, ReportView, SearchBody, SearchV
 from app.api.schemas.job import JobView
 from app.api.schemas.space import SpaceIdentity
 from app.api.statuses import declared
-from app.api.submissions import RETRY_SECONDS, DryRun, plan, submitted
+from app.api.submissions import RETRY_SECONDS, DryRun, SubmissionHere, plan, submitted
 from app.catalogue import Job, jobs
 
 router = APIRouter(prefix="/v1/searches", tags=["experiments"])
@@ -42,8 +42,7 @@ SearchHere = Annotated[Job, Depends(search_at)]
 def start_search(
     services: ServicesHere,
     body: SearchBody,
-    idempotency_key: IdempotencyKey = None,
-    priority: Priority = 0,
+    how: SubmissionHere,
     dry_run: DryRun = False,
 ) -> JSONResponse:
     """Search a space: train a supernet, discretise it, train what it found and a random genotype, and report."""
@@ -51,7 +50,7 @@ def start_search(
     request = with_latencies(services, space, search_request(services, space, body))
     if dry_run:
         return plan(services, space, request, planned_search(space, request))
-    return submitted(services, request, idempotency_key, priority)
+    return submitted(services, request, how)
 
 
 @router.get("/{search_id}")

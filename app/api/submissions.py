@@ -1,19 +1,21 @@
 """What searches and trainings have in common on their way to a worker."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Depends, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from app.api.answers import identity
+from app.api.dependencies import IdempotencyKey, Priority, Shown
 from app.api.problems import unprocessable
 from app.api.schemas.experiment import PlannedNetwork, PlanView
 from app.api.schemas.model import Output
 from app.api.services import Services
-from app.api.views import job_view, shown_request
-from app.catalogue import Worker, audit, workers
+from app.api.views import evaluation_view, job_view, shown_request
+from app.catalogue import Evaluation, Visibility, Worker, audit, workers
 from app.experiment import (
     CountRequest,
     DatasetRequest,
@@ -25,7 +27,7 @@ from app.experiment import (
     TrainingRequest,
     TransferRequest,
 )
-from app.jobs import limits_of, submit
+from app.jobs import job_of_key, limits_of, submit
 from app.space import SearchSpace
 
 RETRY_SECONDS = 2  # when to look at a job again; its events come at once
@@ -54,8 +56,34 @@ def kind_of(request: Request) -> JobKind:
             return "dataset"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """How a job is given, whatever it is to do."""
+
+    key: str | None = None  # of idempotency
+    priority: int = 0
+    visibility: Visibility = "private"
+
+
+async def submission_of(
+    idempotency_key: IdempotencyKey = None, priority: Priority = 0, visibility: Shown = "private"
+) -> Submission:
+    """How the job of this request is given."""
+    return Submission(key=idempotency_key, priority=priority, visibility=visibility)
+
+
+SubmissionHere = Annotated[Submission, Depends(submission_of)]
+
+
+def queue_of(services: Services, session: Session, device: Device) -> Queue:
+    """The queue of a job for this device; `auto` takes a GPU if there is one."""
+    if device == "auto":
+        return queue_for(services, session, device)[0]
+    return "gpu" if device == "cuda" else "cpu"
+
+
 def queue_for(services: Services, session: Session, device: Device) -> tuple[Queue, int]:
-    """The queue of a job for this device, and how many live workers can take it. `auto` takes a GPU if there is one."""
+    """The same, and how many live workers can take the job."""
     alive = workers.alive(session, within_seconds=services.settings.lease_seconds)
     if device == "auto":
         device = "cuda" if any(able(worker, "gpu", "cuda") for worker in alive) else "cpu"
@@ -68,34 +96,44 @@ def able(worker: Worker, queue: Queue, device: Device) -> bool:
     return queue in worker.queues and device in worker.devices
 
 
-def submitted(services: Services, request: Request, idempotency_key: str | None, priority: int = 0) -> JSONResponse:
-    """202 with the job that was made, or the one that this idempotency key has made before.
+def submitted(
+    services: Services,
+    request: Request,
+    how: Submission,
+    known: Callable[[Session], Evaluation | None] = lambda _: None,
+) -> JSONResponse:
+    """202 with the job that was made, or the one that this idempotency key has made before; 200 with what is `known`.
 
-    Raises QueueFull and QuotaExceeded, and a Problem where the caller may not give a job this priority.
+    Raises IdempotencyConflict, QueueFull and QuotaExceeded, and a Problem where the caller may not give a job this
+    priority.
     """
+    owner, kind, fields = services.caller.owner, kind_of(request), asdict(request)
     with services.database.transaction() as session:
-        limits = limits_of(session, services.settings, services.caller.owner)
-        if priority > limits.priority:
-            message = f"the highest priority of {services.caller.owner!r} is {limits.priority}"
-            raise unprocessable("priority", message, priority, (f"at most {limits.priority}",))
-        queue, _ = queue_for(services, session, request.device)
-        made = submit(
-            session,
-            kind=kind_of(request),
-            request=asdict(request),
-            owner=services.caller.owner,
-            queue=queue,
-            device=request.device,
-            priority=priority,
-            limits=limits,
-            idempotency=idempotency_key,
-            request_id=services.caller.request_id or None,
-        )
-        job = made.job
-        if made.created:
-            audit.record(
-                session, action="job.submit", subject=f"/v1/jobs/{job.id}", **services.caller.actor, kind=job.kind
+        job = None if how.key is None else job_of_key(session, owner=owner, key=how.key, kind=kind, request=fields)
+        if job is None and (evaluation := known(session)) is not None:
+            return written(evaluation_view(evaluation))
+        if job is None:
+            limits = limits_of(session, services.settings, owner)
+            if how.priority > limits.priority:
+                message = f"the highest priority of {owner!r} is {limits.priority}"
+                raise unprocessable("priority", message, how.priority, (f"at most {limits.priority}",))
+            made = submit(
+                session,
+                kind=kind,
+                request=fields,
+                owner=owner,
+                queue=queue_of(services, session, request.device),
+                device=request.device,
+                priority=how.priority,
+                visibility=how.visibility,
+                limits=limits,
+                idempotency=how.key,
+                request_id=services.caller.request_id or None,
             )
+            job = made.job
+            if made.created:
+                subject = f"/v1/jobs/{job.id}"
+                audit.record(session, action="job.submit", subject=subject, **services.caller.actor, kind=kind)
     headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(RETRY_SECONDS)}
     return written(job_view(job), status=202, headers=headers)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import JSONResponse
 
 from app.api.answers import identity
-from app.api.dependencies import BatchingHere, IdempotencyKey, Priority, ServicesHere, SpaceHere
+from app.api.dependencies import BatchingHere, ServicesHere, SpaceHere
 from app.api.library import find_space
 from app.api.places import placed, placed_cost
 from app.api.problems import not_found
@@ -27,7 +27,7 @@ from app.api.schemas.transfer import (
 from app.api.searches import part_of
 from app.api.services import Services
 from app.api.statuses import declared
-from app.api.submissions import DryRun, queue_for, submitted, written
+from app.api.submissions import DryRun, SubmissionHere, queue_for, submitted, written
 from app.api.transferable import Member, transfer_request
 from app.api.views import shown_request
 from app.catalogue import Job, jobs
@@ -59,8 +59,7 @@ async def costs_batch(asked: BatchingHere, batch: TransferBatch) -> Response:
 def start_transfer(
     services: ServicesHere,
     body: TransferBody,
-    idempotency_key: IdempotencyKey = None,
-    priority: Priority = 0,
+    how: SubmissionHere,
     dry_run: DryRun = False,
 ) -> JSONResponse:
     """Train a set of architectures on a source and a target, and report how alike the orders of accuracies are."""
@@ -68,7 +67,7 @@ def start_transfer(
     request, members = transfer_request(services, space, body)
     if dry_run:
         return written(planned_transfer(services, space, request, members))
-    return submitted(services, request, idempotency_key, priority)
+    return submitted(services, request, how)
 
 
 def transfer_at(services: ServicesHere, transfer_id: Annotated[UUID, Path(description="UUID of the transfer")]) -> Job:

@@ -14,6 +14,7 @@ from app.experiment.dataset import (
 )
 from app.experiment.job import (
     FINAL_STATES,
+    MAX_PRIORITY,
     CountRequest,
     Device,
     Discretisation,
@@ -55,6 +56,7 @@ from app.experiment.transfer import Place, TrainedThere, TransferReport, Transfe
 __all__ = [
     "DATASETS",
     "FINAL_STATES",
+    "MAX_PRIORITY",
     "SEARCH_RECIPES",
     "SPLITS",
     "TRAINING_RECIPES",

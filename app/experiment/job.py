@@ -17,6 +17,9 @@ Strategy = Literal["darts"]
 Discretisation = Literal["darts", "argmax"]
 EvaluationKind = Literal["inherited", "trained", "baseline"]
 
+MAX_PRIORITY = 100
+"""Of any job, and the least is its negative; what an owner may give is among the owner's limits."""
+
 FINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 
 

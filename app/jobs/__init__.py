@@ -31,7 +31,7 @@ from app.jobs.queue import QUEUES, WORK, Broker, BrokerDown, celery_app
 from app.jobs.quota import Limits, QuotaSettings, Usage, limits_of, usage_of
 from app.jobs.reconciliation import Reconciled, attend, reconcile
 from app.jobs.services import BackgroundServices, JobSettings
-from app.jobs.submission import Submitted, request_cancel, submit
+from app.jobs.submission import Submitted, job_of_key, request_cancel, submit
 from app.store import StoredFile
 
 __all__ = [
@@ -70,6 +70,7 @@ __all__ = [
     "finish",
     "heartbeat",
     "hold",
+    "job_of_key",
     "limits_of",
     "reconcile",
     "record_artefact",

@@ -51,13 +51,9 @@ def submit(
     parent = None if parent_id is None else jobs.lock(session, parent_id)
     if idempotency is not None:
         fingerprint = request_fingerprint(kind, request)
-        taken = jobs.take_key(session, owner=owner, key=idempotency, fingerprint=fingerprint, job_id=id)
-        if taken is not None:
-            bound, earlier = taken
-            if earlier != fingerprint:
-                raise IdempotencyConflict(idempotency, bound)
-            job = jobs.get(session, bound)
-            assert job is not None, "a foreign key holds"
+        if not jobs.take_key(session, owner=owner, key=idempotency, fingerprint=fingerprint, job_id=id):
+            job = job_of_key(session, owner=owner, key=idempotency, kind=kind, request=request)
+            assert job is not None, "the key is taken"
             return Submitted(job, created=False)
     if limits is not None:
         admit(session, owner, limits)
@@ -79,6 +75,22 @@ def submit(
     if parent is not None and (parent.final or parent.cancel_requested):
         job = request_cancel(session, id) or job
     return Submitted(job, created=True)
+
+
+def job_of_key(session: Session, *, owner: str, key: str, kind: str, request: Mapping[str, Any]) -> Job | None:
+    """The job that an owner's idempotency key has made; None where it has made none.
+
+    Raises IdempotencyConflict where the key was used for another request.
+    """
+    bound = jobs.bound(session, owner=owner, key=key)
+    if bound is None:
+        return None
+    id, fingerprint = bound
+    if fingerprint != request_fingerprint(kind, request):
+        raise IdempotencyConflict(key, id)
+    job = jobs.get(session, id)
+    assert job is not None, "a foreign key holds"
+    return job
 
 
 def request_cancel(session: Session, job_id: UUID) -> Job | None:

@@ -218,7 +218,8 @@ def test_a_gpu_is_taken_where_a_live_worker_has_one(api: TestClient, api_databas
 
 
 def test_what_was_measured_is_not_trained_again(api: TestClient, api_database: Database) -> None:
-    started = api.post("/v1/trainings", json=TRAINING)
+    named = {"Idempotency-Key": "measured-meanwhile"}
+    started = api.post("/v1/trainings", json=TRAINING, headers=named)
     assert started.status_code == 202
     stored = {"document": {}} | started.json()["request"]
     request = TypeAdapter(TrainingRequest).validate_python(stored)
@@ -260,6 +261,8 @@ def test_what_was_measured_is_not_trained_again(api: TestClient, api_database: D
     stored = api.post("/v1/trainings", json=TRAINING)
     assert stored.status_code == 200
     assert (stored.json()["accuracy"], stored.json()["split"], stored.json()["kind"]) == (97.5, "test", "trained")
+    again = api.post("/v1/trainings", json=TRAINING, headers=named)
+    assert (again.status_code, again.json()["id"]) == (202, started.json()["id"]), "a key answers what it made"
     dry = api.post("/v1/trainings", params={"dry_run": True}, json=TRAINING).json()
     assert api.get(dry["measured"]).json() == stored.json()
     assert api.post("/v1/trainings", params={"force": True}, json=TRAINING).status_code == 202

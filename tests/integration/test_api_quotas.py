@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,6 +11,11 @@ from app.catalogue import Database, Quota, jobs, quotas
 from app.jobs import ChildJob, attend, claim, fan_out, submit, suspend
 
 SEARCH = {"space": "darts", "dataset": "digits"}
+HOW_SHOWN: dict[str, dict[str, str]] = {
+    "default": {},
+    "private": {"visibility": "private"},
+    "public": {"visibility": "public"},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +80,27 @@ def test_a_priority_is_within_the_owners_range(api: TestClient, api_database: Da
     limit(api_database, priority=50)
     assert start(api, priority=50).json()["priority"] == 50
     assert start(api, priority=101).status_code == 422
+
+
+def test_a_job_is_shown_as_the_submitter_says(api: TestClient, api_database: Database) -> None:
+    told = {shown: start(api, **how).json() for shown, how in HOW_SHOWN.items()}
+    assert {shown: job["visibility"] for shown, job in told.items()} == {
+        "default": "private",
+        "private": "private",
+        "public": "public",
+    }
+    with api_database.transaction() as session:
+        seen = {shown: jobs.get(session, UUID(job["id"]), viewer="somebody") for shown, job in told.items()}
+    assert [shown for shown, job in seen.items() if job is not None] == ["public"]
+    refused = start(api, visibility="team")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/visibility")
+
+
+def test_a_data_set_may_be_urgent(api: TestClient) -> None:
+    body = {"name": "urgent", "path": "urgent.npz"}
+    assert api.post("/v1/datasets", json=body, params={"priority": 7}).json()["priority"] == 7
+    refused = api.post("/v1/datasets", json=body, params={"priority": 11})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "priority")
 
 
 def test_a_parent_and_its_children_are_seen_together(api: TestClient, api_database: Database) -> None:

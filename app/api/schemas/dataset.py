@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.schemas.model import FREE_TEXT, Output
-from app.experiment import DatasetFormat, Layout
+from app.api.schemas.model import FREE_TEXT, PRIORITY, Output
+from app.experiment import MAX_PRIORITY, DatasetFormat, Layout
 
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[0-9a-f]{8,64})?$")]
 OwnName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -34,6 +34,12 @@ class DatasetOptions(BaseModel):
     selection: Size = Field(default=None, description="Images to draw into the split `selection`")
     test: Size = Field(default=None, description="Images to draw into the split `test`")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of drawing splits, stratified by class")
+
+
+class DatasetQuery(DatasetOptions):
+    """The same, and how urgent the job is."""
+
+    priority: int = Field(default=0, ge=-MAX_PRIORITY, le=MAX_PRIORITY, description=PRIORITY)
 
 
 class DatasetBody(DatasetOptions):

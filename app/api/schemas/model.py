@@ -6,6 +6,9 @@ FREE_TEXT = r"^[^\x00]*$"
 """Any text but U+0000, for which PostgreSQL has no place."""
 
 
+PRIORITY = "Of the caller's queued jobs the one with the highest goes first; at most `limits.priority` of GET /v1/quota"
+
+
 class Input(BaseModel):
     """What a client sends."""
 

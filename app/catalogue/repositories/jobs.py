@@ -137,10 +137,9 @@ def owe_hints(session: Session, ids: Collection[UUID]) -> None:
         nudge(session)
 
 
-def take_key(session: Session, *, owner: str, key: str, fingerprint: str, job_id: UUID) -> tuple[UUID, str] | None:
-    """Bind an idempotency key to a job that this transaction will write.
+def take_key(session: Session, *, owner: str, key: str, fingerprint: str, job_id: UUID) -> bool:
+    """Bind an idempotency key to a job that this transaction will write; False: it is bound already.
 
-    None if the key was free; otherwise the job it is bound to, and the fingerprint of the request that bound it.
     Waits for another transaction that is taking the same key.
     """
     statement = (
@@ -149,12 +148,16 @@ def take_key(session: Session, *, owner: str, key: str, fingerprint: str, job_id
         .on_conflict_do_nothing()
         .returning(idempotency.c.key)
     )
-    if session.execute(statement).scalar_one_or_none() is not None:
-        return None
-    bound = select(idempotency.c.job_id, idempotency.c.fingerprint).where(
+    return session.execute(statement).scalar_one_or_none() is not None
+
+
+def bound(session: Session, *, owner: str, key: str) -> tuple[UUID, str] | None:
+    """The job that an idempotency key is bound to, and the fingerprint of the request that bound it."""
+    statement = select(idempotency.c.job_id, idempotency.c.fingerprint).where(
         idempotency.c.owner == owner, idempotency.c.key == key
     )
-    return session.execute(bound).one()
+    row = session.execute(statement).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def _visible(viewer: str) -> ColumnElement[bool]:
