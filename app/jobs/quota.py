@@ -89,7 +89,7 @@ def limits_of(session: Session, settings: QuotaSettings, owner: str) -> Limits:
 def usage_of(session: Session, limits: Limits, owner: str) -> Usage:
     """What the owner uses now."""
     return Usage(
-        queued_jobs=quotas.queued(session, owner, at_most=limits.all_queued_jobs),
+        queued_jobs=quotas.queued(session, owner, at_most=limits.all_queued_jobs)[0],
         gpu_hours=quotas.gpu_seconds(session, owner, days=limits.gpu_days) / 3600,
         storage_bytes=quotas.storage_bytes(session, owner),
     )
@@ -97,10 +97,10 @@ def usage_of(session: Session, limits: Limits, owner: str) -> Usage:
 
 def admit(session: Session, owner: str, limits: Limits) -> None:
     """Let one more submission of the owner in. Raises QueueFull or QuotaExceeded."""
-    own, every = _counted(session, owner, limits)
+    own, every = quotas.queued(session, owner, at_most=limits.all_queued_jobs)
     if own + MARGIN > limits.queued_jobs or every + MARGIN > limits.all_queued_jobs:
         quotas.lock_submissions(session)
-        own, every = _counted(session, owner, limits)
+        own, every = quotas.queued(session, owner, at_most=limits.all_queued_jobs)
     if own >= limits.queued_jobs:
         retry = QUEUE_RETRY_SECONDS
         raise QuotaExceeded(owner, "queued-jobs", used=own, limit=limits.queued_jobs, retry_seconds=retry)
@@ -116,9 +116,3 @@ def admit(session: Session, owner: str, limits: Limits) -> None:
         if stored >= limits.storage_bytes:
             retry = USAGE_RETRY_SECONDS
             raise QuotaExceeded(owner, "storage-bytes", used=stored, limit=limits.storage_bytes, retry_seconds=retry)
-
-
-def _counted(session: Session, owner: str, limits: Limits) -> tuple[int, int]:
-    """Queued submissions of the owner and of all."""
-    own = quotas.queued(session, owner, at_most=limits.queued_jobs)
-    return own, quotas.queued(session, None, at_most=limits.all_queued_jobs)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.rows import Document, EventKind, JobEvent
@@ -13,9 +13,8 @@ CHANNEL = "cellar_job_events"  # payload: the job's id
 
 def append(session: Session, job_id: UUID, kind: EventKind, data: Document) -> int:
     """Write an event and tell whoever listens, at commit. The caller holds the lock on the job's row."""
-    statement = insert(job_events).values(job_id=job_id, kind=kind, data=data).returning(job_events.c.id)
-    number: int = session.execute(statement).scalar_one()
-    session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": str(job_id)})
+    written = insert(job_events).values(job_id=job_id, kind=kind, data=data).returning(job_events.c.id).cte("written")
+    number: int = session.execute(select(written.c.id, func.pg_notify(CHANNEL, str(job_id)))).scalar_one()
     return number
 
 

@@ -133,8 +133,8 @@ def owe_hints(session: Session, ids: Collection[UUID]) -> None:
     """Note that these queued jobs wait for a hint, and wake the publisher at commit."""
     if ids:
         rows: list[dict[str, Any]] = [{"job_id": id} for id in ids]
-        session.execute(upsert(outbox).values(rows).on_conflict_do_nothing())
-        nudge(session)
+        owed = upsert(outbox).values(rows).on_conflict_do_nothing().cte("owed")
+        session.execute(select(func.pg_notify(QUEUED_CHANNEL, "")).add_cte(owed))
 
 
 def take_key(session: Session, *, owner: str, key: str, fingerprint: str, job_id: UUID) -> bool:

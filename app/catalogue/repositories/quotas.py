@@ -51,12 +51,12 @@ def lock_submissions(session: Session) -> None:
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SUBMISSION_KEY})
 
 
-def queued(session: Session, owner: str | None, *, at_most: int) -> int:
-    """How many submissions of the owner, or of all, are queued, counted up to `at_most`. A child is none."""
-    found = select(jobs.c.owner).where(jobs.c.state == "queued", jobs.c.parent_id.is_(None))
-    if owner is not None:
-        found = found.where(jobs.c.owner == owner)
-    return session.execute(select(func.count()).select_from(found.limit(at_most).subquery())).scalar_one()
+def queued(session: Session, owner: str, *, at_most: int) -> tuple[int, int]:
+    """How many submissions of the owner, and of all, are queued, when no more than `at_most` are. A child is none."""
+    waiting = select(jobs.c.owner).where(jobs.c.state == "queued", jobs.c.parent_id.is_(None)).limit(at_most).subquery()
+    own = func.count().filter(waiting.c.owner == owner)
+    row = session.execute(select(own, func.count()).select_from(waiting)).one()
+    return row[0], row[1]
 
 
 def gpu_seconds(session: Session, owner: str, *, days: float) -> float:
