@@ -125,7 +125,7 @@ def worker(
             _migrate(found)
             os.environ.update(found.environment())
             # By name and as a process of its own: nothing in `app` imports the workers.
-            os.execv(sys.executable, [sys.executable, "-P", "-m", "workers.main"])
+            os.execv(sys.executable, [sys.executable, "-P", "-m", "workers.main"])  # our own words  # nosec B606
         with StopSignals() as signals:
             _run(Service(settings, api=False, workers=1, command="cellar worker", say=_say, signals=signals), signals)
 

@@ -38,7 +38,7 @@ def installed_version() -> str:
     if not (checkout / ".git").exists():
         return release
     try:
-        described = subprocess.run(
+        described = subprocess.run(  # PATH is from who starts us  # nosec B607
             ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=.dirty"],
             cwd=checkout,
             capture_output=True,

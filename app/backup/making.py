@@ -12,7 +12,7 @@ from app.catalogue import Database
 from app.catalogue.snapshot import NamedFile, Snapshot, TableRows, snapshot
 from app.store import DamagedObject, MissingObject, Store, StoredFile, digest_of
 
-SECRET = "api/secret"
+SECRET = "api/secret"  # a path  # nosec B105
 FOLDERS = ("images", "datasets", "uploads")  # of the data root: data sets added, put there by hand, and on their way
 
 

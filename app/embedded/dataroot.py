@@ -135,7 +135,7 @@ def _sockets(path: Path, account: Account | None) -> Path:
         return inside
     uid = os.geteuid() if account is None else account.uid
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    outside = Path(f"/tmp/cellar-{uid}-{digest}")
+    outside = Path(f"/tmp/cellar-{uid}-{digest}")  # whose it is comes below  # nosec B108
     try:
         outside.mkdir(mode=0o700)
         if account is not None:

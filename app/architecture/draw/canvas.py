@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr  # writes XML, reads none  # nosec B406
 
 from app.architecture.draw.palette import Theme, style
 
