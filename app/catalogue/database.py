@@ -1,12 +1,14 @@
 """The connection to PostgreSQL: one pool a process, and `transaction()`, which is the only commit there is."""
 
+import select
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Engine, NullPool, create_engine, make_url
+from sqlalchemy import Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session
 
 CONNECT_SECONDS = 5
@@ -31,7 +33,6 @@ class Database:
         pooled: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": pool_size,
-            "pool_pre_ping": True,
             "pool_timeout": 10,
         }
         self.engine: Engine = create_engine(
@@ -43,6 +44,20 @@ class Database:
                 f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s -c timezone=UTC",
             },
         )
+
+        event.listen(self.engine, "checkout", self._refuse_dead)
+
+    def _refuse_dead(self, connection: Any, *_: object) -> None:
+        """Have a connection replaced that ended in the pool, as all do when the server restarts.
+
+        A server that ends a connection says so, and on one that nobody uses nothing else is ever said: only where
+        there is something to read is the server asked whether it is still there.
+        """
+        try:
+            if readable(connection.fileno()):
+                self.engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error
 
     @contextmanager
     def transaction(self) -> Generator[Session]:
@@ -67,3 +82,10 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def readable(descriptor: int) -> bool:
+    """Whether something has come, or the other side has gone."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(0))

@@ -18,6 +18,7 @@ from app.jobs.reconciliation import attend
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0  # how often to look when no notification comes
+GATHER_SECONDS = 0.02  # after one: what is queued meanwhile is seen to in the same round
 RETRY_SECONDS = 2.0  # after the database or the broker failed
 
 
@@ -76,12 +77,10 @@ class Publisher:
             if not outbox.lock(session):
                 return 0
             attend(session)
-            pending = outbox.pending(session)
-            if not pending:
-                return 0
             alive = workers.alive(session, within_seconds=self._alive_seconds)
             idle = [worker for worker in alive if worker.state == "idle"]
-            hints = allot(pending, idle, self._broker.depth()) if idle else ()
+            pending = outbox.pending(session) if idle else ()
+            hints = allot(pending, idle, self._broker.depth()) if pending else ()
             for job_id, queue in hints:
                 self._broker.hint(queue)
                 outbox.published(session, [job_id])
@@ -99,6 +98,7 @@ class Publisher:
                             log.info("broker is back")
                         for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                             pass
+                        self._stopping.wait(GATHER_SECONDS)
             except BrokerDown as error:
                 if not broker_is_down:
                     broker_is_down = True
