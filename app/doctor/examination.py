@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from app.doctor import leftovers, machine, programs, servers
+from app.doctor import files, leftovers, machine, programs, servers
 from app.doctor.finding import Finding, failure, one_line
 from app.settings import VARIABLES, Settings
 
@@ -29,6 +29,7 @@ CHECKS = (
     Check("engines", programs.engines, 2 * programs.SERVER_SECONDS + 2),
     Check("database", servers.database, 10),
     Check("broker", servers.broker, 10),
+    Check("store", files.store, 15),
     Check("leftovers", leftovers.leftovers, 5),
 )
 

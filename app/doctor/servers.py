@@ -22,6 +22,7 @@ TESTED_REDIS = (7, 2)
 
 SKEW_SECONDS = 2.0
 IDLE_SECONDS = 60
+KEY_DAYS = 7
 Row = tuple[Any, ...]
 
 
@@ -42,7 +43,10 @@ def database(settings: Settings) -> Iterator[Finding]:
             autocommit=True,
         ) as connection:
             yield server_finding(connection)
-            yield migrations_finding(connection)
+            tables = migrations_finding(connection)
+            yield tables
+            if settings.asks_for_keys and tables.level != "failure":
+                yield keys_finding(connection)
             yield clock_finding(connection)
             yield connections_finding(connection)
             yield from locks_findings(connection)
@@ -106,6 +110,24 @@ def migrations_finding(connection: psycopg.Connection[Row]) -> Finding:
         f"the tables are at revision {at}, which this version (newest: {head}) does not know",
         "install the version of Cellar that made them, or a newer one",
     )
+
+
+def keys_finding(connection: psycopg.Connection[Row]) -> Finding:
+    """Whether anybody has a key that opens something, and keeps it."""
+    number, ending, first, owner, moment = one(
+        connection,
+        "SELECT count(*), count(*) FILTER (WHERE soon), (array_agg(id ORDER BY expires_at) FILTER (WHERE soon))[1], "
+        "(array_agg(owner ORDER BY expires_at) FILTER (WHERE soon))[1], min(expires_at) FILTER (WHERE soon) "
+        f"FROM (SELECT *, expires_at < now() + interval '{KEY_DAYS} days' AS soon FROM keys "  # nosec B608
+        "WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS valid",
+    )
+    if not number:
+        says = "every request needs a key, and none is valid"
+        return warning("keys", says, "cellar keys add --owner NAME --scopes read,submit")
+    if ending:
+        says = f"{ending} of {number} keys end within {KEY_DAYS} days, the first, {first} of {owner}, on {moment:%F}"
+        return warning("keys", says, f"cellar keys rotate {first}, or cellar keys add")
+    return ok("keys", f"every request needs a key, and {number} are valid")
 
 
 def clock_finding(connection: psycopg.Connection[Row]) -> Finding:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 from typer.testing import CliRunner
 
 import app.doctor.programs
 from app.cli import cli
 from app.doctor import CHECKS, Check, Finding, examine
+from app.doctor.files import store
 from app.doctor.leftovers import Process, abandoned_jobs, abandoned_servers, leftovers, processes
 from app.doctor.machine import FEW_BYTES, LEAST_BYTES, data_root, disk, port
 from app.doctor.programs import engines, torch, version_of
@@ -25,6 +27,7 @@ from app.doctor.servers import broker, broker_findings, client_url, database, sk
 from app.embedded import Binaries, EnginesMissing
 from app.embedded.ownership import Ownership
 from app.settings import VARIABLES, Settings
+from app.store import open_store
 
 NOWHERE = "127.0.0.1:1"
 
@@ -227,6 +230,42 @@ def test_engines_that_do_not_run(tmp_path: Path, script: str, says: str) -> None
     program.chmod(0o755)
     found = version_of("PostgreSQL", program)
     assert (found.level, says in found.says) == ("failure", True), found
+
+
+def test_a_folder_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert levels(store(settings(tmp_path))) == ["ok"]
+    (found,) = store(settings(tmp_path, store_url=f"file://{tmp_path}/files"))
+    assert (found.level, found.says) == ("ok", f"{tmp_path}/files can be made")
+    assert not (tmp_path / "files").exists()
+    (tmp_path / "taken").write_text("")
+    (found,) = store(settings(tmp_path, store_url=f"file://{tmp_path}/taken/files"))
+    assert (found.level, "is not a directory" in found.says) == ("failure", True)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    (found,) = store(settings(tmp_path))
+    assert (found.level, "may not read and write" in found.says) == ("failure", True)
+
+
+def test_a_bucket_of_files(tmp_path: Path) -> None:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, number = server.get_host_and_port()
+    given = {"store_url": "s3://there/cellar", "store_endpoint": f"http://{host}:{number}"}
+    given |= {"store_key_id": "key", "store_secret": "hunter2", "store_region": "us-east-1"}
+    try:
+        place: Any = open_store(settings(tmp_path, **given)).place
+        place._files.call_s3("create_bucket", Bucket="there")
+        (found,) = store(settings(tmp_path, **given))
+        assert (found.level, found.says) == ("ok", "s3://there/cellar can be reached, read and written")
+        assert list(place.entries("trial")) == [], "what was tried is gone"
+        (found,) = store(settings(tmp_path, **given | {"store_url": "s3://elsewhere/cellar"}))
+        assert (found.level, "refuses" in found.says) == ("failure", True)
+        assert "CELLAR_STORE_KEY_ID" in found.remedy
+    finally:
+        server.stop()
+    (found,) = store(settings(tmp_path, **given))
+    assert (found.level, "out of reach" in found.says) == ("failure", True)
+    assert "hunter2" not in str(found)
+    assert not list(tmp_path.iterdir()), "nothing is left in the data root"
 
 
 def test_servers_that_do_not_answer(tmp_path: Path) -> None:
