@@ -175,31 +175,28 @@ class Runner:
         return taken
 
     def _run(self, taken: Claim) -> None:
-        lease = taken.lease
-        log.info(
-            "job claimed",
-            job=str(lease.job_id),
-            kind=taken.job.kind,
-            fence=lease.fence,
-            attempt=taken.job.attempt,
-            request_id=taken.job.request_id,
-        )
-        child = self._child_for(taken)
-        self._running = running = _Running(lease, child)
-        try:
-            self._watch(running)
-        finally:
-            self._running = None
-        status = child.wait()
-        if child.free:
-            self._free = child
-        else:
-            child.close()
-        log.info("job's process ended", job=str(lease.job_id), status=status, free=child.free)
-        try:
-            patiently(self._database, lambda session: self._settle(session, lease, status), seconds=SETTLE_SECONDS)
-        except SQLAlchemyError as error:
-            log.warning("could not settle the job, its lease will run out", job=str(lease.job_id), error=str(error))
+        """The job to its end; every line of the log says which it is."""
+        lease, job = taken.lease, taken.job
+        with structlog.contextvars.bound_contextvars(
+            job=str(lease.job_id), kind=job.kind, fence=lease.fence, attempt=job.attempt, request_id=job.request_id
+        ):
+            log.info("job claimed")
+            child = self._child_for(taken)
+            self._running = running = _Running(lease, child)
+            try:
+                self._watch(running)
+            finally:
+                self._running = None
+            status = child.wait()
+            if child.free:
+                self._free = child
+            else:
+                child.close()
+            log.info("job's process ended", status=status, free=child.free)
+            try:
+                patiently(self._database, lambda session: self._settle(session, lease, status), seconds=SETTLE_SECONDS)
+            except SQLAlchemyError as error:
+                log.warning("could not settle the job, its lease will run out", error=str(error))
 
     def _child_for(self, taken: Claim) -> Child:
         """The spare one for a job that needs torch, with another one made ready; for any other one that is free."""
@@ -240,7 +237,7 @@ class Runner:
         )
         while running.child.wait(LOOK_SECONDS) is None:
             if running.lost.is_set():
-                log.warning("lease lost, killing the job's process", job=str(running.lease.job_id))
+                log.warning("lease lost, killing the job's process")
                 running.child.kill()
                 running.child.wait()
                 return
@@ -255,7 +252,7 @@ class Runner:
                         asked[reason] = time.monotonic()
                         running.child.stop(reason)
                     elif time.monotonic() - asked[reason] > patience:
-                        log.warning("job did not stop in time", job=str(running.lease.job_id), reason=reason)
+                        log.warning("job did not stop in time", reason=reason)
                         running.child.kill()
 
     def _settle(self, session: Session, lease: Lease, status: int | None) -> None:

@@ -96,8 +96,12 @@ def test_a_job_can_be_followed_from_its_request_to_its_process(
     followed = [line for line in worker if line.get("job") == job]
     (claimed,) = [line for line in followed if line["event"] == "job claimed"]
     (ended,) = [line for line in followed if line["process"] == "job" and line["event"] in ("succeeded", "cancelled")]
-    for line in (claimed, ended):
+    assert len(followed) > 2
+    for line in followed:
         assert (line["request_id"], line["kind"], line["attempt"], line["fence"]) == (REQUEST_ID, "count", 1, 1), line
+    settled = {"job claimed", "job's process ended", "succeeded"}
+    assert settled <= {line["event"] for line in followed}
+    assert not [line for line in worker if line["event"] in settled and "job" not in line]
     assert claimed["worker"] == ended["worker"]
     assert SECRET not in (tmp_path / "api.log").read_text() + (tmp_path / "worker.log").read_text()
 
