@@ -70,9 +70,9 @@ def embedded_url(settings: Settings, which: str) -> str | None:
     return runtime.database_url if which == "database" else runtime.redis_url
 
 
-def one(connection: psycopg.Connection[Row], query: str) -> Row:
+def one(connection: psycopg.Connection[Row], query: str, *given: object) -> Row:
     """The one row of a query."""
-    row = connection.execute(query.encode()).fetchone()
+    row = connection.execute(query.encode(), given or None).fetchone()
     assert row is not None
     return row
 
@@ -118,8 +118,9 @@ def keys_finding(connection: psycopg.Connection[Row]) -> Finding:
         connection,
         "SELECT count(*), count(*) FILTER (WHERE soon), (array_agg(id ORDER BY expires_at) FILTER (WHERE soon))[1], "
         "(array_agg(owner ORDER BY expires_at) FILTER (WHERE soon))[1], min(expires_at) FILTER (WHERE soon) "
-        f"FROM (SELECT *, expires_at < now() + interval '{KEY_DAYS} days' AS soon FROM keys "  # nosec B608
+        "FROM (SELECT *, expires_at < now() + make_interval(days => %s) AS soon FROM keys "
         "WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS valid",
+        KEY_DAYS,
     )
     if not number:
         says = "every request needs a key, and none is valid"
