@@ -32,7 +32,7 @@ from app.listener import listen, url_of
 from app.space import space_to_json
 from app.space.zoo import ZOO
 from app.store import Store
-from tests.acceptance.faults.invariants import breaches
+from tests.acceptance.faults.invariants import LEDGER, breaches
 from tests.acceptance.faults.processes import Process, of_installation
 from tests.acceptance.faults.proxy import FaultProxy
 
@@ -40,7 +40,7 @@ HANDLERS = Path(__file__).parent / "handlers"
 TEND_SECONDS = 0.2
 LEASE_SECONDS = 3.0
 RECONCILE_SECONDS = 0.5
-QUICK = {"epochs": 4, "steps": 3, "seconds": 0.1, "document": space_to_json(ZOO["chain"])}  # 1.2 seconds
+QUICK = {"epochs": 4, "steps": 3, "seconds": 0.1, "parts": 0, "document": space_to_json(ZOO["chain"])}  # 1.2 seconds
 
 
 class Site:
@@ -54,6 +54,7 @@ class Site:
         self.sound = True  # nothing is known to be wrong: the next test may use it
         self.workers: list[subprocess.Popen[bytes]] = []
         self.apis: list[subprocess.Popen[bytes]] = []
+        self.standing: list[subprocess.Popen[bytes]] = []  # that no fault ends
         self.restarts: list[str] = []  # what the tender said
         self._settings = {"CELLAR_LEASE_SECONDS": str(lease), "CELLAR_RECONCILE_SECONDS": str(reconcile)}
         self._tending = threading.Lock()  # hold it to keep a dead engine dead
@@ -66,6 +67,7 @@ class Site:
         self.data_root.mkdir()
         self.engines.start()
         migrate(self.engines.database_url)
+        self.execute(LEDGER)
         url = make_url(self.engines.database_url)
         self.postgres = FaultProxy(Path(str(url.query["host"])) / ".s.PGSQL.5432").start()
         self.valkey = FaultProxy(self.engines.valkey.socket).start()
@@ -87,7 +89,7 @@ class Site:
         return self
 
     def stop(self) -> None:
-        for process in (*self.workers, *self.apis):
+        for process in (*self.workers, *self.apis, *self.standing):
             end(process)
         self._ended.set()
         self._tender.join(60)
@@ -121,7 +123,7 @@ class Site:
 
     def worker(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """A worker, once it is there."""
-        process = self._spawn("workers.log", "-m", "workers.main", *(arguments or ("--no-spare",)))
+        process = self._spawn("workers.log", "-m", "fault_worker", *(arguments or ("--no-spare",)))
         self.workers.append(process)
         self.until(lambda: process.pid in self.alive(), seconds=90, unless_dead=process)
         return process
@@ -134,6 +136,12 @@ class Site:
         self.apis.append(process)
         self.until(lambda: self.get("/healthz") is not None, seconds=90, unless_dead=process)
         return process
+
+    def stand(self) -> None:
+        """Let no fault end what runs now: faults choose among those that come later."""
+        self.standing += [*self.apis, *self.workers]
+        self.apis.clear()
+        self.workers.clear()
 
     def _spawn(self, log: str, *words: str, inherit: tuple[int, ...] = ()) -> "subprocess.Popen[bytes]":
         with (self.data_root / log).open("ab") as stream:
@@ -280,7 +288,7 @@ class Site:
         """End every fault that lasts."""
         self.postgres.heal()
         self.valkey.heal()
-        for process in (*self.workers, *self.apis):
+        for process in (*self.workers, *self.apis, *self.standing):
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
         for words in (
@@ -318,12 +326,11 @@ class Site:
         collect(self.database, Store.in_folder(self.data_root), grace_seconds=0)
         # A worker cleans up after the end of a job, the reconciler after a worker: a breach may be about to go.
         self.until(all_is_well, seconds=20, pause=0.25, what=lambda: "\n".join(found[:20]))
-        for process in self.workers:
-            end(process, signal.SIGTERM)
-        for process in self.apis:
+        for process in (*self.workers, *self.apis, *self.standing):
             end(process, signal.SIGTERM)
         self.workers.clear()
         self.apis.clear()
+        self.standing.clear()
         self.until(
             lambda: not self.processes(),
             seconds=15,
@@ -335,7 +342,7 @@ class Site:
 
     def strays(self) -> list[str]:
         """Processes of jobs that no worker of ours has."""
-        ours = {process.pid for process in (*self.workers, *self.apis) if process.poll() is None}
+        ours = {process.pid for process in (*self.workers, *self.apis, *self.standing) if process.poll() is None}
         return [f"nobody's process: {p}" for p in self.processes() if p.pid not in ours and p.parent not in ours]
 
 

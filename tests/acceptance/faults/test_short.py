@@ -23,7 +23,7 @@ def test_one_fault_after_another(site: Site, rng: Random, faults: str) -> None:
     names = rng.sample(ROUNDS[faults], k=len(ROUNDS[faults]))
     ids = []
     for name in names:
-        ids += [site.tally() for _ in range(2)]
+        ids += [site.tally(), site.tally(parts=2, epochs=2)]
         time.sleep(rng.uniform(0.2, 0.8))
         fault = threading.Thread(target=DISTURBANCES[name], args=(site, rng))
         fault.start()
@@ -31,6 +31,7 @@ def test_one_fault_after_another(site: Site, rng: Random, faults: str) -> None:
         assert not fault.is_alive(), name
     for id in ids:
         assert site.final(id).state == "succeeded", (names, site.job(id))
+        assert site.job(id).gpu_seconds > 0, "its workers are said to have GPUs"
     site.settle()
 
 

@@ -1,8 +1,9 @@
 """Real jobs that are small, as they are asked for over HTTP."""
 
+from collections.abc import Mapping
 from random import Random
 
-Asked = tuple[str, dict[str, object]]
+Asked = tuple[str, Mapping[str, object]]
 
 CELLS = {
     "0->1": "nor_conv_3x3",
@@ -37,12 +38,12 @@ def profile(rng: Random) -> Asked:
 
 
 def transfer(rng: Random) -> Asked:
-    """Three networks on two skeletons."""
+    """Three networks on two skeletons, one after the other or by six child jobs."""
     recipe = {"epochs": 1, "batch_size": 256}
     place: dict[str, object] = {"dataset": "digits", "skeleton": SMALL, "recipe": recipe}
     target = place | {"skeleton": SMALL | {"channels": 8}}
     body = {"space": "nasbench201", "sample": {"count": 3, "seed": rng.randrange(1000)}, "source": place}
-    return "/v1/transfers", body | {"target": target, "seed": rng.randrange(2**31)}
+    return "/v1/transfers", body | {"target": target, "seed": rng.randrange(2**31), "fan_out": rng.random() < 0.7}
 
 
 def drawn(rng: Random) -> Asked:

@@ -15,29 +15,34 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from app.experiment import TRAINING_RECIPES, JobResult, MeasuredEvaluation
 from app.space import ChainSkeleton, space_from_json
-from workers.progress import Progress, Stopped
+from workers.progress import ChildRequest, Progress, Stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TallyRequest:
-    """Count `epochs` times `steps`."""
+    """Count `epochs` times `steps`, or have as many jobs do that as there are parts, and add up."""
 
     epochs: int
     steps: int
     seconds: float  # a step
     document: Mapping[str, object]  # a chain: its first two members are "measured" in the end
+    parts: int = 0
     dies: str | None = None
     whole_worker: bool = False  # the worker dies too, a moment before
     marker: str | None = None  # a file that says that this was done already
 
 
 def tally(request: TallyRequest, progress: Progress) -> JobResult:
+    if request.parts:
+        part = ChildRequest("tally", replace(request, parts=0))
+        ended = progress.children({f"part-{n}": part for n in range(request.parts)})
+        return JobResult(result={"total": sum(child.result["total"] for child in ended.values() if child.result)})
     start = progress.resume()
     total, first = 0, 0
     if start is not None:
