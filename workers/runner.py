@@ -283,9 +283,7 @@ class Runner:
                     JobFiles(self._store, job_id).drop_checkpoints()
 
     def _register(self, session: Session) -> None:
-        self._gpu = workers.claim_gpu(
-            session, socket.gethostname(), self._gpus, within_seconds=self._settings.lease_seconds
-        )
+        self._gpu = workers.claim_gpu(session, self._gpus, within_seconds=self._settings.lease_seconds)
         if self._gpu is not None:
             self._devices = ["cuda", "cpu"]
         # Where there are GPUs and all have an owner, what waits for one is not for a worker without.

@@ -52,9 +52,9 @@ def test_who_is_silent_or_has_left_is_not_there(database: Database) -> None:
 
 
 def test_a_device_has_one_owner_until_that_is_silent(database: Database) -> None:
-    def claim(host: str = "here") -> str | None:
+    def claim(*uuids: str) -> str | None:
         with database.transaction() as session:
-            return workers.claim_gpu(session, host, ["GPU-a", "GPU-b"], within_seconds=30)
+            return workers.claim_gpu(session, list(uuids) or ["GPU-a", "GPU-b"], within_seconds=30)
 
     first, second = uuid4(), uuid4()
     assert claim() == "GPU-a"
@@ -62,7 +62,7 @@ def test_a_device_has_one_owner_until_that_is_silent(database: Database) -> None
     assert claim() == "GPU-b"
     beat(database, second, gpu="GPU-b")
     assert claim() is None
-    assert claim("elsewhere") == "GPU-a"
+    assert claim("GPU-c", "GPU-a") == "GPU-c", "of another machine"
     silence(database, first)
     assert claim() == "GPU-a"
 

@@ -236,7 +236,7 @@ def test_a_worker_for_each_gpu_and_none_for_the_others() -> None:
     gpu, cpu = SERVICES["worker-gpu"], SERVICES["worker-cpu"]
     (reserved,) = gpu["deploy"]["resources"]["reservations"]["devices"]
     assert reserved == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
-    assert gpu["hostname"], "workers tell each other by host which device is whose"
+    assert not {"hostname", "container_name"} & gpu.keys(), "a health check asks for the worker of its own host"
     assert "utility" in image_environment("worker")["NVIDIA_DRIVER_CAPABILITIES"], "NVML, by which workers look"
     assert "reservations" not in cpu["deploy"]["resources"]
     assert environment("worker-cpu")["CUDA_VISIBLE_DEVICES"] == ""

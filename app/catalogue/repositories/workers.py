@@ -71,10 +71,13 @@ def alive(session: Session, *, within_seconds: float) -> tuple[Worker, ...]:
     return tuple(Worker(**row) for row in session.execute(statement).mappings())
 
 
-def claim_gpu(session: Session, host: str, uuids: list[str], *, within_seconds: float) -> str | None:
-    """The first of a host's devices that no live worker owns. Hold the transaction until `beat` has said so."""
-    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"gpu {host}"})
-    statement = select(workers.c.gpu).where(workers.c.host == host, seen_within(within_seconds))
+def claim_gpu(session: Session, uuids: list[str], *, within_seconds: float) -> str | None:
+    """The first of these devices that no live worker owns. Hold the transaction until `beat` has said so.
+
+    UUIDs alone tell devices apart: containers of one machine see the same device under host names of their own.
+    """
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('gpu', 0))"))
+    statement = select(workers.c.gpu).where(seen_within(within_seconds))
     owned = set(session.execute(statement).scalars())
     return next((uuid for uuid in uuids if uuid not in owned), None)
 
