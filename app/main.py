@@ -55,7 +55,7 @@ from app.api.services import Services, installation_secret
 from app.api.shelf import SpaceShelf
 from app.api.streams import Streams
 from app.catalogue import Database
-from app.jobs import BackgroundServices, EventFeed
+from app.jobs import BackgroundServices, EventFeed, UpkeepThread
 from app.settings import Settings, is_loopback, load_settings
 
 # Of cross-origin requests: what a page may send, and what it may read of an answer.
@@ -173,14 +173,17 @@ def accepted_hosts(settings: Settings) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Publisher, reconciler and event feed run for as long as the application does."""
+    """Publisher, reconciler, upkeep and event feed run for as long as the application does."""
     services: Services = app.state.services
     background = BackgroundServices(services.database, services.settings)
+    upkeep = UpkeepThread(services.database, services.settings)
     services.feed.start()
     background.start()
+    upkeep.start()
     try:
         yield
     finally:
+        upkeep.stop()
         services.offload.close()
         await run_in_threadpool(services.feed.stop)
         await run_in_threadpool(background.stop)

@@ -127,6 +127,16 @@ class Settings(BaseSettings):
         gt=0,
         description="how long a stored file that nothing names is left alone; longer than any upload takes",
     )
+    upkeep_hours: float = Field(
+        default=24.0,
+        ge=0,
+        description="pause between two upkeeps, which remove stored files that nothing names and old history; 0: none",
+    )
+    history_days: float = Field(
+        default=400.0,
+        ge=1,
+        description="how long the audit log is kept, and events and idempotency keys of final jobs",
+    )
     max_upload_bytes: int = Field(
         default=1 << 30, ge=1 << 20, description="bytes that an upload of a data set may have; any other body has 1 MiB"
     )

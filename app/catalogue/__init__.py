@@ -4,9 +4,9 @@
     with database.transaction() as session:         # the only commit there is
         job = jobs.get(session, id, viewer=owner)   # a repository is a module of functions on a session
 
-Repositories: `architectures artefacts audit counts datasets evaluations events jobs keys leases metrics outbox profiles
-quotas spaces visibilities workers`. They return the frozen values of `rows`. Documents come back in the order in which
-they were written.
+Repositories: `architectures artefacts audit counts datasets evaluations events history jobs keys leases metrics outbox
+profiles quotas spaces visibilities workers`. They return the frozen values of `rows`. Documents come back in the order
+in which they were written.
 """
 
 from app.catalogue.database import Database
@@ -20,6 +20,7 @@ from app.catalogue.repositories import (
     datasets,
     evaluations,
     events,
+    history,
     jobs,
     keys,
     leases,
@@ -94,6 +95,7 @@ __all__ = [
     "datasets",
     "evaluations",
     "events",
+    "history",
     "jobs",
     "keys",
     "leases",

@@ -1,6 +1,6 @@
 """The contract between front ends and workers. PostgreSQL is the only truth; a broker's message is a hint.
 
-a front end   submit, request_cancel, EventFeed, BackgroundServices
+a front end   submit, request_cancel, EventFeed, BackgroundServices, UpkeepThread
 a worker      claim, heartbeat, record_*, fan_out, finish | fail | cancelled | release | crash | suspend
 """
 
@@ -32,6 +32,7 @@ from app.jobs.quota import Limits, QuotaSettings, Usage, limits_of, usage_of
 from app.jobs.reconciliation import Reconciled, attend, reconcile
 from app.jobs.services import BackgroundServices, JobSettings
 from app.jobs.submission import Submitted, job_of_key, request_cancel, submit
+from app.jobs.upkeep import Upkeep, UpkeepSettings, UpkeepThread, keep_up
 from app.store import StoredFile
 
 __all__ = [
@@ -58,6 +59,9 @@ __all__ = [
     "Refused",
     "StoredFile",
     "Submitted",
+    "Upkeep",
+    "UpkeepSettings",
+    "UpkeepThread",
     "Usage",
     "attend",
     "cancelled",
@@ -71,6 +75,7 @@ __all__ = [
     "heartbeat",
     "hold",
     "job_of_key",
+    "keep_up",
     "limits_of",
     "reconcile",
     "record_artefact",
