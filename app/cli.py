@@ -28,6 +28,7 @@ from app.listener import ListenError, listen, url_of
 from app.settings import SECRET, VARIABLES, Settings, load_settings
 from app.supervisor import Interrupted, Service, ServiceError, StopSignals, migrate_database, refuse_without_keys
 
+IDLE_SECONDS = 75  # for which a connection is kept: longer than clients and proxies count on, or they meet its end
 GRACE_SECONDS = 3
 """Time that open requests and event streams have when the API stops; clients resume a stream where it was cut."""
 
@@ -243,6 +244,7 @@ def _serve(settings: Settings, opened: socket.socket) -> None:
             server_header=False,
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),
+            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

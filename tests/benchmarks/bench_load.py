@@ -94,9 +94,10 @@ def verdict(database: Database, jobs: int) -> dict[str, int]:
         }
 
 
-async def submissions(url: str, rate: float, seconds: float) -> list[float]:
-    """Milliseconds from when each submission was due to its 202."""
+async def submissions(url: str, rate: float, seconds: float) -> tuple[list[float], Counter[str]]:
+    """Milliseconds from when each submission was due to its 202, and what else some of them met."""
     found: list[float] = []
+    failed: Counter[str] = Counter()
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
         begun = time.perf_counter()
@@ -105,12 +106,18 @@ async def submissions(url: str, rate: float, seconds: float) -> list[float]:
             due = begun + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             body = {"space": "nasbench201", "dataset": "digits", "genotype": GENOTYPE, "seed": number, "device": "cuda"}
-            answer = await client.post("/v1/trainings", json=body)
-            assert answer.status_code == 202, answer.text
-            found.append(1000 * (time.perf_counter() - due))
+            try:
+                answer = await client.post("/v1/trainings", json=body)
+            except httpx.TransportError as error:
+                failed[type(error).__name__] += 1
+            else:
+                if answer.status_code == 202:
+                    found.append(1000 * (time.perf_counter() - due))
+                else:
+                    failed[str(answer.status_code)] += 1
 
         await asyncio.gather(*(one(number) for number in range(int(rate * seconds))))
-    return found
+    return found, failed
 
 
 async def follow(client: httpx.AsyncClient, id: str) -> tuple[str, int]:
@@ -135,12 +142,13 @@ async def generate(url: str, rate: float, seconds: float, followed: Sequence[str
         streams = [asyncio.create_task(follow(client, id)) for id in followed]
         await asyncio.sleep(2)
         print("streams open", flush=True)
-        waited = await submissions(url, rate, seconds)
+        waited, failed = await submissions(url, rate, seconds)
         alive = sum(not stream.done() for stream in streams)
         ended = await asyncio.gather(*streams)
     waited.sort()
     return {
         "submissions": len(waited),
+        "submissions that failed": dict(failed),
         "median_ms": statistics.median(waited),
         "p95_ms": waited[int(0.95 * len(waited))],
         "p99_ms": waited[int(0.99 * len(waited))],
