@@ -28,6 +28,7 @@ from app.catalogue import Token, audit
 from app.settings import Settings
 
 UNCOUNTED = "/healthz"  # whoever watches the process asks it often, and it costs nothing
+WATCHED = "/metrics"
 REALM = 'Bearer realm="cellar"'
 PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip")
 """Headers that a proxy adds."""
@@ -73,7 +74,8 @@ class Access:
                 raise too_many(standing)
             shown = Headers(scope=scope).get("authorization")
             if shown is not None:
-                token, caller, standing = await self.identified(shown, address, state["request_id"])
+                watching = scope["path"] == WATCHED
+                token, caller, standing = await self.identified(shown, address, state["request_id"], watching=watching)
                 state["caller"] = caller
         except Problem as problem:
             await problem_response(state["request_id"], problem)(scope, receive, send)
@@ -85,8 +87,13 @@ class Access:
             if not visit.ended:
                 raise
 
-    async def identified(self, shown: str, address: str | None, request_id: str) -> tuple[Token, Caller, Standing]:
-        """Who shows this Authorization header. Raises a Problem where that is nobody, or they ask too often."""
+    async def identified(
+        self, shown: str, address: str | None, request_id: str, *, watching: bool = False
+    ) -> tuple[Token, Caller, Standing]:
+        """Who shows this Authorization header. Raises a Problem where that is nobody, or they ask too often.
+
+        `watching`: they want to know how the service stands, and are told that the database is away.
+        """
         scheme, _, written = shown.partition(" ")
         token = Token.read(written.strip()) if scheme.lower() == "bearer" else None
         key = self.ring.at_hand(token) if token is not None else None
@@ -98,7 +105,9 @@ class Access:
             try:
                 key = await self.ring.opened(token) if token is not None else None
             except sqlalchemy.exc.SQLAlchemyError as error:
-                raise problem_of(error) or error from error
+                key = self.ring.remembered(token) if watching and token is not None else None
+                if key is None:
+                    raise problem_of(error) or error from error
         if token is None or key is None:
             self.of_failures.hit(whence)
             nobody = replace(NOBODY, key_id=token and token.id, address=address, request_id=request_id)

@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from fastapi.concurrency import run_in_threadpool
 
@@ -10,6 +11,11 @@ from app.catalogue import AccessKey, Database, Token, keys
 
 HELD_SECONDS = 10.0
 """A key that was revoked, or expired, or whose overlap ended, opens nothing after so many seconds, in any process."""
+
+REMEMBERED_SECONDS = 86400.0
+"""While the database is away, /metrics takes a key with no other scope that opened within so many seconds."""
+
+WATCHING = ["metrics"]
 
 
 class KeyRing:
@@ -33,10 +39,14 @@ class KeyRing:
         if held is None:
             return None
         key, since = held
-        if self._clock() - since > HELD_SECONDS:
-            self._held.pop(place, None)
+        return key if self._clock() - since <= HELD_SECONDS else None
+
+    def remembered(self, token: Token) -> AccessKey | None:
+        """The key for watching that this token opened within a day; for when the database cannot be asked."""
+        key, since = self._held.get((token.id, token.sha256), (None, 0.0))
+        if key is None or key.scopes != WATCHING or self._clock() - since > REMEMBERED_SECONDS:
             return None
-        return key
+        return key if key.expires_at is None or key.expires_at > datetime.now(UTC) else None
 
     async def opened(self, token: Token) -> AccessKey | None:
         """The key that this token opens; None where it opens none. Raises what the database raises."""
@@ -46,8 +56,11 @@ class KeyRing:
         key = await run_in_threadpool(self._look_up, token)
         if key is not None:
             self._held[token.id, token.sha256] = key, asked
+            self._held.move_to_end((token.id, token.sha256))
             while len(self._held) > self.capacity:
                 self._held.popitem(last=False)
+        else:
+            self._held.pop((token.id, token.sha256), None)
         return key
 
     def forget(self, id: str) -> None:

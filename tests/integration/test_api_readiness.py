@@ -15,9 +15,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.api import exposition, readiness
+from app.api import exposition, keyring, readiness
 from app.api.readiness import LIMIT_SECONDS, of_migrations
-from app.catalogue import Database, migrate, workers
+from app.catalogue import Database, KeyScope, Token, keys, migrate, workers
 from app.catalogue.migration import OLDEST_CODE, revisions
 from app.embedded import Engines, wait_until
 from app.jobs import submit
@@ -151,6 +151,39 @@ def test_a_database_that_is_stopped_or_frozen_is_down(client: TestClient, own: E
     finally:
         own.postgres.restart(30)
     assert recovers(client)
+
+
+def test_whoever_may_only_watch_is_told_that_the_database_is_away(
+    own: Engines, settings: Settings, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring, "HELD_SECONDS", -1.0)
+    scopes: tuple[list[KeyScope], ...] = (["metrics"], ["metrics", "read"], ["metrics"], ["metrics"])
+    tokens = [keys.add(session, owner="ops", scopes=of_one)[1] for of_one in scopes]
+    session.commit()
+    watcher, reader, stranger, revoked = tokens
+    session.close()
+    with TestClient(create_app(settings.model_copy(update={"require_keys": True}))) as client:
+
+        def scraped(token: Token) -> int:
+            return client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code
+
+        assert [scraped(token) for token in (watcher, reader, revoked)] == [200, 200, 200]
+        database = Database(own.database_url)
+        with database.transaction() as revoking:
+            keys.revoke(revoking, revoked.id)
+        database.dispose()
+        assert scraped(revoked) == 401
+        own.postgres.child.stop(20)
+        try:
+            assert [scraped(token) for token in (watcher, reader, stranger, revoked)] == [200, 503, 503, 503]
+            bearer = {"Authorization": f"Bearer {watcher}"}
+            assert 'cellar_part_up{part="database"} 0.0' in client.get("/metrics", headers=bearer).text
+            assert client.get("/v1/workers", headers=bearer).status_code == 503, "for /metrics alone"
+            monkeypatch.setattr(keyring, "REMEMBERED_SECONDS", -1.0)
+            assert scraped(watcher) == 503
+        finally:
+            own.postgres.restart(30)
+        assert wait_until(lambda: scraped(watcher) == 200, 15, pause=0.1)
 
 
 def test_tables_of_another_version(client: TestClient, session: Session) -> None:

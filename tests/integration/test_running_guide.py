@@ -29,7 +29,7 @@ QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
 
 FUNCTIONS = {
     *("sum", "min", "max", "avg", "count", "topk"),
-    *("rate", "delta", "histogram_quantile"),
+    *("rate", "delta", "histogram_quantile", "vector"),
 }
 WITH_LABELS = {"by", "without", "on", "ignoring", "group_left", "group_right"}
 WORDS = WITH_LABELS | {"and", "or", "unless", "bool", "offset"}
