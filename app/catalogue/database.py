@@ -14,6 +14,9 @@ from sqlalchemy.orm import Session
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 60  # no statement of ours takes seconds; one that does must not hold a pool slot for ever
 
+SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+"""libpq's parameters: a server that has not even acknowledged for 30 s is gone. A host without power never says so."""
+
 IDLE_SECONDS = 60  # within a transaction: a process that sleeps there must not keep its locks for ever
 
 
@@ -38,7 +41,8 @@ class Database:
         self.engine: Engine = create_engine(
             self.url,
             **(pooled if watch_seconds is None else {"poolclass": NullPool}),
-            connect_args={
+            connect_args=SILENCE
+            | {
                 "connect_timeout": watch_seconds or CONNECT_SECONDS,
                 "options": f"-c statement_timeout={watch_seconds or STATEMENT_SECONDS}s "
                 f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s -c timezone=UTC",

@@ -1,12 +1,16 @@
 """The pool: connections that have ended are replaced before anybody meets one, and good ones are not asked first."""
 
+import os
+import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import Engine, event, text
 
 from app.catalogue import Database
+from tests.acceptance.faults.proxy import FaultProxy
 
 
 def statements(engine: Engine) -> list[str]:
@@ -59,3 +63,15 @@ def test_a_good_connection_is_not_asked_whether_it_is_good(database: Database, m
     with database.transaction() as session:
         session.execute(text("SELECT 2"))
     assert (pings, sent) == ([], ["SELECT 2"])
+
+
+def test_a_server_that_does_not_even_acknowledge_is_given_up_after_half_a_minute(database: Database) -> None:
+    with FaultProxy(Path(str(database.url.query["host"])) / ".s.PGSQL.5432") as proxy:
+        url = database.url.set(host="127.0.0.1", port=proxy.port, query={})
+        over_tcp = Database(url.render_as_string(hide_password=False), pool_size=1)
+        with over_tcp.listen() as connection, socket.socket(fileno=os.dup(connection.fileno())) as there:
+            asked = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, 18)  # TCP_USER_TIMEOUT of Linux
+            options = [there.getsockopt(socket.IPPROTO_TCP, option) for option in asked]
+            assert there.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        over_tcp.dispose()
+    assert options == [10, 5, 4, 30_000]
