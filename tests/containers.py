@@ -75,13 +75,10 @@ def environment(service: str) -> dict[str, str]:
 
 
 def command(service: str) -> list[str]:
-    """What a container of this service runs: entry point and command, of Compose where it names them."""
+    """What a container of this service runs: the image's entry point with the service's command."""
     given = SERVICES[service]
-    instructions = made_of(given["build"]["target"])
-    if "entrypoint" in given:  # which also drops the image's command
-        return [*given["entrypoint"], *given.get("command", ())]
-    entry = json.loads(of("ENTRYPOINT", instructions)[-1])
-    return [*entry, *given.get("command", json.loads(of("CMD", instructions)[-1]))]
+    assert "entrypoint" not in given, "the image's"
+    return [*json.loads(of("ENTRYPOINT", made_of(given["build"]["target"]))[-1]), *given["command"]]
 
 
 def writable(service: str) -> list[str]:

@@ -1,5 +1,6 @@
 """`cellar data`: data sets from wherever this account may read. Over HTTP there are only uploads and the data root."""
 
+import importlib.util
 import json
 import re
 import shutil
@@ -132,6 +133,8 @@ def remove(
 
 def _read(settings: Settings, source: str, request: DatasetRequest) -> Dataset:
     """Have the source read by a process of the workers: nothing in `app` imports them."""
+    if importlib.util.find_spec("safetensors") is None:
+        fail("data sets are read by the worker's libraries: pip install 'cellar[worker]', or use the worker's image")
     asked = {"source": source, "data_root": str(settings.data_root), "request": asdict(request)}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "workers.ingest"], input=json.dumps(asked), capture_output=True, text=True

@@ -286,19 +286,13 @@ def test_a_day_of_the_containers(host: Host, engines_of_compose: tuple[int, Engi
         assert (state["state"], state["attempt"]) == ("queued", 0), "which is no failed attempt"
         database.dispose()
 
-        collector = host.start("gc")
-        assert wait_until(lambda: "stay." in host.said("gc"), 30, pause=0.1), host.said("gc")
-        assert collector.poll() is None, "it sleeps until tomorrow"
-        collector.terminate()
-        assert collector.wait(10) == -signal.SIGTERM
-
         worker = host.start("worker-cpu", **tally)
         assert wait_until(lambda: client.get(f"/v1/jobs/{long}").json()["state"] == "succeeded", 60, pause=0.2)
         result = client.get(f"/v1/jobs/{long}").json()["result"]
         assert result["total"] == 24, "no step is lost or done twice"
         assert host.stop("worker-cpu", worker) == 0
         assert host.stop("api", api) == 0, host.said("api")
-    assert "Read-only file system" not in "".join(host.said(name) for name in ("api", "worker-cpu", "gc", "migrate"))
+    assert "Read-only file system" not in "".join(host.said(name) for name in ("api", "worker-cpu", "migrate"))
 
 
 def test_containment_contains(open_directory: Path) -> None:
