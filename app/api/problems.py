@@ -225,7 +225,7 @@ def listed(faults: Sequence[Fault]) -> Sequence[Fault]:
     """The faults that an answer lists: all, unless a hostile request has more than anybody reads."""
     if len(faults) <= MAX_FAULTS:
         return faults
-    return (*faults[:MAX_FAULTS], Fault("", f"{len(faults) - MAX_FAULTS} further faults are not listed"))
+    return (*faults[:MAX_FAULTS], *further(len(faults) - MAX_FAULTS))
 
 
 def problem_view(problem: Problem, request_id: str) -> ProblemView:
@@ -266,7 +266,8 @@ def problem_response(request_id: str, problem: Problem) -> JSONResponse:
 def request_faults(error: RequestValidationError) -> tuple[Fault, ...]:
     """What pydantic found, as faults with JSON pointers."""
     faults: list[Fault] = []
-    for found in cast("Sequence[dict[str, Any]]", error.errors()):
+    listing = cast("Sequence[dict[str, Any]]", error.errors())
+    for found in listing[: MAX_FAULTS - 1]:
         source, *place = found["loc"]
         context = cast("dict[str, Any]", found.get("ctx", {}))
         said = found["msg"].removeprefix("Value error, ")  # of a validator of ours
@@ -280,7 +281,12 @@ def request_faults(error: RequestValidationError) -> tuple[Fault, ...]:
         else:
             pointer = pointer_into(error.body, place, missing=found["type"] == "missing")
         faults.append(Fault(pointer, message, shown(found.get("input")), tuple(allowed)))
-    return tuple(faults)
+    return (*faults, *further(len(listing) - len(faults)))
+
+
+def further(number: int) -> tuple[Fault, ...]:
+    """Stands for faults beyond those that are listed."""
+    return (Fault("", f"{number} further faults are not listed"),) if number else ()
 
 
 def pointer_into(body: object, place: Sequence[str | int], *, missing: bool) -> str:

@@ -155,10 +155,11 @@ class Faults:
 
 
 def _unknown(value: dict[str, Any], names: Mapping[str, object], at: str, found: list[Fault]) -> None:
+    known = tuple(names)
+    allowed = _all(known)
     for name, inner in value.items():
         if name not in names:
-            message = f"unknown field {shown(name)}; there are {_all(tuple(names))}"
-            found.append(Fault(pointer(at, name), message, inner, tuple(names)))
+            found.append(Fault(pointer(at, name), f"unknown field {shown(name)}; there are {allowed}", inner, known))
 
 
 def _repeated(menu: Menu, places: list[int | None], at: str, found: list[Fault]) -> None:
