@@ -30,7 +30,8 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.catalogue import Database, jobs, outbox, workers
+from app.catalogue import Database, outbox, workers
+from app.catalogue.repositories import census
 from app.experiment import DATASETS, FINAL_STATES, TRAINING_RECIPES, MeasuredEvaluation
 from app.jobs import (
     ChildJob,
@@ -801,7 +802,11 @@ class JobTable(RuleBasedStateMachine):
     def the_tables_agree_with_the_model(self) -> None:
         with self.database.transaction() as session:
             rows = [dict(row) for row in session.execute(LOOK).mappings()]
-            counts = jobs.count_by_state(session)
+            counts: Counter[tuple[str, str]] = Counter()
+            for row in census.open_jobs(session):
+                counts[row.queue, row.state] += row.number
+            for (queue, _, state), number in census.final_jobs(session).items():
+                counts[queue, state] += number
             breaches = session.execute(BREACHES, {"limit": MAX_ATTEMPTS}).all()
         assert breaches == []
         assert counts == Counter((job.queue, job.state) for job in self.model.jobs)

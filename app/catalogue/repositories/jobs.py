@@ -123,12 +123,6 @@ def nudge(session: Session) -> None:
     session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": QUEUED_CHANNEL})
 
 
-def count_by_state(session: Session) -> dict[tuple[str, JobState], int]:
-    """How many jobs there are, by queue and state."""
-    statement = select(jobs.c.queue, jobs.c.state, func.count()).group_by(jobs.c.queue, jobs.c.state)
-    return {(queue, state): count for queue, state, count in session.execute(statement)}
-
-
 def owe_hints(session: Session, ids: Collection[UUID]) -> None:
     """Note that these queued jobs wait for a hint, and wake the publisher at commit."""
     if ids:
