@@ -14,7 +14,8 @@ PressedCost = Literal["params", "macs", "latency_ms"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecipe:
-    """SGD with a cosine schedule, as DARTS trains its discrete networks (quark0/darts `cnn/train.py`)."""
+    """SGD with a cosine schedule, constant within an epoch; by default as DARTS trains its discrete networks
+    (quark0/darts `cnn/train.py`)."""
 
     name: str
     epochs: int = 600
@@ -23,6 +24,7 @@ class TrainingRecipe:
     min_learning_rate: float = 0.0
     warmup_epochs: int = 0
     momentum: float = 0.9
+    nesterov: bool = False  # needs momentum above 0
     weight_decay: float = 3e-4
     gradient_clip: float = 5.0  # largest gradient norm; 0 leaves gradients alone
     label_smoothing: float = 0.0
@@ -73,10 +75,13 @@ class SearchRecipe:
 
 Recipe = TrainingRecipe | SearchRecipe
 
+UNUSED = {"pressure": None, "nesterov": False}
+"""Fields that came later, each with the value at which a recipe is the procedure that it was before."""
+
 
 def recipe_digest(recipe: Recipe) -> str:
     """SHA-256 over every field but the name and what is not used: recipes with equal digests are the same procedure."""
-    fields = {k: v for k, v in asdict(recipe).items() if k != "name" and v is not None}
+    fields = {k: v for k, v in asdict(recipe).items() if k != "name" and (k not in UNUSED or v != UNUSED[k])}
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -84,6 +89,19 @@ TRAINING_RECIPES: dict[str, TrainingRecipe] = {
     r.name: r
     for r in (
         TrainingRecipe(name="darts-cifar"),
+        # D-X-Y/AutoDL-Projects `configs/nas-benchmark/hyper-opts/200E.config`, and crops and flips of the paper
+        TrainingRecipe(
+            name="nasbench201-cifar",
+            epochs=200,
+            batch_size=256,
+            learning_rate=0.1,
+            nesterov=True,
+            weight_decay=5e-4,
+            gradient_clip=0.0,
+            auxiliary_weight=0.0,
+            drop_path=0.0,
+            cutout=0,
+        ),
         TrainingRecipe(
             name="digits-quick",
             epochs=15,

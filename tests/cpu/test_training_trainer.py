@@ -136,11 +136,13 @@ def test_training_learns_digits() -> None:
     assert accuracy > 90.0
 
 
-def test_one_step_by_hand() -> None:
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_two_steps_by_hand(nesterov: bool) -> None:
     """Loss with smoothing and auxiliary head, clipping, SGD with momentum and decay: against plain formulas."""
     recipe = TrainingRecipe(
         name="t", epochs=1, batch_size=560, learning_rate=0.1, drop_path=0.0, cutout=0, crop_padding=0, flip=False,
-        label_smoothing=0.1, auxiliary_weight=0.5, gradient_clip=0.01, momentum=0.9, weight_decay=0.02,
+        label_smoothing=0.1, auxiliary_weight=0.5, gradient_clip=0.01, momentum=0.9, nesterov=nesterov,
+        weight_decay=0.02,
     )  # fmt: skip
     fit = trainer(recipe=recipe)
     before = {name: p.detach().clone() for name, p in fit.network.named_parameters()}
@@ -158,8 +160,9 @@ def test_one_step_by_hand() -> None:
         norm = torch.sqrt(sum((g**2).sum() for g in gradients))  # pyright: ignore[reportArgumentType]
         with torch.no_grad():
             for (name, p), g in zip(twin.named_parameters(), gradients, strict=True):
-                velocity[name] = 0.9 * velocity[name] + g * min(1.0, 0.01 / float(norm)) + 0.02 * p
-                p -= 0.1 * velocity[name]
+                slope = g * min(1.0, 0.01 / float(norm)) + 0.02 * p
+                velocity[name] = 0.9 * velocity[name] + slope
+                p -= 0.1 * (slope + 0.9 * velocity[name] if nesterov else velocity[name])
         fit.advance()
     for name, p in fit.network.named_parameters():
         torch.testing.assert_close(p, dict(twin.named_parameters())[name], rtol=1e-4, atol=1e-6)

@@ -53,7 +53,11 @@ class Trainer:
             device=device,
         )
         self.optimiser = torch.optim.SGD(
-            network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
+            network.parameters(),
+            recipe.learning_rate,
+            recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.nesterov,
         )
         self.autocast = autocast(recipe.precision, device, note)
         self.drop_path_generator = generator(seed, "drop path", device=device)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from app.api.schemas.model import Input, Output, name_or_object
 from app.api.schemas.skeleton import Name
@@ -25,6 +25,7 @@ class TrainingRecipeBody(Input):
     min_learning_rate: Rate = Field(default=0.0, description="Learning rate at the end")
     warmup_epochs: int = Field(default=0, ge=0, le=2000, description="Epochs of linear warm-up")
     momentum: Share = Field(default=0.9, description="Momentum of SGD")
+    nesterov: bool = Field(default=False, description="Nesterov's momentum, which needs `momentum` above 0")
     weight_decay: Rate = Field(default=3e-4, description="Weight decay")
     gradient_clip: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(
         default=5.0, description="Largest norm of a gradient; 0 leaves gradients alone"
@@ -37,6 +38,13 @@ class TrainingRecipeBody(Input):
     flip: bool = Field(default=True, description="Random horizontal flips")
     precision: PrecisionName = Field(default="float32", description="Precision of activations where the device has it")
     deterministic: bool = Field(default=False, description="Repeatable to the bit on one device, and slower")
+
+    @field_validator("nesterov")
+    @classmethod
+    def _has_momentum(cls, nesterov: bool, info: ValidationInfo) -> bool:
+        if nesterov and not info.data.get("momentum", 1.0):
+            raise ValueError("Nesterov's momentum needs `momentum` above 0")
+        return nesterov
 
     def recipe(self) -> TrainingRecipe:
         """The domain's value."""

@@ -89,6 +89,27 @@ def test_a_recipe_digest_is_of_everything_but_the_name(recipe: TrainingRecipe | 
             assert recipe_digest(replace(recipe, **{field.name: value})) != digest, field.name
 
 
+DIGESTS = {
+    "darts-cifar": "7081e62950c38d9aac90b42ba588a72a1f6d7fd15c9f11a646f90cd094cefd39",
+    "digits-quick": "579b3dcb5ceb5a10a6c727b92a1b4f2b76c8bf030327b7df417d15eb257f837a",
+}
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_fields_that_came_later_leave_the_digests_of_stored_results_alone(name: str) -> None:
+    assert recipe_digest(TRAINING_RECIPES[name]) == DIGESTS[name]
+    assert recipe_digest(replace(TRAINING_RECIPES[name], nesterov=True)) != DIGESTS[name]
+
+
+def test_the_recipe_of_nasbench201_is_the_papers() -> None:
+    """Dong and Yang 2020, section 2.2 and their configuration for 200 epochs."""
+    recipe = TRAINING_RECIPES["nasbench201-cifar"]
+    assert (recipe.epochs, recipe.batch_size, recipe.warmup_epochs) == (200, 256, 0)
+    assert (recipe.learning_rate, recipe.min_learning_rate, recipe.weight_decay) == (0.1, 0.0, 5e-4)
+    assert (recipe.momentum, recipe.nesterov, recipe.gradient_clip, recipe.label_smoothing) == (0.9, True, 0.0, 0.0)
+    assert (recipe.crop_padding, recipe.flip, recipe.cutout, recipe.drop_path) == (4, True, 0, 0.0)
+
+
 def test_darts_recipes_are_the_papers() -> None:
     # Liu et al. (2019), section A.1; quark0/darts train_search.py and train.py with --auxiliary --cutout
     search, train = SEARCH_RECIPES["darts-cifar"], TRAINING_RECIPES["darts-cifar"]
