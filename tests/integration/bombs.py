@@ -189,8 +189,8 @@ class Cost:
 class Target:
     """An API process of its own, with whatever it starts."""
 
-    def __init__(self, url: str, pid: int) -> None:
-        self.pid = pid
+    def __init__(self, url: str, pid: int, data_root: Path) -> None:
+        self.pid, self.data_root = pid, data_root
         self.client = httpx.Client(base_url=url, timeout=60)
         self.tree: list[int] = []
 
@@ -256,7 +256,7 @@ def target(database_url: str, redis_url: str, data_root: Path, **more: str) -> I
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < deadline, said.read_text()
             time.sleep(0.05)
-        with Target(found[1], process.pid) as opened:
+        with Target(found[1], process.pid, data_root) as opened:
             while time.monotonic() < deadline:
                 with suppress(httpx.TransportError):
                     if opened.client.get("/readyz").status_code == 200:
