@@ -36,7 +36,12 @@ def load(file: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
         raise CheckpointError(f"{file}: not a readable safetensors file: {error}") from error
     if "cellar" not in metadata:
         raise CheckpointError(f"{file}: its header has no entry 'cellar', only {sorted(metadata)}")
-    record = json.loads(metadata["cellar"])
+    try:
+        record = json.loads(metadata["cellar"])
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file}: its entry 'cellar' is not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise CheckpointError(f"{file}: its entry 'cellar' is not an object, but {type(record).__name__}")
     if record.get("format") != FORMAT:
         raise CheckpointError(f"{file}: checkpoint format {record.get('format')!r}, this version reads {FORMAT}")
     return tensors, record
