@@ -20,7 +20,6 @@ from app.jobs import (
     ChildJob,
     Lease,
     fan_out,
-    hold,
     record_artefact,
     record_checkpoint,
     record_epoch,
@@ -194,10 +193,6 @@ class FencedProgress:
     def should_stop(self) -> StopReason | None:
         """Why to stop, if at all. Costs nothing."""
         return self._stop.reason
-
-    def confirm(self) -> None:
-        """Raise LeaseLost unless the job is still this process's."""
-        patiently(self._database, lambda session: hold(session, self._lease))
 
 
 def ended(session: Session, job: Job) -> Ended:

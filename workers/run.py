@@ -59,9 +59,9 @@ def run(settings: Settings, database: Database, lease: Lease, stop: Stop) -> int
     structlog.contextvars.bind_contextvars(job=str(lease.job_id), fence=lease.fence)
     progress = FencedProgress(database, lease, JobFiles(open_store(settings), lease.job_id), stop)
     try:
-        progress.confirm()
         job = patiently(database, lambda session: jobs.get(session, lease.job_id))
-        assert job is not None, "a held job exists"
+        if job is None or job.state != "running" or job.fence != lease.fence:
+            raise LeaseLost(lease.job_id, lease.fence)
         structlog.contextvars.bind_contextvars(
             kind=job.kind, attempt=job.attempt, worker=str(job.worker_id), request_id=job.request_id
         )
@@ -80,7 +80,7 @@ def _work(job: Job, settings: Settings, database: Database, lease: Lease, progre
         request = TypeAdapter(request_type).validate_python(job.request)
         outcome = handler(request, progress)
         measured = measure(job, outcome)
-        patiently(database, lambda session: _finish(session, lease, job, outcome, measured))
+        patiently(database, lambda session: _finish(session, lease, outcome, measured))
         log.info("succeeded", evaluations=len(measured))
     except LeaseLost:
         raise
@@ -95,7 +95,7 @@ def _work(job: Job, settings: Settings, database: Database, lease: Lease, progre
         log.info("cancelled")
         best = stopped.best
         kept = measure(job, best) if best is not None else ()
-        patiently(database, lambda session: _cancel(session, lease, job, best, kept))
+        patiently(database, lambda session: _cancel(session, lease, best, kept))
     except Exception as error:
         log.exception("handler failed", kind=job.kind)
         problem = error_document(job.kind, error)
@@ -118,21 +118,17 @@ def plain(value: object) -> Any:
     return to_jsonable_python(value, inf_nan_mode="null")
 
 
-def _finish(
-    session: Session, lease: Lease, job: Job, outcome: JobResult, measured: tuple[MeasuredArchitecture, ...]
-) -> None:
+def _finish(session: Session, lease: Lease, outcome: JobResult, measured: tuple[MeasuredArchitecture, ...]) -> None:
     """The job's result, its evaluations and its final state: all of it, or nothing."""
-    finish(session, lease, plain(outcome.result))
+    job = finish(session, lease, plain(outcome.result))  # as it is now: it may have been shown or hidden meanwhile
     record(session, job, measured)
     record_counts(session, job, outcome.counted)
     record_datasets(session, job, outcome.datasets)
     record_profiles(session, job, outcome.profiles)
 
 
-def _cancel(
-    session: Session, lease: Lease, job: Job, best: JobResult | None, measured: tuple[MeasuredArchitecture, ...]
-) -> None:
-    cancelled(session, lease, None if best is None else plain(best.result))
+def _cancel(session: Session, lease: Lease, best: JobResult | None, measured: tuple[MeasuredArchitecture, ...]) -> None:
+    job = cancelled(session, lease, None if best is None else plain(best.result))
     record(session, job, measured)
     if best is not None:
         record_profiles(session, job, best.profiles)

@@ -49,7 +49,8 @@ def claim(
     if job is None:
         return None
     _say_state(session, job)
-    return Claim(job, Lease(job.id, job.fence), artefacts.checkpoint(session, job.id))
+    earlier = job.fence > 1  # what runs for the first time has left nothing
+    return Claim(job, Lease(job.id, job.fence), artefacts.checkpoint(session, job.id) if earlier else None)
 
 
 def heartbeat(session: Session, lease: Lease, *, lease_seconds: float) -> bool:

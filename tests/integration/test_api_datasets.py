@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.api.uploads import FORGOTTEN_SECONDS
-from app.catalogue import Database, NameTaken, datasets, jobs
-from app.experiment import SPLITS, Dataset
+from app.catalogue import Database, EvaluationQuery, Job, NameTaken, datasets, evaluations, jobs
+from app.experiment import SPLITS, Dataset, JobResult
 from app.jobs import claim
 from app.settings import Settings
 from workers import run as child
@@ -142,6 +142,27 @@ def test_searches_and_transfers_run_on_it(api: TestClient, work: Work) -> None:
     assert {item["dataset"] for item in items} == {"digits", reference}
     compared = api.get("/v1/evaluations", params={"dataset": reference, "limit": 200}).json()["items"]
     assert {item["dataset"] for item in compared} == {reference}
+
+
+def test_what_is_measured_after_a_job_was_shown_is_shown_too(
+    api: TestClient, work: Work, api_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = api.get("/v1/spaces/nasbench201/members/777").json()["genotype"]
+    asked = {"space": "nasbench201", "genotype": member, "skeleton": SMALL, "device": "cpu", "dataset": "noise"}
+    asked |= {"recipe": RECIPE | {"batch_size": 20, "epochs": 1}}
+    accepted = api.post("/v1/trainings", json=asked).json()
+    measure = child.measure
+
+    def shown_meanwhile(job: Job, outcome: JobResult) -> Any:
+        shown = api.post(f"/v1/jobs/{accepted['id']}/visibility", json={"visibility": "public"})
+        assert (shown.status_code, job.visibility) == (200, "private")
+        return measure(job, outcome)
+
+    monkeypatch.setattr(child, "measure", shown_meanwhile)
+    assert work(accepted)["state"] == "succeeded"
+    with api_database.transaction() as session:
+        seen = evaluations.query(session, EvaluationQuery(viewer="somebody", job_id=UUID(accepted["id"])))
+    assert {evaluation.split for evaluation in seen} == {"selection", "test"}
 
 
 def test_the_default_recipe_suits_the_size_of_the_images(api: TestClient) -> None:

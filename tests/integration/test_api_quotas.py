@@ -121,6 +121,8 @@ def test_a_parent_and_its_children_are_seen_together(api: TestClient, api_databa
     assert {job["parent"] for job in found} == {str(parent.id)}
     assert api.get(found[0]["links"]["parent"]).json()["id"] == str(parent.id)
     assert api.get("/v1/quota").json()["used"]["queued_jobs"] == 0, "children are no submissions"
+    api.post(f"/v1/jobs/{parent.id}/visibility", json={"visibility": "public"})
+    assert {job["visibility"] for job in api.get(seen["links"]["children"]).json()["items"]} == {"public"}
     api.post(f"/v1/jobs/{parent.id}/cancel")
     with api_database.transaction() as session:
         assert {job.state for job in jobs.children(session, parent.id)} == {"cancelled"}

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.catalogue.rows import Visibility
@@ -10,10 +10,13 @@ from app.catalogue.tables import evaluations, jobs, profiles, spaces
 
 
 def of_job(session: Session, id: UUID, *, visibility: Visibility) -> None:
-    """Show or hide a job and what it has measured; what it measures later follows the job."""
-    session.execute(update(jobs).where(jobs.c.id == id).values(visibility=visibility))
+    """Show or hide a job and its children with what they have measured; what they measure later follows them."""
+    one = select(jobs.c.id).where(jobs.c.id == id).cte("family", recursive=True)
+    family = one.union_all(select(jobs.c.id).join(one, jobs.c.parent_id == one.c.id))
+    every = select(family.c.id)
+    session.execute(update(jobs).where(jobs.c.id.in_(every)).values(visibility=visibility))
     for table in (evaluations, profiles):
-        session.execute(update(table).where(table.c.job_id == id).values(visibility=visibility))
+        session.execute(update(table).where(table.c.job_id.in_(every)).values(visibility=visibility))
 
 
 def publish_space(session: Session, id: UUID) -> None:
