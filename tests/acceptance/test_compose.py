@@ -4,6 +4,7 @@ checks, their stop signals and, where root runs the tests, their read-only file 
 What differs is named here: hosts and ports of the engines, the port of the API, and where the programs lie.
 """
 
+import io
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from sqlalchemy import make_url
 
@@ -293,6 +295,41 @@ def test_a_day_of_the_containers(host: Host, engines_of_compose: tuple[int, Engi
         assert host.stop("worker-cpu", worker) == 0
         assert host.stop("api", api) == 0, host.said("api")
     assert "Read-only file system" not in "".join(host.said(name) for name in ("api", "worker-cpu", "migrate"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("programs", ["here"], indirect=True)
+def test_an_upload_a_search_and_its_files_need_no_other_place(host: Host) -> None:
+    """What torch, a data set and kept weights write goes to the volume and to /tmp."""
+    assert host.run("migrate") == 0, host.said("migrate")
+    token = key_of(host)
+    host.start("api")
+    host.start("worker-cpu")
+    host.becomes_healthy("api")
+    key = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{host.ports['api']}", headers=key, timeout=60) as client:
+
+        def succeeds(answer: httpx.Response) -> str:
+            assert answer.status_code == 202, answer.text
+            job = answer.headers["Location"]
+            ended = wait_until(lambda: client.get(job).json()["finished_at"] is not None, 240, pause=0.5)
+            assert ended, host.said("worker-cpu")
+            assert client.get(job).json()["state"] == "succeeded", client.get(job).text
+            return job
+
+        file = io.BytesIO()
+        labels = np.arange(400) % 4
+        np.savez(file, x=(labels[:, None, None] * 60 + np.zeros((400, 8, 8))).astype(np.uint8), y=labels)
+        content = {"content": file.getvalue(), "headers": {"Content-Type": "application/x-npz"}}
+        succeeds(client.post("/v1/datasets", params={"name": "mine"}, **content))
+        one = {"recipe": {"epochs": 1}, "retrain_recipe": {"epochs": 1}, "baseline": False}
+        space = {"space": "nasbench201", "dataset": "mine", "skeleton": "small", "retrain_skeleton": "small"}
+        search = succeeds(client.post("/v1/searches", json=space | one))
+        found = client.get(f"/v1/evaluations?job={search.rpartition('/')[2]}").json()["items"]
+        assert found
+    assert list((host.data / "images").glob("*.safetensors"))
+    assert [file for file in (host.data / "objects").rglob("*") if file.is_file()]
+    assert "Read-only file system" not in host.said("api") + host.said("worker-cpu")
 
 
 def test_containment_contains(open_directory: Path) -> None:
