@@ -13,8 +13,8 @@ SAMPLE_SECONDS = 2.0
 WARM_SECONDS = 60.0  # of a run; a third of it where that is longer
 FEWEST = 10  # samples after the warm-up that say something
 MIB = 2**20
-MOST_MIB_PER_MINUTE = 1.0
-MOST_MIB = 8.0
+MOST_MIB_PER_MINUTE = 0.5
+MOST_MIB = 4.0
 """A process grows whose least-squares line after the warm-up rises faster than this and by more than that."""
 
 Sample = tuple[float, float]  # seconds since the start, MiB

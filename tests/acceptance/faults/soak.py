@@ -169,7 +169,7 @@ def told(report: Report) -> str:
         f"{sum(report.submitted.values())} jobs submitted: {report.submitted}, and {report.children} children",
         f"ended: {report.states}; jobs by number of claims: {report.claims}; GPU-seconds {report.gpu_seconds:.1f}",
         f"lost {report.lost}, doubled {report.doubled}; all over {report.drained_seconds:g} s after the last fault",
-        f"memory, MiB; who stands may rise by {MOST_MIB_PER_MINUTE:g} a minute or {MOST_MIB:g} in all after a warm-up",
+        f"memory, MiB; who stands may rise by {MOST_MIB_PER_MINUTE:g} a minute, or {MOST_MIB:g} in all, once warm",
         f"  {'role':<12}{'process':>9}{'seconds':>9}{'begin':>9}{'end':>9}{'largest':>9}{'a minute':>10}",
     ]
     for w in report.memory:
