@@ -14,17 +14,18 @@ Down: requests fail, so a load balancer should send them elsewhere. Degraded: th
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 from app.api.question import Question
-from app.catalogue import Database, workers
+from app.catalogue import Database, Worker, workers
 from app.catalogue.migration import fits, revisions
 from app.catalogue.repositories import census
+from app.catalogue.repositories.census import Owed
 from app.experiment import Queue
-from app.jobs import Broker
+from app.jobs import Broker, able
 from app.settings import Settings
 from app.store import open_store
 
@@ -112,9 +113,9 @@ class Readiness:
             if revision not in known_revisions() and not (revision and fits(comment)):
                 return Standing(revision, comment, 0, 0.0)  # the other tables may not be there, or be others
             alive = workers.alive(session, within_seconds=alive_seconds)
-            idle = any(worker.state == "idle" for worker in alive)
-            neglected = census.neglected_seconds(session, alive_seconds=alive_seconds) if idle else 0.0
-        return Standing(revision, comment, len(alive), neglected)
+            idle = [worker for worker in alive if worker.state == "idle"]
+            owed = census.owed_by_device(session) if idle else ()
+        return Standing(revision, comment, len(alive), neglected_seconds(owed, idle))
 
     def _ask_broker(self) -> Mapping[Queue, int]:
         assert self._settings.redis_url is not None
@@ -132,6 +133,15 @@ class Readiness:
 def known_revisions() -> tuple[str, ...]:
     """The revisions of this version, the oldest first."""
     return tuple(revisions())
+
+
+def neglected_seconds(owed: Sequence[Owed], idle: Collection[Worker]) -> float:
+    """For how long a job has waited for a hint although a worker that could take it is idle; 0 where none has.
+
+    While all workers are busy nobody is owed one: each looks for another job when it has done its own.
+    """
+    waiting = (one.seconds for one in owed for worker in idle if able(worker, one.queue, one.device))
+    return max(waiting, default=0.0)
 
 
 def judged(standing: Standing) -> tuple[Finding, ...]:

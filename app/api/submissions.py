@@ -15,7 +15,7 @@ from app.api.schemas.experiment import PlannedNetwork, PlanView
 from app.api.schemas.model import Output
 from app.api.services import Services
 from app.api.views import evaluation_view, job_view, shown_request
-from app.catalogue import Evaluation, Visibility, Worker, audit, workers
+from app.catalogue import Evaluation, Visibility, audit, workers
 from app.experiment import (
     CountRequest,
     DatasetRequest,
@@ -27,7 +27,7 @@ from app.experiment import (
     TrainingRequest,
     TransferRequest,
 )
-from app.jobs import job_of_key, limits_of, submit
+from app.jobs import able, job_of_key, limits_of, submit
 from app.space import SearchSpace
 
 RETRY_SECONDS = 2  # when to look at a job again; its events come at once
@@ -89,11 +89,6 @@ def queue_for(services: Services, session: Session, device: Device) -> tuple[Que
         device = "cuda" if any(able(worker, "gpu", "cuda") for worker in alive) else "cpu"
     queue: Queue = "gpu" if device == "cuda" else "cpu"
     return queue, sum(able(worker, queue, device) for worker in alive)
-
-
-def able(worker: Worker, queue: Queue, device: Device) -> bool:
-    """Whether a worker serves a queue with a device."""
-    return queue in worker.queues and device in worker.devices
 
 
 def submitted(

@@ -26,7 +26,7 @@ from app.jobs.lifecycle import (
     release,
     suspend,
 )
-from app.jobs.publisher import Publisher
+from app.jobs.publisher import Publisher, able
 from app.jobs.queue import QUEUES, WORK, Broker, BrokerDown, celery_app
 from app.jobs.quota import Limits, QuotaSettings, Usage, limits_of, usage_of
 from app.jobs.reconciliation import Reconciled, attend, reconcile
@@ -63,6 +63,7 @@ __all__ = [
     "UpkeepSettings",
     "UpkeepThread",
     "Usage",
+    "able",
     "attend",
     "cancelled",
     "celery_app",

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.catalogue import Database, Worker, outbox, workers
 from app.catalogue.repositories.jobs import QUEUED_CHANNEL
 from app.catalogue.repositories.outbox import Unhinted
-from app.experiment import Queue
+from app.experiment import Device, Queue
 from app.jobs.queue import Broker, BrokerDown
 from app.jobs.reconciliation import attend
 
@@ -38,16 +38,16 @@ def allot(
                 free.remove(taker)
     hints: list[tuple[UUID, Queue]] = []
     for job in pending:
-        taker = next((worker for worker in free if able(worker, job)), None)
+        taker = next((worker for worker in free if able(worker, job.queue, job.device)), None)
         if taker is not None:
             free.remove(taker)
             hints.append((job.job_id, job.queue))
     return tuple(hints)
 
 
-def able(worker: Worker, job: Unhinted) -> bool:
-    """Whether a worker may take a job."""
-    return job.queue in worker.queues and (job.device == "auto" or job.device in worker.devices)
+def able(worker: Worker, queue: Queue, device: Device) -> bool:
+    """Whether a worker may take a job of this queue that needs this device."""
+    return queue in worker.queues and (device == "auto" or device in worker.devices)
 
 
 class Publisher:

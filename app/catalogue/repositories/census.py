@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, literal, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.catalogue.migration import COMMENT
 from app.catalogue.repositories.clock import now, seconds
-from app.catalogue.repositories.workers import seen_within
-from app.catalogue.tables import job_events, jobs, outbox, workers
-from app.experiment import JobState, Queue
+from app.catalogue.tables import job_events, jobs, outbox
+from app.experiment import Device, JobState, Queue
 
 FINAL: tuple[JobState, ...] = ("succeeded", "failed", "cancelled")
 OPEN: tuple[JobState, ...] = ("queued", "running", "waiting")
-RECENT_EVENTS = 10_000
+RECENT_EVENTS = 5_000
 """So many of the newest events are looked at for a pace, however busy the service is."""
 
 
@@ -29,6 +28,15 @@ class OpenJobs:
     lease_seconds: float | None  # until the first lease runs out, negative when it has; None where there is none
     attempts: int  # of the job that was begun most often
     begun_again: int  # jobs that were begun more than once
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Jobs of one queue that need one device and wait for a hint."""
+
+    queue: Queue
+    device: Device
+    seconds: float  # for which the first of them has
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +100,15 @@ def owed_hints(session: Session) -> tuple[int, float]:
     return number, float(seconds)
 
 
-def neglected_seconds(session: Session, *, alive_seconds: float) -> float:
-    """For how long a job has waited for a hint although a worker that could take it is idle; 0 where none has.
-
-    While all workers are busy nobody is owed one: each looks for another job when it has done its own.
-    """
-    idle = (
-        select(literal(1))
-        .where(
-            seen_within(alive_seconds),
-            workers.c.state == "idle",
-            jobs.c.queue == func.any(workers.c.queues),
-            (jobs.c.device == "auto") | (jobs.c.device == func.any(workers.c.devices)),
-        )
-        .exists()
+def owed_by_device(session: Session) -> tuple[Owed, ...]:
+    """For how long the first job of each queue and device has waited for a hint."""
+    age = func.max(func.extract("epoch", now() - outbox.c.created_at))
+    statement = (
+        select(jobs.c.queue, jobs.c.device, age)
+        .select_from(outbox.join(jobs, jobs.c.id == outbox.c.job_id))
+        .group_by(jobs.c.queue, jobs.c.device)
     )
-    age = func.coalesce(func.max(func.extract("epoch", now() - outbox.c.created_at)), 0)
-    statement = select(age).select_from(outbox.join(jobs, jobs.c.id == outbox.c.job_id)).where(idle)
-    return float(session.execute(statement).scalar_one())
+    return tuple(Owed(queue, device, float(seconds)) for queue, device, seconds in session.execute(statement))
 
 
 def most_queued(session: Session) -> int:
@@ -125,23 +124,22 @@ def most_queued(session: Session) -> int:
 
 def paces(session: Session, *, within_seconds: float) -> tuple[Pace, ...]:
     """How fast jobs went lately, by kind: what their events tell that are no older."""
-    newest = select(func.coalesce(func.max(job_events.c.id), 0)).scalar_subquery()
-    step, steps = (job_events.c.data[name].as_integer() for name in ("step", "steps"))
+    newest = (
+        select(job_events.c.job_id, job_events.c.kind, job_events.c.data, job_events.c.created_at)
+        .order_by(job_events.c.id.desc())
+        .limit(RECENT_EVENTS)
+        .subquery()
+    )
+    phase = newest.c.data["phase"].as_string()
     told = (
         select(
-            job_events.c.job_id,
-            job_events.c.data["phase"].as_string().label("phase"),
-            job_events.c.data["epoch"].as_integer().label("epoch"),
-            step.label("step"),
-            func.max(steps)
-            .over(partition_by=(job_events.c.job_id, job_events.c.data["phase"].as_string()))
-            .label("steps"),
+            newest.c.job_id,
+            phase.label("phase"),
+            newest.c.data["epoch"].as_integer().label("epoch"),
+            newest.c.data["step"].as_integer().label("step"),
+            func.max(newest.c.data["steps"].as_integer()).over(partition_by=(newest.c.job_id, phase)).label("steps"),
         )
-        .where(
-            job_events.c.id > newest - RECENT_EVENTS,
-            job_events.c.kind == "progress",
-            job_events.c.created_at > now() - seconds(within_seconds),
-        )
+        .where(newest.c.kind == "progress", newest.c.created_at > now() - seconds(within_seconds))
         .subquery()
     )
     place = told.c.epoch * told.c.steps + func.coalesce(told.c.step, 0)

@@ -67,7 +67,7 @@ def leave(session: Session, id: UUID) -> None:
 
 def alive(session: Session, *, within_seconds: float) -> tuple[Worker, ...]:
     """The workers that were seen within so many seconds, the first started first."""
-    statement = select(workers).where(seen_within(within_seconds)).order_by(workers.c.started_at, workers.c.id)
+    statement = select(workers).where(_alive(within_seconds)).order_by(workers.c.started_at, workers.c.id)
     return tuple(Worker(**row) for row in session.execute(statement).mappings())
 
 
@@ -77,11 +77,10 @@ def claim_gpu(session: Session, uuids: list[str], *, within_seconds: float) -> s
     UUIDs alone tell devices apart: containers of one machine see the same device under host names of their own.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('gpu', 0))"))
-    statement = select(workers.c.gpu).where(seen_within(within_seconds))
+    statement = select(workers.c.gpu).where(_alive(within_seconds))
     owned = set(session.execute(statement).scalars())
     return next((uuid for uuid in uuids if uuid not in owned), None)
 
 
-def seen_within(within_seconds: float) -> ColumnElement[bool]:
-    """Whether a worker has reported itself within so many seconds, and has not said goodbye."""
+def _alive(within_seconds: float) -> ColumnElement[bool]:
     return (workers.c.last_seen > now() - seconds(within_seconds)) & (workers.c.state != "gone")

@@ -74,4 +74,4 @@ def test_hints_never_exceed_the_workers_and_each_has_a_taker() -> None:
             assert len(hints) <= max(len(idle) - sum(depth.values()), 0)
         for id, queue in hints:
             assert queue == by_id[id].queue
-            assert any(able(w, by_id[id]) for w in idle)
+            assert any(able(w, by_id[id].queue, by_id[id].device) for w in idle)
