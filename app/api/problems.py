@@ -120,7 +120,7 @@ def problem_of(error: Exception, prefix: str = "") -> Problem | None:
             return Problem(422, "no-network", title, f"{fault.pointer}: {message}", (fault,))
         case IdempotencyConflict(job_id=job_id):
             title = "The idempotency key belongs to another request"
-            return Problem(409, "idempotency-conflict", title, str(error), headers={"Link": f"</v1/jobs/{job_id}>"})
+            return Problem(422, "idempotency-conflict", title, str(error), headers={"Link": f"</v1/jobs/{job_id}>"})
         case QueueFull(retry_seconds=seconds):
             title = "The service has as many queued jobs as it takes"
             return Problem(429, "queue-full", title, str(error), headers={"Retry-After": str(seconds)})

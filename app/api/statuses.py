@@ -23,7 +23,6 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "no-result": (404, "the job has no such part in its result, or not yet: `Retry-After` says when to look again"),
     "method-not-allowed": (405, "the path has other methods, which `Allow` lists"),
     "request-timeout": (408, "the request came too slowly; the connection ends, and no route was asked"),
-    "idempotency-conflict": (409, "the idempotency key belongs to another request"),
     "space-exists": (409, "the name stands for another space, or for one with another visibility"),
     "key-ended": (409, "the key has expired or was revoked"),
     "dataset-exists": (409, "the name stands for another data set"),
@@ -40,6 +39,7 @@ PROBLEM_TYPES: Mapping[str, tuple[int, str]] = {
     "no-other": (422, "there is no other genotype to go to"),
     "unreadable-genotype": (422, "the text is not in its format"),
     "no-network": (422, "the genotype has no network on this skeleton and input"),
+    "idempotency-conflict": (422, "the idempotency key belongs to another request, to which `Link` leads"),
     "mixed-results": (422, "the evaluations do not compare: they have more than one recipe, data set or split"),
     "queue-full": (429, "as many jobs are queued as the service takes; `Retry-After` says when to ask again"),
     "quota-exceeded": (429, "the owner has used what they may use, which `errors` names; see GET /v1/quota"),
@@ -66,7 +66,12 @@ OF_A_ROUTE = frozenset(
 )
 """Problems that only the routes have which declare them by `declared`; all others follow from what a route asks for."""
 
-ABOUT_GENOTYPES = [s for s, (status, _) in PROBLEM_TYPES.items() if status == 422 and s not in OF_A_ROUTE]
+OF_A_KEY = ("idempotency-conflict", "queue-full", "quota-exceeded")
+"""Problems of whatever takes an idempotency key: it makes a job."""
+
+ABOUT_GENOTYPES = [
+    s for s, (status, _) in PROBLEM_TYPES.items() if status == 422 and s not in OF_A_ROUTE and s not in OF_A_KEY
+]
 """Whatever can be wrong with a body, a space or a genotype."""
 
 MEANINGS: Mapping[int, str] = {
@@ -123,7 +128,7 @@ def problems_of(method: str, path: str, operation: Json, *, database: bool) -> d
     if "{" in path or (body and database):
         slugs.append("not-found")
     if IDEMPOTENCY_HEADER in parameters:
-        slugs += ["idempotency-conflict", "queue-full", "quota-exceeded"]
+        slugs += OF_A_KEY
     if body or parameters:
         about_space = body or "{space}" in path
         slugs += ABOUT_GENOTYPES if about_space else ["invalid-request"]

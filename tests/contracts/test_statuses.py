@@ -140,10 +140,10 @@ def test_what_is_as_it_was(api: TestClient, routes: list[Route], known: dict[str
 
 def test_what_is_in_conflict(api: TestClient, routes: list[Route]) -> None:
     by_name = {(method, path): (method, path, operation) for method, path, operation in routes}
-    keyed = [r for r in routes if "idempotency-conflict" in r[2]["responses"].get("409", {}).get("x-problem-types", ())]
+    keyed = [r for r in routes if "idempotency-conflict" in r[2]["responses"].get("422", {}).get("x-problem-types", ())]
     assert {path for _, path, _ in keyed} >= {"/v1/searches", "/v1/trainings", "/v1/transfers", "/v1/profiles"}
     search = by_name["POST", "/v1/searches"]
-    for seed, status in ((1, 202), (2, 409)):
+    for seed, status in ((1, 202), (2, 422)):
         body = {"space": "darts", "dataset": "digits", "seed": seed}
         assert as_documented(search, api.post("/v1/searches", json=body, headers={"Idempotency-Key": "k"})) == status
     register = by_name["POST", "/v1/spaces"]

@@ -162,8 +162,9 @@ def test_a_key_makes_one_job(api: TestClient) -> None:
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json()["id"] == second.json()["id"]
     other = api.post("/v1/searches", json=QUICK | {"seed": 4}, headers=headers)
-    assert other.status_code == 409
+    assert other.status_code == 422
     assert other.json()["type"] == "urn:cellar:problem:idempotency-conflict"
+    assert other.headers["link"] == f"</v1/jobs/{first.json()['id']}>"
     assert api.post("/v1/searches", json=QUICK).json()["id"] != first.json()["id"]
     assert api.post("/v1/searches", json=QUICK, headers={"Idempotency-Key": "x" * 201}).status_code == 422
 

@@ -1,4 +1,4 @@
-"""HEAD is GET without the body, on every route."""
+"""HEAD is GET without the body, on every route; and what is accepted chooses nothing."""
 
 import pytest
 from fastapi.testclient import TestClient
@@ -32,3 +32,15 @@ def test_the_head_of_a_stream_ends(api: TestClient) -> None:
     assert head.headers["content-type"].startswith("text/event-stream")
     assert head.content == b""
     api.post(f"/v1/jobs/{job}/cancel")
+
+
+@pytest.mark.parametrize("accept", ["image/png", "text/html;q=0.1", "*/*;q=0", "not a type", ""])
+def test_what_is_accepted_changes_nothing(api: TestClient, accept: str) -> None:
+    """A path has one representation: `Accept` is not read, and 406 is never answered."""
+    plain, asked = api.get("/v1/spaces/darts@1"), api.get("/v1/spaces/darts@1", headers={"Accept": accept})
+    assert asked.status_code == 200
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.content == plain.content
+    assert "accept" not in asked.headers.get("vary", "").lower().replace("accept-", "")
+    missing = api.get("/v1/spaces/nowhere", headers={"Accept": accept})
+    assert (missing.status_code, missing.headers["content-type"]) == (404, "application/problem+json")

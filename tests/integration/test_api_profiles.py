@@ -75,7 +75,7 @@ def test_a_profile_is_a_job_with_every_default_chosen(api: TestClient, api_datab
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
     assert "document" not in job["request"]
     assert api.post("/v1/profiles", json=body, headers=key).json()["id"] == job["id"]
-    assert api.post("/v1/profiles", json=NETWORK, headers=key).status_code == 409
+    assert api.post("/v1/profiles", json=NETWORK, headers=key).status_code == 422
     with api_database.transaction() as session:
         row = jobs.get(session, UUID(job["id"]))
     assert row is not None
