@@ -26,7 +26,7 @@ from app.api.schemas.job import JobView
 from app.api.services import Services
 from app.api.statuses import declared
 from app.api.submissions import Submission, submitted, written
-from app.api.uploads import FOLDER, received, sweep
+from app.api.uploads import FOLDER, cut_off, received, sweep
 from app.catalogue import datasets
 from app.experiment import DATASETS, SPLITS, Dataset, DatasetFormat, DatasetRequest, Split
 from app.space import Fault
@@ -105,6 +105,8 @@ async def add_dataset(
         if kind not in MAGIC or not first.startswith(MAGIC[kind]):
             raise unprocessable("/format", f"the bytes are not {kind}: they begin with {first.hex()}", kind, (*MAGIC,))
         wanted = replace(described, path=f"{FOLDER}/{digest}", sha256=digest, format=kind)
+        if why := await run_in_threadpool(cut_off, services.settings.data_root / wanted.path, kind):
+            raise unprocessable("", f"the file is not whole: {why}, and these bytes do not")
     how = Submission(key=idempotency_key, priority=options.priority)
     return await run_in_threadpool(start, services, wanted, how)
 

@@ -4,15 +4,18 @@ import hashlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from os import SEEK_END
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
+from zipfile import is_zipfile
 
 from fastapi.concurrency import run_in_threadpool
 
 from app.api.problems import TITLES, Problem, unprocessable
 from app.api.services import Services
 from app.catalogue import datasets
+from app.experiment import DatasetFormat
 
 FOLDER = "uploads"  # of the data root
 FORGOTTEN_SECONDS = 600.0  # without a byte written, after which what no job wants any more is removed
@@ -49,6 +52,15 @@ async def received(data_root: Path, body: AsyncIterator[bytes], largest: int) ->
     finally:
         partial.unlink(missing_ok=True)
     return digest.hexdigest(), first
+
+
+def cut_off(file: Path, kind: DatasetFormat) -> str | None:
+    """How the end of a file shows that it is not whole; None where it does not: what is inside is read by the job."""
+    if kind == "parquet":
+        with file.open("rb") as opened:
+            opened.seek(-min(4, file.stat().st_size), SEEK_END)
+            return None if opened.read() == b"PAR1" else "a Parquet file ends with PAR1"
+    return None if is_zipfile(file) else "a ZIP archive ends with the list of its members"
 
 
 def sweep(services: Services) -> None:

@@ -217,6 +217,8 @@ def test_two_jobs_for_one_name_make_one_data_set(api: TestClient, work: Work, ap
         (b"PK", {"name": "a", "colour": "red"}, 422, "/colour"),
         (b"PK", {"name": "a", "levels": 256}, 422, "/levels"),
         (b"\x89PNG\r\n", {"name": "a"}, 422, "the bytes are not npz: they begin with 89504e47"),
+        (b"PK\x03\x04", {"name": "a"}, 422, "not whole: a ZIP archive ends with the list of its members"),
+        (b"PAR1\x00PAR", {"name": "a", "format": "parquet"}, 422, "not whole: a Parquet file ends with PAR1"),
     ],
 )
 def test_uploads_that_are_refused_at_once(
@@ -224,6 +226,13 @@ def test_uploads_that_are_refused_at_once(
 ) -> None:
     assert said in str(upload(api, content, status, **options))
     assert not list((api_settings.data_root / "uploads").glob("*.partial"))
+
+
+def test_an_upload_that_was_cut_off_makes_no_job(api: TestClient) -> None:
+    before = api.get("/v1/jobs").json()["items"]
+    refused = upload(api, toy()[:-30], 422, name="cut")
+    assert refused["errors"][0]["message"].startswith("the file is not whole")
+    assert api.get("/v1/jobs").json()["items"] == before
 
 
 def test_names_in_the_data_root(api: TestClient, api_settings: Settings, work: Work) -> None:

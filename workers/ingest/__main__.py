@@ -28,7 +28,7 @@ def made(source: str, data_root: Path, request: DatasetRequest) -> Dataset:
         return keep(data_root, read_source(path.resolve(), request, nothing), request, nothing)
     if HUB_ID.fullmatch(source) is None:
         raise DataError(f"{source!r} is no file or folder here, and no id of the Hugging Face hub")
-    with TemporaryDirectory(prefix="cellar-hub-") as folder:
+    with TemporaryDirectory(prefix="hub-", dir=data_root) as folder:  # not in /tmp, which may be memory
         return keep(data_root, read_source(fetched(source, Path(folder)), request, nothing), request, nothing)
 
 

@@ -22,7 +22,6 @@ TEN = ("data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4
 TEN_TEST, TEN_NAMES = "test_batch.bin", "batches.meta.txt"
 HUNDRED, HUNDRED_TEST, HUNDRED_NAMES = "train.bin", "test.bin", "fine_label_names.txt"
 FILES = (*TEN, TEN_TEST, TEN_NAMES, HUNDRED, HUNDRED_TEST, HUNDRED_NAMES)
-PICKLES = ("data_batch_1", "cifar-10-batches-py", "train", "cifar-100-python")
 FILE_BYTES = 50_000 * (PIXELS + 2)  # of the largest file, CIFAR-100's train.bin
 ARCHIVE_BYTES, ARCHIVE_MEMBERS = 1 << 30, 64  # unpacked, far above what is published
 
