@@ -90,6 +90,8 @@ class Exposition:
             told = here.gauge("broker_hints", "Hints that lie in the broker, by queue", "queue")
             for queue, number in hints.items():
                 told.labels(queue).set(number)
+        complete = not isinstance(taken, BaseException) and not isinstance(final, BaseException)
+        here.gauge("census_up", "Whether the database told of jobs and workers in time, 1 or 0").set(complete)
         if not isinstance(taken, BaseException):
             counts = {} if isinstance(final, BaseException) else final
             tell_jobs(here, taken, counts, self._settings.lease_seconds)

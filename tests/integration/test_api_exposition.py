@@ -86,6 +86,7 @@ def test_the_queue_is_told_by_queue_kind_and_state(fresh: TestClient, api_databa
     assert ("cellar_lease_age_seconds", "gpu") not in found
     assert found["cellar_owner_queued_jobs",] == 3
     assert found["cellar_queued_jobs_limit",] == 100_000
+    assert found["cellar_census_up",] == 1
     assert found["cellar_event_streams",] == 0
     assert found["cellar_event_streams_limit",] == 7
     assert found["cellar_data_root_free_bytes",] > 0
@@ -214,9 +215,21 @@ def test_a_scrape_answers_without_a_database(api_settings: Settings) -> None:
         found = scraped(client)
     assert time.monotonic() - began < 5
     assert found["cellar_part_up", "database"] == 0
-    assert found["cellar_ready",] == 0
+    assert found["cellar_ready",] == found["cellar_census_up",] == 0
     assert any(name[0] == "http_requests_total" for name in found)
     assert not any(name[0] in ("cellar_jobs", "cellar_workers") for name in found), "unknown is not told as nothing"
+
+
+def test_a_census_that_hangs_is_said_and_in_nobody_s_way(fresh: TestClient, api_database: Database) -> None:
+    with api_database.transaction() as session:
+        session.execute(text("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"))
+        began = time.monotonic()
+        found = scraped(fresh)
+        assert time.monotonic() - began < readiness.LIMIT_SECONDS + 1
+        assert found["cellar_census_up",] == 0
+        assert found["cellar_part_up", "database"] == found["cellar_ready",] == 1
+        assert not any(name[0] == "cellar_jobs" for name in found)
+    assert scraped(fresh)["cellar_census_up",] == 1
 
 
 def test_a_census_of_many_jobs_is_quick(database: Database) -> None:
