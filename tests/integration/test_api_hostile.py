@@ -109,6 +109,8 @@ class Raw:
         assert b"root:x:" not in content, (method, path)
         assert "X-Evil" not in headers, (method, path)
         assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+        assert "Server" not in headers
         if status >= 400:
             assert headers["Content-Type"] == "application/problem+json", (method, path)
         return status
