@@ -83,6 +83,7 @@ def test_hundreds_of_streams_stay_live_on_one_listening_connection(url: str, api
             assert not any(task.done() for task in following)
             # Others are answered meanwhile, also those that need a thread and the database.
             assert (await client.get(f"/v1/jobs/{jobs[0]}")).status_code == 200
+            assert f"\ncellar_event_streams {STREAMS}.0\n" in (await client.get("/metrics")).text
             with api_database.transaction() as session:
                 query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE "
                 assert session.execute(text(query + "'LISTEN \"cellar_job_events\"'")).scalar_one() == 1

@@ -164,6 +164,15 @@ def test_metrics_and_labels_are_those_of_a_scrape(expression: str, scraped: dict
     assert query.labels <= labels, expression
 
 
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", GUIDE)
+    assert len(links) > 8
+    for link in links:
+        path, _, heading = link.partition("#")
+        assert (RUNNING / path).exists(), link
+        assert not heading or heading in [name.lower() for name in re.findall(r"^#+ (.+)$", GUIDE, re.MULTILINE)], link
+
+
 def test_every_alert_is_whole_and_explained() -> None:
     names = [rule["alert"] for rule in ALERTS]
     assert len(set(names)) == len(names) > 15
