@@ -170,6 +170,7 @@ class ConditionalGet:
             elif start is None or message["type"] != "http.response.body":
                 await send(message)
             elif message.get("more_body", False):
+                MutableHeaders(scope=start).setdefault("Cache-Control", "no-cache")
                 await send(start)
                 start = None
                 await send(message)

@@ -59,3 +59,16 @@ def test_a_character_that_postgresql_has_no_place_for_breaks_nothing(api: TestCl
     for route, path in asked:
         answer = api.get(path)
         assert answer.status_code in (200, 404, 422), (route, path, answer.text[:300])
+
+
+def test_every_read_says_how_long_it_is_good(api: TestClient, subtests: pytest.Subtests) -> None:
+    """Also what is sent as it is made, which no shared cache shall keep for others."""
+    seen = set()
+    for path, methods in api.get("/openapi.json").json()["paths"].items():
+        place = path.replace("{space}", "darts").replace("{index}", "1").replace("{name}", "digits")
+        if "get" in methods and "{" not in place:
+            with subtests.test(path):
+                answer = api.get(place)
+                assert answer.headers["cache-control"] in ("no-cache", "no-store"), answer.headers
+                seen.add(answer.headers["content-type"].partition(";")[0])
+    assert {"application/json", "text/csv", "image/svg+xml"} <= seen
