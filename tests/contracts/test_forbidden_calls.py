@@ -1,4 +1,4 @@
-"""No code here runs what it was given to read: no pickles, no expressions, no shells."""
+"""No code here runs what it was given to read (pickles, expressions, shells), nor connects where it is told to."""
 
 import ast
 from collections.abc import Iterator
@@ -11,6 +11,13 @@ from app.architecture.source.pieces import LOADING, READING
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for folder in ("app", "workers", "migrations") for path in (ROOT / folder).rglob("*.py"))
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
+CLIENTS = {"httpx", "requests", "urllib.request", "http.client", "aiohttp", "urllib3", "s3fs", "fsspec", "datasets"}
+CONNECTING = {  # files that connect, and where to
+    "app/demo.py": "the service that it has started, or was told on the command line",
+    "app/supervisor.py": "the API process that it has started",
+    "app/doctor/machine.py": "the port of the settings",
+    "app/store/bucket.py": "the bucket of the settings",
+}
 RUNNING = {"eval", "exec", "compile", "__import__"}
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
 
@@ -32,17 +39,21 @@ def constant(call: ast.Call, name: str) -> object:
     return found.value if isinstance(found, ast.Constant) else found
 
 
+def imported(node: ast.AST) -> list[str]:
+    """The modules that a statement imports."""
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=module, names=names):
+            return [module or "", *(f"{module}.{alias.name}" for alias in names)]
+        case _:
+            return []
+
+
 def faults(source: str) -> Iterator[str]:
     """What a source does that it should not."""
     for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Import(names=names):
-                names = [alias.name for alias in names]
-            case ast.ImportFrom(module=module):
-                names = [module or ""]
-            case _:
-                names = []
-        yield from (f"line {node.lineno}: imports {n}" for n in names if n.partition(".")[0] in MODULES)
+        yield from (f"line {node.lineno}: imports {n}" for n in imported(node) if n.partition(".")[0] in MODULES)
         if not isinstance(node, ast.Call):
             continue
         name = dotted(node.func)
@@ -94,3 +105,13 @@ def test_none_of_our_files_has_one() -> None:
 def test_nor_has_the_source_that_is_written_for_networks() -> None:
     assert list(faults(READING)) == []
     assert list(faults(f"class Network:\n{LOADING}")) == []
+
+
+def test_nothing_that_answers_or_works_connects_elsewhere() -> None:
+    connecting = {
+        str(file.relative_to(ROOT))
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if CLIENTS & set(imported(node))
+    }
+    assert connecting == set(CONNECTING)
