@@ -18,7 +18,7 @@ from app.jobs.reconciliation import attend
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0  # how often to look when no notification comes
-GATHER_SECONDS = 0.02  # after one: what is queued meanwhile is seen to in the same round
+GATHER_SECONDS = 0.05  # after a round: what is queued meanwhile is seen to in the next one together
 RETRY_SECONDS = 2.0  # after the database or the broker failed
 
 
@@ -96,9 +96,9 @@ class Publisher:
                         if broker_is_down:
                             broker_is_down = False
                             log.info("broker is back")
+                        self._stopping.wait(GATHER_SECONDS)
                         for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                             pass
-                        self._stopping.wait(GATHER_SECONDS)
             except BrokerDown as error:
                 if not broker_is_down:
                     broker_is_down = True

@@ -1,12 +1,14 @@
 """Quotas over HTTP: one's own limits, refusals that say when to come again, priorities, families of jobs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
 
+from app.api import submissions
 from app.catalogue import Database, Quota, jobs, quotas
 from app.jobs import ChildJob, attend, claim, fan_out, submit, suspend
 
@@ -54,6 +56,16 @@ def test_a_submission_above_the_quota_is_refused_and_an_accepted_one_is_answered
     assert (told["owner"], told["limits"]["queued_jobs"], told["used"]["queued_jobs"]) == ("local", 1, 1)
     api.post(f"/v1/jobs/{accepted.json()['id']}/cancel")
     assert start(api, "second").status_code == 202, "a refusal does not take the key"
+
+
+def test_a_full_queue_refuses_everybody(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits_of = submissions.limits_of
+    monkeypatch.setattr(submissions, "limits_of", lambda *of: replace(limits_of(*of), all_queued_jobs=1))
+    assert start(api, "only").status_code == 202
+    refused = start(api)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+    assert refused.json()["type"] == "urn:cellar:problem:queue-full"
+    assert start(api, "only").status_code == 202, "what was accepted is answered again"
 
 
 @pytest.mark.parametrize(("what", "resource"), [("gpu_hours", "gpu-hours"), ("storage_bytes", "storage-bytes")])

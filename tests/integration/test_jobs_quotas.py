@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.catalogue import Database, Quota, quotas
 from app.catalogue.repositories.leases import BEST
-from app.jobs import Limits, QueueFull, QuotaExceeded, claim, finish, limits_of, submit
+from app.jobs import Lease, Limits, QueueFull, QuotaExceeded, claim, finish, limits_of, submit
 from app.settings import Settings
 
 ROOM: dict[str, Any] = {
@@ -98,6 +98,27 @@ def test_a_claim_looks_at_each_owner_and_not_at_each_job(database: Database, own
     assert read <= 4 * owners + 4
     (lock,) = [node for node in found if node["Node Type"] == "LockRows"]
     assert lock["Actual Rows"] * lock["Actual Loops"] == 1, "one job is locked, however many owners there are"
+
+
+def test_who_has_the_fewest_running_jobs_is_next(database: Database) -> None:
+    room = Limits(**ROOM)
+    for owner in ("ada", "ada", "ada", "ada", "bob", "bob", "eve"):
+        enqueue(database, room, owner=owner)
+    held: dict[str, list[Lease]] = {"ada": [], "bob": [], "eve": []}
+
+    def served() -> str:
+        with database.transaction() as session:
+            taken = claim(session, worker_id=uuid4(), queues=["cpu"], devices=["cpu"], lease_seconds=60)
+        assert taken is not None
+        held[taken.job.owner].append(taken.lease)
+        return taken.job.owner
+
+    assert [served() for _ in range(5)] == ["ada", "bob", "eve", "ada", "bob"]
+    with database.transaction() as session:
+        for lease in held["ada"]:
+            finish(session, lease, {})
+    enqueue(database, room, owner="eve")
+    assert [served() for _ in range(3)] == ["ada", "eve", "ada"], "none running, then one each, the longest ago first"
 
 
 def test_two_owners_share_one_worker_whatever_they_have_queued(database: Database) -> None:

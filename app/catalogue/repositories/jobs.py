@@ -45,27 +45,25 @@ def insert_queued(
     name: str | None = None,
 ) -> Job:
     """Write a queued job, and in the same transaction that it waits for a hint."""
-    statement = (
-        insert(jobs)
-        .values(
-            id=id,
-            parent_id=parent_id,
-            name=name,
-            kind=kind,
-            queue=queue,
-            device=device,
-            state="queued",
-            priority=priority,
-            owner=owner,
-            visibility=visibility,
-            request=request,
-            request_id=request_id,
-        )
-        .returning(jobs)
-    )
-    job = Job(**session.execute(statement).mappings().one())
-    owe_hints(session, [id])
-    return job
+    values = {
+        "id": id,
+        "parent_id": parent_id,
+        "name": name,
+        "kind": kind,
+        "queue": queue,
+        "device": device,
+        "state": "queued",
+        "priority": priority,
+        "owner": owner,
+        "visibility": visibility,
+        "request": request,
+        "request_id": request_id,
+    }
+    job = insert(jobs).values(values).returning(jobs).cte("job")
+    owed = insert(outbox).from_select([outbox.c.job_id], select(job.c.id)).cte("owed")
+    statement = select(job, func.pg_notify(QUEUED_CHANNEL, "")).add_cte(owed)
+    row = session.execute(statement).mappings().one()
+    return Job(**{column.name: row[column.name] for column in jobs.columns})
 
 
 def get(session: Session, id: UUID, *, viewer: str | None = None) -> Job | None:
