@@ -123,7 +123,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     database = Database(chosen.database_url)
     watching = Database(chosen.database_url, watch_seconds=DATABASE_SECONDS)
-    readiness = Readiness(chosen, watching)
+    readiness = Readiness(chosen, database, watching)
     streams = Streams(most=chosen.streams, each=chosen.streams_per_caller)
     ring = KeyRing(database)
     app.state.services = Services(

@@ -2,7 +2,7 @@
 
 | part | down | degraded |
 | --- | --- | --- |
-| database | it does not answer | |
+| database | it does not answer | it lets nobody in: who is connected is answered |
 | migrations | the tables are older than this version's, or of a newer one that its code does not work on | of a newer \
 version that its code works on: an upgrade is under way |
 | broker | | it does not answer: jobs start some seconds later, none is lost |
@@ -15,9 +15,12 @@ Down: requests fail, so a load balancer should send them elsewhere. Degraded: th
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from app.api.question import Question
 from app.catalogue import Database, Worker, workers
@@ -56,21 +59,24 @@ class Standing:
 
     revision: str | None
     comment: str | None
-    alive: int
-    neglected_seconds: float
+    alive: int = 0
+    neglected_seconds: float = 0.0
+    lets_in: bool = True  # a new connection
 
 
 class Readiness:
     """The parts of the service, as this process sees them."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, pool: Database, watching: Database) -> None:
         """
         Args:
             settings: of the deployment.
-            database: one that connects anew each time.
+            pool: through which requests are answered.
+            watching: connects anew each time.
         """
         self._settings = settings
-        self._database = database
+        self._pool = pool
+        self._watching = watching
         self._standing = Question("database", self._ask_database, seconds=LIMIT_SECONDS, kept=KEPT_SECONDS)
         self._broker = Question("broker", self._ask_broker, seconds=LIMIT_SECONDS, kept=KEPT_SECONDS)
         self._store = Question("store", self._ask_store, seconds=LIMIT_SECONDS, kept=STORE_KEPT_SECONDS)
@@ -90,7 +96,9 @@ class Readiness:
         except Exception as error:
             # The driver's message may name hosts and users: the log has it, an answer does not.
             return (Finding("database", "down", f"does not answer ({type(error).__name__})"),)
-        return Finding("database", "ok", "answers"), *judged(standing)
+        if standing.lets_in:
+            return Finding("database", "ok", "answers"), *judged(standing)
+        return Finding("database", "degraded", "lets nobody in: who is connected is answered"), *judged(standing)
 
     async def _of_broker(self) -> Finding:
         try:
@@ -107,14 +115,22 @@ class Readiness:
         return Finding("store", "ok", "can be written")
 
     def _ask_database(self) -> Standing:
-        alive_seconds = self._settings.lease_seconds
-        with self._database.transaction() as session:
-            revision, comment = census.tables_revision(session)
-            if revision not in known_revisions() and not (revision and fits(comment)):
-                return Standing(revision, comment, 0, 0.0)  # the other tables may not be there, or be others
-            alive = workers.alive(session, within_seconds=alive_seconds)
-            idle = [worker for worker in alive if worker.state == "idle"]
-            owed = census.owed_by_device(session) if idle else ()
+        try:
+            with self._watching.transaction() as session:
+                return self._standing_by(session)
+        except DBAPIError as error:
+            if error.statement is not None:  # it was let in
+                raise
+        with self._pool.transaction() as session:
+            return replace(self._standing_by(session), lets_in=False)
+
+    def _standing_by(self, session: Session) -> Standing:
+        revision, comment = census.tables_revision(session)
+        if revision not in known_revisions() and not (revision and fits(comment)):
+            return Standing(revision, comment)  # the other tables may not be there, or be others
+        alive = workers.alive(session, within_seconds=self._settings.lease_seconds)
+        idle = [worker for worker in alive if worker.state == "idle"]
+        owed = census.owed_by_device(session) if idle else ()
         return Standing(revision, comment, len(alive), neglected_seconds(owed, idle))
 
     def _ask_broker(self) -> Mapping[Queue, int]:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
 
 from app.api import exposition, keyring, readiness
@@ -90,14 +90,22 @@ def wrong(client: TestClient) -> tuple[int, str, list[str]]:
 
 
 @contextmanager
-def frozen(pid: int | None) -> Iterator[None]:
-    """A process that lives and does not answer."""
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
+def frozen(*pids: int) -> Iterator[None]:
+    """Processes that live and do not answer."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def family(pid: int | None) -> list[int]:
+    """A process and its children."""
+    assert pid is not None
+    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, below)]
 
 
 def recovers(client: TestClient) -> bool:
@@ -113,7 +121,7 @@ def test_no_worker_is_degraded_and_one_makes_it_ready(client: TestClient, sessio
 
 def test_a_broker_that_is_stopped_or_frozen_degrades(client: TestClient, own: Engines, session: Session) -> None:
     live(session)
-    with frozen(own.valkey.child.pid):
+    with frozen(*family(own.valkey.child.pid)):
         began = time.monotonic()
         assert wrong(client) == (200, "degraded", ["broker"])
         assert time.monotonic() - began < LIMIT_SECONDS + 1
@@ -130,7 +138,7 @@ def test_a_broker_that_is_stopped_or_frozen_degrades(client: TestClient, own: En
 
 def test_a_database_that_is_stopped_or_frozen_is_down(client: TestClient, own: Engines, session: Session) -> None:
     live(session)
-    with frozen(own.postgres.child.pid):  # its postmaster: who is connected is served, nobody else comes in
+    with frozen(*family(own.postgres.child.pid)):
         began = time.monotonic()
         assert wrong(client) == (503, "not-ready", ["database"])
         assert client.get("/metrics").status_code == 200
@@ -150,6 +158,26 @@ def test_a_database_that_is_stopped_or_frozen_is_down(client: TestClient, own: E
         assert 'cellar_part_up{part="broker"} 1.0' in answer.text
     finally:
         own.postgres.restart(30)
+    assert recovers(client)
+
+
+def test_a_database_that_lets_nobody_in_degrades(client: TestClient, own: Engines, session: Session) -> None:
+    live(session)
+    for _ in range(20):  # each connection of the pool has its turn, and is opened again after what came before
+        assert client.get("/v1/workers").status_code == 200
+    refuse = f"ALTER DATABASE {make_url(own.database_url).database} ALLOW_CONNECTIONS "
+    other = create_engine(make_url(own.postgres.url("postgres")).set(drivername="postgresql+psycopg"))
+    try:
+        with other.connect().execution_options(isolation_level="AUTOCOMMIT") as administrator:
+            administrator.execute(text(refuse + "false"))
+            try:
+                # Another thread of this process may just use the one connection that is open.
+                assert wait_until(lambda: wrong(client) == (200, "degraded", ["database"]), 10, pause=0.05)
+                assert wait_until(lambda: client.get("/v1/workers").status_code == 200, 10, pause=0.05)
+            finally:
+                administrator.execute(text(refuse + "true"))
+    finally:
+        other.dispose()
     assert recovers(client)
 
 
