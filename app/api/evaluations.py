@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.api.cursors import read_cursor, write_cursor
 from app.api.dependencies import Cursor, PageLimit, ServicesHere
 from app.api.export import TRAINED, graph_of, source_response
-from app.api.library import find_space, parse_reference
+from app.api.library import REFERENCE, find_space, parse_reference
 from app.api.problems import Problem, not_found
 from app.api.schemas.evaluation import EvaluationKindName, EvaluationPage, EvaluationView, SplitName
 from app.api.services import Services
@@ -21,7 +21,7 @@ from app.api.statuses import declared
 from app.api.tabulated import PARQUET, table_response
 from app.api.views import evaluation_view
 from app.api.weights import kept_weights, record_of, weights_response
-from app.catalogue import Evaluation, EvaluationQuery, audit, evaluations
+from app.catalogue import Architecture, Evaluation, EvaluationQuery, audit, evaluations
 from app.catalogue.repositories.evaluation_query import Sort
 from app.catalogue.streams import every_evaluation
 from app.space import Fault
@@ -40,27 +40,32 @@ PARQUET_FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file", "content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
 }
 Text = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$")]
+DatasetQuery = Annotated[Text, Query(description="Name of a data set")]
+RecipeQuery = Annotated[Text, Query(description="Name or digest of a recipe")]
+SplitQuery = Annotated[SplitName | None, Query(description="The split that was measured on")]
+KindQuery = Annotated[EvaluationKindName | None, Query(description="How the weights came about")]
 Count = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 
 def filters(
     services: ServicesHere,
-    space: Annotated[Text, Query(description="Name, `name@version` or digest of a space")] = None,
-    dataset: Annotated[Text, Query(description="Name of a data set")] = None,
-    recipe: Annotated[Text, Query(description="Name or digest of a recipe")] = None,
-    split: Annotated[SplitName | None, Query(description="The split that was measured on")] = None,
-    kind: Annotated[EvaluationKindName | None, Query(description="How the weights came about")] = None,
+    space: Annotated[
+        str | None, Query(pattern=f"^{REFERENCE.pattern}$", description="Name, `name@version` or digest of a space")
+    ] = None,
+    dataset: DatasetQuery = None,
+    recipe: RecipeQuery = None,
+    split: SplitQuery = None,
+    kind: KindQuery = None,
     architecture: Annotated[Text, Query(description="Id of an architecture")] = None,
     job: Annotated[UUID | None, Query(description="UUID of the job that measured")] = None,
     max_params: Annotated[Count, Query(description="At most so many learnable numbers")] = None,
     max_macs: Annotated[Count, Query(description="At most so many multiply-adds for one image")] = None,
 ) -> EvaluationQuery:
     """The filters of the query string."""
-    name, _, version = (space or "").partition("@")
-    number = parse_reference(space or "")[1] if version else None
+    name, number = (None, None) if space is None else parse_reference(space)
     return EvaluationQuery(
         viewer=services.caller.owner,
-        space=name or None,
+        space=name,
         space_version=number,
         dataset=dataset,
         recipe=recipe,
@@ -111,7 +116,7 @@ def evaluation_page(
     )
 
 
-def place_of(row: Evaluation, sort: Sort) -> dict[str, str | float | None]:
+def place_of(row: Evaluation | Architecture, sort: Sort) -> dict[str, str | float | None]:
     """Where a page ended."""
     value = row.created_at.isoformat() if sort == "created_at" else getattr(row, sort)
     return {"value": value, "id": str(row.id)}

@@ -33,7 +33,11 @@ def architecture_view(row: Architecture) -> ArchitectureView:
         macs=row.macs,
         created_at=row.created_at,
         links=ArchitectureLinks(
-            self=here, svg=f"{here}.svg", evaluations=f"{here}/evaluations", export=f"{here}/export?format=json"
+            self=here,
+            svg=f"{here}.svg",
+            evaluations=f"{here}/evaluations",
+            neighbours=f"{here}/neighbours",
+            export=f"{here}/export?format=json",
         ),
     )
 

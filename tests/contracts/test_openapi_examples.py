@@ -53,6 +53,13 @@ def test_every_route_that_takes_a_body_has_an_example(api: TestClient) -> None:
     assert bare == set()
 
 
+def test_every_question_to_the_catalogue_has_an_example(api: TestClient) -> None:
+    schema = api.get("/openapi.json").json()
+    for path in ("architectures", "evaluations", "evaluations.csv", "evaluations.parquet", "pareto", "pareto.csv"):
+        parameters = schema["paths"][f"/v1/{path}"]["get"]["parameters"]
+        assert any("example" in parameter for parameter in parameters), path
+
+
 def lacks_example(operation: Json) -> bool:
     """Whether a body is asked for and none is shown."""
     body = operation.get("requestBody")

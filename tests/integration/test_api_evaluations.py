@@ -87,6 +87,13 @@ def test_filters_narrow(api: TestClient, query: dict, seeds: set[int]) -> None:
     assert {item["seed"] for item in listed(api, **query)} == seeds
 
 
+@pytest.mark.parametrize("space", ["", "darts@", "darts@0", "darts@x", "Darts", "a" * 65])
+def test_a_space_that_cannot_be_is_refused(api: TestClient, space: str) -> None:
+    for path in ("evaluations", "evaluations.csv", "pareto"):
+        answer = api.get(f"/v1/{path}", params={"space": space})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/space")
+
+
 @pytest.mark.usefixtures("measured")
 def test_an_evaluation_says_what_it_means(api: TestClient) -> None:
     item = listed(api, recipe="slow")[0]

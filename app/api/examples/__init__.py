@@ -6,6 +6,7 @@ What a route makes in the catalogue (jobs, architectures) is shown by its reques
 from functools import cache
 
 from app.api.examples.access import about_access
+from app.api.examples.catalogue import about_catalogue
 from app.api.examples.datasets import about_datasets
 from app.api.examples.example import BROKEN, DARTS_V2, MINE, TINY, Example
 from app.api.examples.experiments import about_experiments
@@ -28,6 +29,7 @@ def examples() -> tuple[Example, ...]:
         *about_variation(),
         *about_batches(),
         *about_experiments(),
+        *about_catalogue(),
         *about_profiles(),
         *about_operations(),
         *about_transfers(),

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from app.api.schemas.evaluation import EvaluationView
 from app.api.schemas.genotype import NetworkQuestion
 from app.api.schemas.model import Output
 from app.api.schemas.space import SpaceIdentity
@@ -30,6 +31,7 @@ class ArchitectureLinks(Output):
     self: str = Field(description="The architecture")
     svg: str = Field(description="Its drawing")
     evaluations: str = Field(description="What was measured of it")
+    neighbours: str = Field(description="What was measured of its neighbours")
     export: str = Field(description="Its graph, as JSON")
 
 
@@ -46,6 +48,33 @@ class ArchitectureView(Output):
     macs: int = Field(description="Multiply-adds of convolutions and linear layers for one image")
     created_at: datetime = Field(description="When it was first met")
     links: ArchitectureLinks = Field(description="Where to go from here")
+
+
+class ArchitecturePage(Output):
+    """A page of architectures."""
+
+    items: list[ArchitectureView] = Field(description="The architectures of this page")
+    next: str | None = Field(description="Cursor of the next page; null on the last one")
+
+
+class MeasuredNeighbour(Output):
+    """A neighbour of which something was measured."""
+
+    index: str = Field(description="Rank of the neighbour, as a decimal string")
+    genotype: Any = Field(description="The neighbour")
+    architecture_id: str = Field(description="Its architecture, on the skeleton and the image that are asked about")
+    evaluations: list[EvaluationView] = Field(description="What was measured of it, the newest first: at most ten")
+
+
+class MeasuredNeighbours(Output):
+    """What is known of the genotypes one decision away from an architecture's, on its skeleton and its image."""
+
+    architecture_id: str = Field(description="The architecture that is asked about")
+    space: SpaceIdentity = Field(description="The space of its genotype")
+    index: str = Field(description="Rank of its genotype, as a decimal string")
+    neighbours: int = Field(description="How many neighbours were looked for in the catalogue")
+    complete: bool = Field(description="Whether these are all neighbours; false where `limit` cut them off")
+    items: list[MeasuredNeighbour] = Field(description="Those of which something was measured, by rank")
 
 
 class GraphNodeView(Output):

@@ -1,14 +1,18 @@
 """Architectures: stored once, whoever meets them."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Numeric, func, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from app.catalogue.rows import Architecture, Document
 from app.catalogue.tables import architectures
+
+ArchitectureSort = Literal["created_at", "params", "macs"]
 
 
 def ensure(
@@ -63,3 +67,34 @@ def get_many(session: Session, ids: Collection[str]) -> Mapping[str, Architectur
     """Those of these ids that exist."""
     statement = select(architectures).where(architectures.c.id.in_(ids))
     return {row["id"]: Architecture(**row) for row in session.execute(statement).mappings()}
+
+
+def listing(
+    session: Session,
+    space_digest: str,
+    *,
+    sort: ArchitectureSort = "created_at",
+    descending: bool = True,
+    limit: int = 50,
+    after: tuple[datetime | int, str] | None = None,
+) -> tuple[Architecture, ...]:
+    """One page of the architectures of a space; `after` is the sort value and the id of the last one before."""
+    value, id = architectures.c[sort], architectures.c.id
+    order = (value.desc(), id.desc()) if descending else (value, id)
+    statement = select(architectures).where(architectures.c.space_digest == space_digest).order_by(*order).limit(limit)
+    if after is not None:
+        place, last = tuple_(value, id), tuple_(*after)
+        statement = statement.where(place < last if descending else place > last)
+    return tuple(Architecture(**row) for row in session.execute(statement).mappings())
+
+
+def at_ranks(
+    session: Session, space_digest: str, ranks: Collection[int], *, skeleton: Document, input: Document
+) -> tuple[Architecture, ...]:
+    """The architectures that were first met as the members of these ranks, on this skeleton and this image."""
+    wanted = literal([Decimal(rank) for rank in ranks], ARRAY(Numeric))
+    statement = select(architectures).where(
+        architectures.c.space_digest == space_digest, architectures.c.index == func.any(wanted)
+    )
+    rows = (Architecture(**row) for row in session.execute(statement.order_by(architectures.c.index)).mappings())
+    return tuple(row for row in rows if (row.skeleton, row.input) == (skeleton, input))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Uuid, func, literal, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, Uuid, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -121,6 +121,27 @@ def get_many(session: Session, ids: Sequence[UUID]) -> tuple[Evaluation, ...]:
     rows = session.execute(_joined().where(evaluations.c.id == func.any(literal(list(ids), ARRAY(Uuid))))).mappings()
     found = {row["id"]: _evaluation(row) for row in rows} if ids else {}
     return tuple(found[id] for id in ids if id in found)
+
+
+def of_architectures(
+    session: Session, ids: Sequence[str], wanted: EvaluationQuery, each: int
+) -> Mapping[str, list[Evaluation]]:
+    """What was measured of these architectures, of each at most so many and the newest first; those without any are
+    left out. Of the question, the order and the place of the page mean nothing here."""
+    asked = select(func.unnest(literal(list(ids), ARRAY(Text))).label("id")).subquery("asked")
+    newest = (
+        select(evaluations.c.id)
+        .join(cohorts)
+        .where(evaluations.c.architecture_id == asked.c.id, of_cohorts(wanted), *within_bounds(wanted))
+        .order_by(evaluations.c.created_at.desc(), evaluations.c.id.desc())
+        .limit(each)
+        .lateral()
+    )
+    rows = session.scalars(select(newest.c.id).select_from(asked).join(newest, true())).all()
+    found: dict[str, list[Evaluation]] = {}
+    for row in get_many(session, rows):
+        found.setdefault(row.architecture_id, []).append(row)
+    return found
 
 
 def mixture(session: Session, wanted: EvaluationQuery) -> Mixture:
