@@ -41,6 +41,7 @@ class Census:
     owed: int
     owed_seconds: float
     most_queued: int
+    upkeep_seconds: float | None
 
 
 class Exposition:
@@ -130,6 +131,7 @@ class Exposition:
                 owed=owed,
                 owed_seconds=owed_seconds,
                 most_queued=census.most_queued(session),
+                upkeep_seconds=census.upkeep_seconds(session),
             )
 
     def _count_final(self) -> dict[tuple[Queue, str, JobState], int]:
@@ -188,6 +190,8 @@ def tell_jobs(
         steps.labels(pace.kind).set(pace.steps)
     here.gauge("outbox_jobs", "Queued jobs that wait for a hint").set(taken.owed)
     here.gauge("outbox_age_seconds", "Seconds for which the first of them has waited").set(taken.owed_seconds)
+    if taken.upkeep_seconds is not None:
+        here.gauge("upkeep_age_seconds", "Seconds since the last upkeep ended").set(taken.upkeep_seconds)
     here.gauge("owner_queued_jobs", "Queued submissions of the owner who has most").set(taken.most_queued)
 
 

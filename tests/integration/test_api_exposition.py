@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from app.api import exposition, readiness
-from app.catalogue import Database, keys, workers
+from app.catalogue import Database, audit, keys, workers
 from app.catalogue.repositories import census
 from app.jobs import Lease, claim, record_epoch, record_progress, submit
 from app.main import create_app
@@ -91,6 +91,18 @@ def test_the_queue_is_told_by_queue_kind_and_state(fresh: TestClient, api_databa
     assert found["cellar_event_streams_limit",] == 7
     assert found["cellar_data_root_free_bytes",] > 0
     assert found["process_resident_memory_bytes",] > 1 << 20
+
+
+def test_the_age_of_the_last_upkeep(fresh: TestClient, api_database: Database) -> None:
+    with api_database.transaction() as session:
+        session.execute(text("DELETE FROM audit WHERE action LIKE 'upkeep.%'"))
+        audit.record(session, action="upkeep.begin")
+    assert ("cellar_upkeep_age_seconds",) not in scraped(fresh)
+    with api_database.transaction() as session:
+        for action in ("upkeep.begin", "upkeep.end", "upkeep.begin"):
+            audit.record(session, action=action)
+        session.execute(text("UPDATE audit SET at = now() - interval '1 hour' WHERE action = 'upkeep.end'"))
+    assert 3600 <= scraped(fresh)["cellar_upkeep_age_seconds",] < 3700
 
 
 def test_epochs_and_steps_a_second(fresh: TestClient, api_database: Database) -> None:

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.api import readiness
 from app.api.statuses import PROBLEM_TYPES
-from app.catalogue import Database, workers
+from app.catalogue import Database, audit, workers
 from app.experiment import JobState
 from app.jobs import claim, record_epoch, record_progress, submit
 
@@ -129,6 +129,7 @@ def scraped(api: TestClient, api_database: Database) -> dict[str, dict[str, set[
         data = {"phase": "search", "epoch": 1, "epochs": 2, "metrics": {}}
         record_epoch(session, taken.lease, data | {"step": None, "steps": None})
         record_progress(session, taken.lease, data | {"step": 3, "steps": 9})
+        audit.record(session, action="upkeep.end")
     assert api.get("/v1/jobs/none").status_code >= 400
     found: dict[str, dict[str, set[str]]] = {}
     for family in text_string_to_metric_families(api.get("/metrics").text):

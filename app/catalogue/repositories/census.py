@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from app.catalogue.access import audit
 from app.catalogue.migration import COMMENT
 from app.catalogue.repositories.clock import now, seconds
 from app.catalogue.tables import job_events, jobs, outbox
@@ -109,6 +110,12 @@ def owed_by_device(session: Session) -> tuple[Owed, ...]:
         .group_by(jobs.c.queue, jobs.c.device)
     )
     return tuple(Owed(queue, device, float(seconds)) for queue, device, seconds in session.execute(statement))
+
+
+def upkeep_seconds(session: Session) -> float | None:
+    """How long ago the last upkeep ended; None where there was none."""
+    ended = select(audit.c.at).where(audit.c.action == "upkeep.end").order_by(audit.c.id.desc()).limit(1).subquery()
+    return none_or_float(session.execute(select(func.extract("epoch", now() - ended.c.at))).scalar_one_or_none())
 
 
 def most_queued(session: Session) -> int:
