@@ -105,12 +105,15 @@ def _work(job: Job, settings: Settings, database: Database, lease: Lease, progre
 def error_document(kind: str, error: BaseException) -> dict[str, Any]:
     """What the job's owner is told of a failure: what went wrong, not where in the code."""
     message = str(error).strip() or "no message"
-    return {
+    document: dict[str, Any] = {
         "type": "handler-error",
         "title": f"The {kind} failed",
         "detail": f"{type(error).__name__}: {message}"[:2000],
         "exception": type(error).__name__,
     }
+    if place := getattr(error, "place", ""):  # a DataError, whose module would bring Arrow into every job's process
+        document["errors"] = [{"pointer": place[:500], "message": getattr(error, "finding", message)[:2000]}]
+    return document
 
 
 def plain(value: object) -> Any:

@@ -3,13 +3,17 @@
 import io
 import os
 import time
+import zipfile
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from app.api.uploads import FORGOTTEN_SECONDS
 from app.catalogue import Database, EvaluationQuery, Job, NameTaken, datasets, evaluations, jobs
@@ -23,6 +27,7 @@ from workers.fenced import Stop
 Json = dict[str, Any]
 Work = Callable[[Json], Json]
 NPZ = {"Content-Type": "application/x-npz"}
+PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
 SMALL = {"family": "edge_cells", "channels": 4, "num_cells": 3}
 RECIPE = {"epochs": 2, "batch_size": 280, "learning_rate": 0.1, "cutout": 2, "crop_padding": 1, "deterministic": True}
 
@@ -51,6 +56,12 @@ def work(api_settings: Settings, api_database: Database, monkeypatch: pytest.Mon
 def npz(**arrays: Any) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def png(level: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (8, 8), level).save(file, "PNG")
     return file.getvalue()
 
 
@@ -190,9 +201,21 @@ def test_what_is_wrong_inside_fails_the_job_and_says_where(api: TestClient, work
     )
     assert wrong["state"] == "failed"
     assert "y[7]: -1 is not a whole number from 0 to 9999" in wrong["error"]["detail"]
+    assert wrong["error"]["errors"] == [{"pointer": "y[7]", "message": "-1 is not a whole number from 0 to 9999"}]
     assert api.get("/v1/datasets/wrong").status_code == 404
     sizes = work(upload(api, toy(), name="wrong", weights=10, architecture=10, selection=10, test=10))
     assert "do not divide 60 images" in sizes["error"]["detail"]
+    assert "errors" not in sizes["error"], "it is of no place"
+    table = pa.table({"image": [png(0), png(1), b"no image"], "label": [0, 1, 0]})
+    pq.write_table(table, buffer := io.BytesIO())
+    rows = work(upload(api, buffer.getvalue(), headers=PARQUET, name="wrong"))
+    assert rows["error"]["errors"][0]["pointer"] == "'the table, row 2'"
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w") as archive:
+        for name, content in (("a/0.png", png(0)), ("b/0.png", png(1)), ("b/1.png", b"no image")):
+            archive.writestr(name, content)
+    members = work(upload(api, buffer.getvalue(), headers={"Content-Type": "application/zip"}, name="wrong"))
+    assert members["error"]["errors"][0]["pointer"] == "'b/1.png'"
+    assert members["error"]["errors"][0]["message"].startswith("not a PNG or JPEG image that can be read")
 
 
 def test_two_jobs_for_one_name_make_one_data_set(api: TestClient, work: Work, api_database: Database) -> None:

@@ -36,14 +36,13 @@ class Images:
         expected = (self.dataset.input.channels, self.dataset.input.height, self.dataset.input.width)
         if self.pixels.dtype != torch.uint8 or tuple(self.pixels.shape[1:]) != expected:
             found = f"{self.pixels.dtype} images of {tuple(self.pixels.shape[1:])}"
-            raise DataError(f"{self.dataset.name}: {found}, expected torch.uint8 images of {expected}")
+            raise DataError(f"{found}, expected torch.uint8 images of {expected}", self.dataset.name)
         if len(self.labels) != len(self.pixels):
-            raise DataError(f"{self.dataset.name}: {len(self.pixels)} images but {len(self.labels)} labels")
+            raise DataError(f"{len(self.pixels)} images but {len(self.labels)} labels", self.dataset.name)
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.dataset.num_classes:
             span = f"{int(self.labels.min())} to {int(self.labels.max())}"
-            raise DataError(
-                f"{self.dataset.name}: labels run from {span}, not within 0..{self.dataset.num_classes - 1}"
-            )
+            allowed = f"0..{self.dataset.num_classes - 1}"
+            raise DataError(f"labels run from {span}, not within {allowed}", self.dataset.name)
 
     def of(self, *splits: Split) -> tuple[Tensor, Tensor]:
         """Pixels uint8 (N, C, H, W) and labels int64 (N,) of some splits together, on the set's device."""
@@ -74,9 +73,8 @@ def check_splits(dataset: Dataset, indices: Mapping[Split, Tensor]) -> None:
     """Raises DataError unless the indices are disjoint and as many as the data set says."""
     for split in SPLITS:
         if len(indices[split]) != dataset.splits[split]:
-            raise DataError(
-                f"{dataset.name}: split {split!r} has {len(indices[split])} images, not {dataset.splits[split]}"
-            )
+            found = f"split {split!r} has {len(indices[split])} images, not {dataset.splits[split]}"
+            raise DataError(found, dataset.name)
     together = torch.cat([indices[split] for split in SPLITS])
     if len(together.unique()) != len(together):
-        raise DataError(f"{dataset.name}: an image is in two splits")
+        raise DataError("an image is in two splits", dataset.name)

@@ -26,7 +26,7 @@ def load(wanted: str | Dataset, data_root: Path | None = None) -> Images:
     if isinstance(wanted, str) and name in PACKAGED:
         return PACKAGED[name](DATASETS[name])
     if data_root is None:
-        raise DataError(f"{name} is not packaged: it needs a data root with the folder datasets/{name}")
+        raise DataError(f"it needs a data root with the folder datasets/{name}", f"{name} is not packaged")
     if not isinstance(wanted, str):
         return load_registered(wanted, data_root)
     return FOLDERS[name](DATASETS[name], data_root / "datasets" / name)

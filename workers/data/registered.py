@@ -17,7 +17,7 @@ def load_registered(dataset: Dataset, data_root: Path) -> Images:
     pixels, labels = opened(data_root, dataset.stored)
     ends = torch.tensor([0, *(dataset.splits[split] for split in SPLITS)]).cumsum(0).tolist()
     if ends[-1] != len(pixels):
-        raise DataError(f"{dataset.name}: splits of {ends[-1]} images in all, but there are {len(pixels)}")
+        raise DataError(f"splits of {ends[-1]} images in all, but there are {len(pixels)}", dataset.name)
     indices: dict[Split, Tensor] = {split: torch.arange(ends[i], ends[i + 1]) for i, split in enumerate(SPLITS)}
     check_splits(dataset, indices)
     return Images(

@@ -29,36 +29,36 @@ def archive(path: Path, largest_bytes: int) -> Iterator[zipfile.ZipFile]:
             # What zipfile itself is about to trust: it reads the whole list before it answers how long it is.
             end = cast("Any", zipfile)._EndRecData(file)
         if end is None:
-            raise DataError("the archive: not a ZIP file, or cut off")
+            raise DataError("not a ZIP file, or cut off", "the archive")
         if end[LISTED_SIZE] > DIRECTORY_BYTES or end[LISTED_COUNT] > MAX_MEMBERS:
-            raise DataError(f"the archive: lists {end[LISTED_COUNT]} members, at most {MAX_MEMBERS} are accepted")
+            raise DataError(f"lists {end[LISTED_COUNT]} members, at most {MAX_MEMBERS} are accepted", "the archive")
         with zipfile.ZipFile(path) as opened:
             check(opened.infolist(), path.stat().st_size, largest_bytes)
             yield opened
     except (zipfile.BadZipFile, OSError, NotImplementedError, UnicodeDecodeError, EOFError) as error:
-        raise DataError(f"the archive cannot be read: {error}") from error
+        raise DataError(f"cannot be read: {error}", "the archive") from error
 
 
 def check(members: list[zipfile.ZipInfo], archive_bytes: int, largest_bytes: int) -> None:
     """Raises DataError at the first member that is refused."""
     if len(members) > MAX_MEMBERS:
-        raise DataError(f"the archive: lists {len(members)} members, at most {MAX_MEMBERS} are accepted")
+        raise DataError(f"lists {len(members)} members, at most {MAX_MEMBERS} are accepted", "the archive")
     seen: set[str] = set()
     for member in members:
         name = member.filename
         if fault := fault_of(member):
-            raise DataError(f"{name[:200]!r} in the archive: {fault}")
+            raise DataError(fault, f"{name[:200]!r} in the archive")
         if name in seen:
-            raise DataError(f"{name[:200]!r} in the archive: is there twice")
+            raise DataError("is there twice", f"{name[:200]!r} in the archive")
         seen.add(name)
     packed, unpacked = sum(m.compress_size for m in members), sum(m.file_size for m in members)
     if packed > archive_bytes:
-        raise DataError(f"the archive: its members take {packed} bytes of {archive_bytes}, so that they overlap")
+        raise DataError(f"its members take {packed} bytes of {archive_bytes}, so that they overlap", "the archive")
     if unpacked > largest_bytes:
-        raise DataError(f"the archive: {unpacked} bytes unpacked, at most {largest_bytes} are accepted")
+        raise DataError(f"{unpacked} bytes unpacked, at most {largest_bytes} are accepted", "the archive")
     if unpacked > RATIO_FROM and unpacked > RATIO * archive_bytes:
         times = unpacked // max(1, archive_bytes)
-        raise DataError(f"the archive: grows to {times} times its size, at most {RATIO} times are accepted")
+        raise DataError(f"grows to {times} times its size, at most {RATIO} times are accepted", "the archive")
 
 
 def fault_of(member: zipfile.ZipInfo) -> str | None:
@@ -85,12 +85,12 @@ def content(opened: zipfile.ZipFile, name: str, largest: int) -> bytes:
     """A member's bytes. Raises DataError where they are not what was announced."""
     member = opened.getinfo(name)
     if member.file_size > largest:
-        raise DataError(f"{name!r} in the archive: {member.file_size} bytes, at most {largest} are accepted")
+        raise DataError(f"{member.file_size} bytes, at most {largest} are accepted", f"{name!r} in the archive")
     try:
         with opened.open(member) as file:
             found = file.read(largest + 1)
     except Exception as error:  # zlib and zipfile raise many kinds at bytes that are wrong
-        raise DataError(f"{name!r} in the archive cannot be read: {error}") from error
+        raise DataError(f"cannot be read: {error}", f"{name!r} in the archive") from error
     if len(found) != member.file_size:
-        raise DataError(f"{name!r} in the archive: {len(found)} bytes, {member.file_size} were announced")
+        raise DataError(f"{len(found)} bytes, {member.file_size} were announced", f"{name!r} in the archive")
     return found

@@ -32,13 +32,11 @@ def read_npz(path: Path, levels: int, layout: Layout, largest_bytes: int, heed: 
             found = MEMBER.fullmatch(name)
             part = "" if found is None else found[2] or ""
             if found is None or (part and part not in SPLIT_NAMES):
-                raise DataError(
-                    f"{name[:200]!r} in the archive: arrays are x and y, alone or followed by _ and one of "
-                    f"{', '.join(SPLIT_NAMES)}"
-                )
+                allowed = f"arrays are x and y, alone or followed by _ and one of {', '.join(SPLIT_NAMES)}"
+                raise DataError(allowed, f"{name[:200]!r} in the archive")
             kind = KINDS[found[1]]
             if kind in pairs.setdefault(part, {}):
-                raise DataError(f"{name!r} in the archive: there are two arrays of {kind} of {part or 'all'}")
+                raise DataError(f"there are two arrays of {kind} of {part or 'all'}", f"{name!r} in the archive")
             heed()
             pairs[part][kind] = array(opened, name, largest_bytes * (WIDEST if kind == "pixels" else 1))
     if not pairs:
@@ -68,11 +66,11 @@ def channels_first(pixels: Array, layout: Layout, place: str) -> Array:
     if pixels.ndim == 3:
         return pixels[:, None]
     if pixels.ndim != 4:
-        raise DataError(f"{place}: shape {pixels.shape}; give (N, H, W), (N, H, W, C) or (N, C, H, W)")
+        raise DataError(f"shape {pixels.shape}; give (N, H, W), (N, H, W, C) or (N, C, H, W)", place)
     if layout == "auto":
         first, last = pixels.shape[1] in FEW_CHANNELS, pixels.shape[3] in FEW_CHANNELS
         if first == last:
-            raise DataError(f"{place}: which axis of {pixels.shape} has the channels cannot be told; say `layout`")
+            raise DataError(f"which axis of {pixels.shape} has the channels cannot be told; say `layout`", place)
         layout = "channels-first" if first else "channels-last"
     return pixels if layout == "channels-first" else pixels.transpose(0, 3, 1, 2)
 
@@ -84,19 +82,18 @@ def array(opened: zipfile.ZipFile, name: str, largest: int) -> Array:
             shape, dtype = header(file, name)
             size, start = prod(shape) * dtype.itemsize, file.tell()
             if dtype.hasobject or dtype.kind not in "biuf":
-                raise DataError(f"{name!r} in the archive: an array of {dtype} is not read, only numbers are")
+                raise DataError(f"an array of {dtype} is not read, only numbers are", f"{name!r} in the archive")
             if size > largest:
-                raise DataError(f"{name!r} in the archive: {size} bytes, at most {largest} are accepted")
+                raise DataError(f"{size} bytes, at most {largest} are accepted", f"{name!r} in the archive")
             if start + size != opened.getinfo(name).file_size:
-                raise DataError(
-                    f"{name!r} in the archive: {size} bytes by its shape {shape}, another number by its size"
-                )
+                differ = f"{size} bytes by its shape {shape}, another number by its size"
+                raise DataError(differ, f"{name!r} in the archive")
         with opened.open(name) as file:
             return np.lib.format.read_array(cast("Any", file), allow_pickle=False)
     except DataError:
         raise
     except Exception as error:  # zlib, zipfile and numpy raise many kinds at bytes that are wrong
-        raise DataError(f"{name!r} in the archive cannot be read: {error}") from error
+        raise DataError(f"cannot be read: {error}", f"{name!r} in the archive") from error
 
 
 def header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -107,7 +104,7 @@ def header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     elif version == (2, 0):
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     else:
-        raise DataError(f"{name!r} in the archive: version {version} of the format; 1.0 and 2.0 are read")
+        raise DataError(f"version {version} of the format; 1.0 and 2.0 are read", f"{name!r} in the archive")
     if any(extent < 0 for extent in shape):
-        raise DataError(f"{name!r} in the archive: a negative extent in {shape}")
+        raise DataError(f"a negative extent in {shape}", f"{name!r} in the archive")
     return shape, dtype

@@ -52,7 +52,7 @@ def read_cifar(path: Path) -> Read:
 def records(name: str, content: bytes, labels: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 (N, 3, 32, 32) and labels int64 (N,); the last of the labels counts."""
     if not content or len(content) % (labels + PIXELS):
-        raise DataError(f"{name}: {len(content)} bytes are no whole number of records of {labels + PIXELS}")
+        raise DataError(f"{len(content)} bytes are no whole number of records of {labels + PIXELS}", name)
     rows = np.frombuffer(content, dtype=np.uint8).reshape(-1, labels + PIXELS)
     return rows[:, labels:].reshape(-1, 3, 32, 32), rows[:, labels - 1].astype(np.int64)
 
@@ -60,7 +60,7 @@ def records(name: str, content: bytes, labels: int) -> tuple[np.ndarray, np.ndar
 def wanted(files: Mapping[str, bytes], name: str) -> bytes:
     """A file that has to be there."""
     if name not in files:
-        raise DataError(f"{name} is missing: of CIFAR, the binary version is read, never the Python version's pickles")
+        raise DataError("is missing; of CIFAR, the binary version is read, never the Python version's pickles", name)
     return files[name]
 
 
@@ -72,7 +72,7 @@ def of_folder(folder: Path) -> dict[str, bytes]:
 def limited(path: Path) -> bytes:
     """A file's bytes, if they are not too many."""
     if path.stat().st_size > FILE_BYTES:
-        raise DataError(f"{path.name}: more than {FILE_BYTES} bytes")
+        raise DataError(f"more than {FILE_BYTES} bytes", path.name)
     return path.read_bytes()
 
 
@@ -85,11 +85,11 @@ def of_archive(path: Path) -> dict[str, bytes]:
             for number, member in enumerate(archive):
                 total += member.size
                 if number >= ARCHIVE_MEMBERS or total > ARCHIVE_BYTES:
-                    raise DataError(f"{path.name}: more than {ARCHIVE_MEMBERS} members or {ARCHIVE_BYTES} bytes")
+                    raise DataError(f"more than {ARCHIVE_MEMBERS} members or {ARCHIVE_BYTES} bytes", path.name)
                 name = member.name.rpartition("/")[2]
                 if member.isreg() and name in FILES and name not in found and member.size <= FILE_BYTES:
                     file = archive.extractfile(member)
                     found[name] = b"" if file is None else file.read(member.size)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name}: cannot be read: {error}") from error
+        raise DataError(f"cannot be read: {error}", path.name) from error
     return found

@@ -44,20 +44,20 @@ def read_idx(path: Path, rank: int) -> Array:
     """The uint8 array of `rank` dimensions in an IDX file. Raises DataError for anything that is not exactly that."""
     content = _content(path)
     if len(content) < 4:
-        raise DataError(f"{path}: {len(content)} bytes are too few for an IDX header")
+        raise DataError(f"{len(content)} bytes are too few for an IDX header", str(path))
     zero, kind, found_rank = struct.unpack(">HBB", content[:4])
     if zero != 0:
-        raise DataError(f"{path}: not an IDX file: its first bytes are {content[:2].hex()}, expected 0000")
+        raise DataError(f"not an IDX file: its first bytes are {content[:2].hex()}, expected 0000", str(path))
     if kind != UNSIGNED_BYTE:
-        raise DataError(f"{path}: IDX type 0x{kind:02x}, only unsigned bytes (0x08) are read")
+        raise DataError(f"IDX type 0x{kind:02x}, only unsigned bytes (0x08) are read", str(path))
     if found_rank != rank:
-        raise DataError(f"{path}: {found_rank} dimensions, expected {rank}")
+        raise DataError(f"{found_rank} dimensions, expected {rank}", str(path))
     start = 4 + 4 * rank
     if len(content) < start:
-        raise DataError(f"{path}: cut off within its header, after {len(content)} of {start} bytes")
+        raise DataError(f"cut off within its header, after {len(content)} of {start} bytes", str(path))
     extents = struct.unpack(f">{rank}I", content[4:start])
     if len(content) - start != prod(extents):
-        raise DataError(f"{path}: {len(content) - start} bytes of data, expected {prod(extents)} for {extents}")
+        raise DataError(f"{len(content) - start} bytes of data, expected {prod(extents)} for {extents}", str(path))
     return np.frombuffer(content, dtype=np.uint8)[start:].reshape(extents)
 
 
@@ -68,9 +68,9 @@ def _content(path: Path) -> bytes:
         with gzip.open(path, "rb") if compressed else path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError("no such file", str(path)) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+        raise DataError(f"cannot be read: {error}", str(path)) from error
     if len(content) > LARGEST:
-        raise DataError(f"{path}: more than {LARGEST} bytes of content")
+        raise DataError(f"more than {LARGEST} bytes of content", str(path))
     return content

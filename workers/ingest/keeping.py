@@ -80,7 +80,7 @@ def divided(parts: tuple[Part, ...], request: DatasetRequest) -> dict[Split, Par
         if part.split is None:
             loose.append(part)
         elif part.split in given:
-            raise DataError(f"{part.place}: there are two parts for the split {part.split}")
+            raise DataError(f"there are two parts for the split {part.split}", part.place)
         else:
             given[part.split] = part
     wanted: tuple[Split, ...] = tuple(split for split in SPLITS if split not in given)
@@ -89,7 +89,7 @@ def divided(parts: tuple[Part, ...], request: DatasetRequest) -> dict[Split, Par
             raise DataError(f"no images for {', '.join(wanted)}: give all four splits, or a part `train` to divide")
         return given
     if not wanted:
-        raise DataError(f"{loose[0].place}: all four splits are given, so that nothing is left to divide this into")
+        raise DataError("all four splits are given, so that nothing is left to divide this into", loose[0].place)
     pool = Part(
         split=None,
         pixels=np.concatenate([part.pixels for part in loose]),
@@ -179,12 +179,12 @@ def opened(data_root: Path, stored: StoredImages) -> tuple[Array, Array]:
     try:
         found = sha256(path)
         if found != stored.digest:
-            raise DataError(f"{path}: SHA-256 {found}, expected {stored.digest}; the file is damaged")
+            raise DataError(f"SHA-256 {found}, expected {stored.digest}; the file is damaged", str(path))
         with safe_open(path, "np") as file:
             tensors: Any = file
             return tensors.get_tensor("pixels"), tensors.get_tensor("labels")
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+        raise DataError(f"cannot be read: {error}", str(path)) from error
 
 
 def sha256(path: Path) -> str:

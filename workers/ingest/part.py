@@ -59,7 +59,7 @@ class Read:
 def whole_numbers(values: Array, largest: int, place: str) -> Array:
     """The same numbers as integers. Raises DataError at the first that is not one of 0..largest."""
     if values.dtype.kind not in "biuf":
-        raise DataError(f"{place}: {values.dtype} is no number; give integers from 0 to {largest}")
+        raise DataError(f"{values.dtype} is no number; give integers from 0 to {largest}", place)
     if values.dtype == np.uint8 and largest >= 255:  # cannot be anything else
         return values
     for start in range(0, len(values), 1 << 14):  # a block at a time: comparisons take memory too
@@ -70,21 +70,21 @@ def whole_numbers(values: Array, largest: int, place: str) -> Array:
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             where = ", ".join(str(i) for i in (at[0] + start, *at[1:]))
-            raise DataError(f"{place}[{where}]: {block[at]} is not a whole number from 0 to {largest}")
+            raise DataError(f"{block[at]} is not a whole number from 0 to {largest}", f"{place}[{where}]")
     return values
 
 
 def checked_shape(count: int, channels: int, height: int, width: int, largest_bytes: int, place: str) -> None:
     """Raises DataError where images of this shape are too many, too large, or none."""
     if not 1 <= count <= MAX_IMAGES:
-        raise DataError(f"{place}: {count} images; a data set has 1 to {MAX_IMAGES}")
+        raise DataError(f"{count} images; a data set has 1 to {MAX_IMAGES}", place)
     if not 1 <= channels <= MAX_CHANNELS:
-        raise DataError(f"{place}: {channels} channels; an image has 1 to {MAX_CHANNELS}")
+        raise DataError(f"{channels} channels; an image has 1 to {MAX_CHANNELS}", place)
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise DataError(f"{place}: {height} × {width} pixels; a side has 1 to {MAX_SIDE}")
+        raise DataError(f"{height} × {width} pixels; a side has 1 to {MAX_SIDE}", place)
     size = count * channels * height * width
     if size > largest_bytes:
-        raise DataError(f"{place}: {size} bytes of pixels, at most {largest_bytes} are accepted")
+        raise DataError(f"{size} bytes of pixels, at most {largest_bytes} are accepted", place)
 
 
 def labels_of(values: Array, count: int, place: str) -> Array:
@@ -92,7 +92,7 @@ def labels_of(values: Array, count: int, place: str) -> Array:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.shape != (count,):
-        raise DataError(f"{place}: labels of shape {values.shape} for {count} images; give one an image")
+        raise DataError(f"labels of shape {values.shape} for {count} images; give one an image", place)
     return whole_numbers(values, MAX_CLASSES - 1, place).astype(np.int64)
 
 
@@ -100,6 +100,6 @@ def named_labels(names: list[str], place: str) -> tuple[Array, tuple[str, ...]]:
     """Labels of names, numbered in the order of the names."""
     classes = tuple(sorted(set(names)))
     if len(classes) > MAX_CLASSES:
-        raise DataError(f"{place}: {len(classes)} classes, at most {MAX_CLASSES} are accepted")
+        raise DataError(f"{len(classes)} classes, at most {MAX_CLASSES} are accepted", place)
     number = {name: i for i, name in enumerate(classes)}
     return np.array([number[name] for name in names], dtype=np.int64), classes

@@ -39,7 +39,7 @@ def read_folder(folder: Path, largest_bytes: int, heed: Heed) -> Read:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            raise DataError(f"{name}: a link; only files and folders are read")
+            raise DataError("a link; only files and folders are read", name)
         if path.is_file() and not is_litter(name):
             found[name] = lambda path=path: file_content(path)
     return read_images(found, largest_bytes, heed)
@@ -50,7 +50,7 @@ def file_content(path: Path) -> bytes:
     with path.open("rb") as file:
         found = file.read(FILE_BYTES + 1)
     if len(found) > FILE_BYTES:
-        raise DataError(f"{path.name}: more than {FILE_BYTES} bytes")
+        raise DataError(f"more than {FILE_BYTES} bytes", path.name)
     return found
 
 
@@ -88,7 +88,7 @@ def read_images(files: Mapping[str, Content], largest_bytes: int, heed: Heed) ->
 def folders_of(name: str, files: Mapping[str, Content]) -> tuple[str, str]:
     """The part, or nothing, and the class of a file, by its folders."""
     if not name.lower().endswith(SUFFIXES):
-        raise DataError(f"{name[:200]!r}: not an image; files end in {', '.join(SUFFIXES)}")
+        raise DataError(f"not an image; files end in {', '.join(SUFFIXES)}", f"{name[:200]!r}")
     match name.split("/"):
         case [label, _]:
             return "", label
@@ -99,10 +99,8 @@ def folders_of(name: str, files: Mapping[str, Content]) -> tuple[str, str]:
         case [_, part, label, _] if part in SPLIT_NAMES:
             return part, label
         case _:
-            raise DataError(
-                f"{name[:200]!r}: files are in <class>/ or in <split>/<class>/, a split being one of "
-                f"{', '.join(SPLIT_NAMES)}"
-            )
+            allowed = f"files are in <class>/ or in <split>/<class>/, a split being one of {', '.join(SPLIT_NAMES)}"
+            raise DataError(allowed, f"{name[:200]!r}")
 
 
 def common_header(files: Mapping[str, Content], heed: Heed) -> tuple[tuple[int, int], int]:
@@ -112,12 +110,12 @@ def common_header(files: Mapping[str, Content], heed: Heed) -> tuple[tuple[int, 
         heed()
         with opened(name, read()) as image:
             if image.mode not in MODES:
-                raise DataError(f"{name!r}: mode {image.mode}; images are grey (8 bits) or RGB, without transparency")
+                raise DataError(f"mode {image.mode}; images are grey (8 bits) or RGB, without transparency", repr(name))
             if not first:
                 first, size = name, image.size
             if image.size != size:
                 found, wanted = "{} × {}".format(*image.size), "{} × {}".format(*size)
-                raise DataError(f"{name!r}: {found} pixels, but {first!r} has {wanted}; all images have one size")
+                raise DataError(f"{found} pixels, but {first!r} has {wanted}; all images have one size", repr(name))
             channels = max(channels, MODES[image.mode])
     return size, channels
 
@@ -137,7 +135,7 @@ def decode(name: str, file: bytes, channels: int) -> Any:
         try:
             values = np.asarray(image.convert("L" if channels == 1 else "RGB"))
         except Exception as error:  # Pillow's decoders raise many kinds at bytes that are wrong
-            raise DataError(f"{name!r}: cannot be decoded: {error}") from error
+            raise DataError(f"cannot be decoded: {error}", repr(name)) from error
     return values[None] if channels == 1 else values.transpose(2, 0, 1)
 
 
@@ -148,7 +146,7 @@ def opened(name: str, file: bytes) -> Image.Image:
             warnings.simplefilter("error")  # Pillow warns of bombs
             image = Image.open(io.BytesIO(file), formats=("PNG", "JPEG"))
     except Exception as error:
-        raise DataError(f"{name!r}: not a PNG or JPEG image that can be read: {error}") from error
+        raise DataError(f"not a PNG or JPEG image that can be read: {error}", repr(name)) from error
     if max(image.size) > MAX_SIDE:
-        raise DataError(f"{name!r}: {image.size[0]} × {image.size[1]} pixels; a side has 1 to {MAX_SIDE}")
+        raise DataError(f"{image.size[0]} × {image.size[1]} pixels; a side has 1 to {MAX_SIDE}", repr(name))
     return image

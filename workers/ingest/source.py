@@ -18,7 +18,7 @@ def read_source(path: Path, request: DatasetRequest, heed: Heed) -> Read:
     """The images and labels of a file or a folder. Raises DataError: what is wrong, and where."""
     heed()
     if path.is_dir() and any(entry.is_symlink() for entry in path.rglob("*")):
-        raise DataError(f"{path.name}: has links in it; only files and folders are read")
+        raise DataError("has links in it; only files and folders are read", path.name)
     kind = request.format or format_of(path)
     match kind:
         case "npz":
@@ -47,7 +47,7 @@ def format_of(path: Path) -> DatasetFormat:
         return "parquet"
     if first[:2] == b"PK":
         return "npz" if path.suffix == ".npz" else "images"
-    raise DataError(f"{path.name}: neither NumPy arrays (.npz), nor Parquet, nor a ZIP of images, nor CIFAR's archive")
+    raise DataError("neither NumPy arrays (.npz), nor Parquet, nor a ZIP of images, nor CIFAR's archive", path.name)
 
 
 def format_of_folder(folder: Path) -> DatasetFormat:
@@ -60,7 +60,7 @@ def format_of_folder(folder: Path) -> DatasetFormat:
     if any(folder.rglob("*.parquet")):
         return "parquet"
     if names & set(PICKLED):
-        raise DataError(f"{folder.name}: CIFAR's Python version is pickles, which are never read; give the binary one")
+        raise DataError("CIFAR's Python version is pickles, which are never read; give the binary one", folder.name)
     return "images"
 
 
@@ -70,14 +70,14 @@ def tables_of(path: Path) -> dict[str, Path]:
         return {path.name: path}
     found = {p.name: p for p in sorted(path.rglob("*.parquet"))}
     if not found:
-        raise DataError(f"{path.name}: no Parquet files are in this folder")
+        raise DataError("no Parquet files are in this folder", path.name)
     if len(found) < len(list(path.rglob("*.parquet"))):
-        raise DataError(f"{path.name}: two Parquet files have one name: give the folder of one configuration")
+        raise DataError("two Parquet files have one name: give the folder of one configuration", path.name)
     return found
 
 
 def a_file(path: Path, kind: DatasetFormat) -> Path:
     """A file, where a folder will not do."""
     if not path.is_file():
-        raise DataError(f"{path.name}: {kind} is read from one file, and this is none")
+        raise DataError(f"{kind} is read from one file, and this is none", path.name)
     return path

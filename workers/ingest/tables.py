@@ -34,24 +34,24 @@ def read_parquet(files: Mapping[str, Path], levels: int, largest_bytes: int, hee
     for name, path in sorted(files.items()):
         part = name.split("-")[0].removesuffix(".parquet") if len(files) > 1 else ""
         if len(files) > 1 and part not in SPLIT_NAMES:
-            raise DataError(f"{name!r}: the name says no part: it begins with one of {', '.join(SPLIT_NAMES)} and -")
+            raise DataError(f"the name says no part: it begins with one of {', '.join(SPLIT_NAMES)} and -", repr(name))
         try:
             with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
                 rows += file.metadata.num_rows
                 if rows > MAX_IMAGES:
-                    raise DataError(f"{name!r}: {rows} rows, at most {MAX_IMAGES} are accepted")
+                    raise DataError(f"{rows} rows, at most {MAX_IMAGES} are accepted", repr(name))
                 columns, found = columns_of(file.schema_arrow, name)
                 classes = classes or found
                 for batch in file.iter_batches(batch_size=BATCH, columns=list(columns), use_threads=False):
                     heed()
                     held, seen = held + batch.nbytes, seen + batch.num_rows
                     if held > largest_bytes + OVERHEAD * seen:
-                        raise DataError(f"{name!r}: more than {held} bytes unpacked, which is too much")
+                        raise DataError(f"more than {held} bytes unpacked, which is too much", repr(name))
                     take(batch, columns, part, name, images, labels)
         except MemoryError:
             raise
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{name!r}: not a Parquet file that can be read: {error}") from error
+            raise DataError(f"not a Parquet file that can be read: {error}", repr(name)) from error
     if not images:
         raise DataError("the table has no rows")
     numbers, classes = numbered(labels, classes)
@@ -75,9 +75,8 @@ def columns_of(schema: pa.Schema, name: str) -> tuple[tuple[str, ...], tuple[str
     for what, known in (("images", IMAGE_COLUMNS), ("labels", LABEL_COLUMNS)):
         found = [column for column in known if column in schema.names]
         if not found:
-            raise DataError(
-                f"{name!r}: no column of {what}; it is called one of {', '.join(known)}, not {schema.names[:20]}"
-            )
+            needed = f"no column of {what}; it is called one of {', '.join(known)}, not {schema.names[:20]}"
+            raise DataError(needed, repr(name))
         chosen.append(found[0])
     if "split" in schema.names:
         chosen.append("split")
@@ -106,13 +105,13 @@ def take(
         if isinstance(image, dict):
             image = cast("dict[str, object]", image).get("bytes")
         if of and of not in SPLIT_NAMES:
-            raise DataError(f"{name!r}, row {at}: no part is called {of!r}; there are {', '.join(SPLIT_NAMES)}")
+            raise DataError(f"no part is called {of!r}; there are {', '.join(SPLIT_NAMES)}", f"{name!r}, row {at}")
         if not isinstance(image, bytes | list):
-            raise DataError(f"{name!r}, row {at}: no image but {type(image).__name__}; give its bytes, not a path")
+            raise DataError(f"no image but {type(image).__name__}; give its bytes, not a path", f"{name!r}, row {at}")
         if not isinstance(label, int | str) or isinstance(label, bool):
-            raise DataError(f"{name!r}, row {at}: the label is {label!r}; labels are integers or names")
+            raise DataError(f"the label is {label!r}; labels are integers or names", f"{name!r}, row {at}")
         if isinstance(image, bytes) and len(image) > FILE_BYTES:
-            raise DataError(f"{name!r}, row {at}: {len(image)} bytes, at most {FILE_BYTES} are accepted")
+            raise DataError(f"{len(image)} bytes, at most {FILE_BYTES} are accepted", f"{name!r}, row {at}")
         images.setdefault(of or "", []).append(image)
         labels.setdefault(of or "", []).append(label)
 
@@ -129,7 +128,7 @@ def numbered(labels: Mapping[str, list[Any]], classes: tuple[str, ...]) -> tuple
     for part, given in labels.items():
         for row, label in enumerate(given):
             if not 0 <= label < MAX_IMAGES:
-                raise DataError(f"{part or 'the table'}, row {row}: label {label}; labels count from 0")
+                raise DataError(f"label {label}; labels count from 0", f"{part or 'the table'}, row {row}")
     return {part: np.array(given, dtype=np.int64) for part, given in labels.items()}, classes
 
 
@@ -161,10 +160,10 @@ def grey_squares(given: list[list[Any]], levels: int, count: int, largest_bytes:
     place, side = part or "the table", isqrt(len(given[0]))
     for row, image in enumerate(given):
         if len(image) != side * side or not image:
-            raise DataError(f"{place}, row {row}: {len(image)} pixels; lists are of grey squares, all of one size")
+            raise DataError(f"{len(image)} pixels; lists are of grey squares, all of one size", f"{place}, row {row}")
     checked_shape(count, 1, side, side, largest_bytes, place)
     try:
         values = np.array(given)
     except (ValueError, OverflowError) as error:
-        raise DataError(f"{place}: pixels are not numbers: {error}") from error
+        raise DataError(f"pixels are not numbers: {error}", place) from error
     return whole_numbers(values, levels, place).astype(np.uint8).reshape(len(given), 1, side, side)

@@ -43,7 +43,9 @@ class JobView(Output):
     gpu_seconds: float = Field(description="Seconds that its finished attempts have held a GPU")
     request: dict[str, Any] = Field(description="What was asked, with every default that was chosen")
     result: dict[str, Any] | None = Field(description="What came out; null until then")
-    error: dict[str, Any] | None = Field(description="Why it failed: type, title, detail; null unless it did")
+    error: dict[str, Any] | None = Field(
+        description="Why it failed: type, title, detail, and the places where they are known; null unless it did"
+    )
     progress: dict[str, Any] | None = Field(
         description="Its latest progress: phase, epoch, epochs, metrics; null before"
     )

@@ -230,7 +230,7 @@ def test_cifar_in_its_binary_version(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data_batch_3\.bin: 122919 bytes are no whole number of records of 3073"):
         made(tmp_path, folder)
     (folder / "data_batch_3.bin").unlink()
-    with pytest.raises(DataError, match=r"data_batch_3\.bin is missing"):
+    with pytest.raises(DataError, match=r"data_batch_3\.bin: is missing"):
         made(tmp_path, folder)
 
 
@@ -260,7 +260,7 @@ def test_a_tar_is_read_without_following_what_it_names(tmp_path: Path) -> None:
             member = tarfile.TarInfo(name)
             member.type, member.linkname = kind, "/etc/passwd"
             file.addfile(member)
-    with pytest.raises(DataError, match=r"train\.bin is missing"):
+    with pytest.raises(DataError, match=r"train\.bin: is missing"):
         made(tmp_path, path)
     with tarfile.open(path, "w:gz") as file:
         for i in range(80):

@@ -30,6 +30,6 @@ def read_digits(content: bytes) -> tuple[torch.Tensor, torch.Tensor]:
     """uint8 (1797, 8, 8) and int64 (1797,). Raises DataError where the content is not the file that was shipped."""
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
-        raise DataError(f"digits.npz: SHA-256 {found}, expected {SHA256}; the installation is damaged")
+        raise DataError(f"SHA-256 {found}, expected {SHA256}; the installation is damaged", "digits.npz")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"]).long()
