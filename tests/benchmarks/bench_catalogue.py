@@ -3,6 +3,8 @@
     generate   fill a database by the product's own import (COPY), on engines of its own data root or at `--url`
     measure    p50 and p95 of every kind of question, asked of the repositories
     explain    the plans of these questions, as docs/catalogue.md has them
+    insert     rows a second that an import writes, with the indexes and without; rolled back
+    stream     every visible evaluation as CSV and as Parquet: rows a second, and how much memory that takes
 
 Genotypes, ranks and ids are those of real spaces; costs and accuracies are drawn: small networks are worse, and the
 more so the smaller they are. Half of the evaluations are public tables of one recipe, the rest belongs to twenty teams.
@@ -13,6 +15,7 @@ Run it alone: python tests/benchmarks/bench_catalogue.py generate [--root /tmp/c
 import argparse
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,10 +32,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from app.api.answers import chosen_skeleton
+from app.api.tabulated import csv_pieces, parquet_pieces
 from app.architecture import architecture_id
-from app.catalogue import Database, EvaluationQuery, evaluations, migrate
+from app.catalogue import Database, Evaluation, EvaluationQuery, architectures, evaluations, migrate
 from app.catalogue.repositories import fronts
 from app.catalogue.repositories.imports import ArchitectureRow, EvaluationRow, import_architectures, import_evaluations
+from app.catalogue.streams import every_evaluation
 from app.catalogue.tables import evaluations as evaluations_table
 from app.embedded import Engines
 from app.experiment.recipe import TrainingRecipe, recipe_digest
@@ -266,6 +271,7 @@ def questions(rng: np.random.Generator) -> dict[str, Callable[[Session], object]
     }
     table = EvaluationQuery(viewer=viewer, space=space, dataset="cifar10", recipe="standard-108", split="test")
     table = replace(table, kind="trained", sort="accuracy")
+    all_small = EvaluationQuery(viewer=viewer, sort="accuracy", max_params=bounds["max_params"])
     small, cheap = replace(table, max_params=bounds["max_params"]), replace(table, max_macs=bounds["max_macs"])
 
     def deep(session: Session) -> object:
@@ -292,7 +298,27 @@ def questions(rng: np.random.Generator) -> dict[str, Callable[[Session], object]
         "front of params": lambda s: fronts.front(s, table, "params"),
         "front of macs within max_macs": lambda s: fronts.front(s, cheap, "macs"),
         "front of macs within max_params": lambda s: fronts.front(s, small, "macs"),
+        "newest of everything within max_params": lambda s: evaluations.query(s, replace(all_small, sort="created_at")),
+        "top 50 of everything within max_params": lambda s: evaluations.query(s, all_small),
+        "front of macs of everything": lambda s: fronts.front(s, EvaluationQuery(viewer=viewer), "macs"),
+        "architecture by its id": lambda s: architectures.get(s, id_of(space, rng)),
+        "smallest 50 architectures": lambda s: architectures.listing(
+            s, ZOO[space].digest, sort="params", descending=False
+        ),
+        "neighbours with results": lambda s: neighbours_with_results(s, rng, viewer),
     }
+
+
+def neighbours_with_results(session: Session, rng: np.random.Generator, viewer: str) -> object:
+    """What was measured of the neighbours of a member of NAS-Bench-201, all of which are there."""
+    space = ZOO["nasbench201"]
+    ranks = list(space.plan.neighbour_indices(int(rng.integers(space.plan.size))))
+    same = {"skeleton": asdict(chosen_skeleton(space, None)), "input": asdict(space.input)}
+    met = architectures.at_ranks(session, space.digest, ranks, **same)
+    wanted = EvaluationQuery(viewer=viewer, dataset="cifar10", recipe="standard-108")
+    found = evaluations.of_architectures(session, [row.id for row in met], wanted, 10)
+    assert len(found) == len(ranks)
+    return found
 
 
 def id_of(space: str, rng: np.random.Generator) -> str:
@@ -317,6 +343,64 @@ def measure(arguments: argparse.Namespace, url: str) -> None:
     for name, times in taken.items():
         p50, p95 = np.percentile(times, [50, 95])
         print(f"| {name} | {p50:.1f} | {p95:.1f} | {max(times):.1f} |")
+
+
+def insert(arguments: argparse.Namespace, url: str) -> None:
+    """How fast an import is into what is there already; nothing of it stays."""
+    database, rng = Database(url), np.random.default_rng(4)
+    same = {"dataset": "cifar10", "recipe": RECIPES[0], "split": "test", "kind": "trained", "seed": 9}
+    space = ZOO["darts"]
+    ids = [hashlib.sha256(f"{space.digest} {number}".encode()).hexdigest()[:32] for number in range(BATCH)]
+    costs = np.zeros(BATCH)
+    table = Table(space, ids, rng.uniform(size=BATCH), costs, costs)
+    rows = list(evaluation_rows(table, np.arange(BATCH), rng, **same))
+    for indexed in (True, False):
+        with database.engine.connect() as connection, Session(connection) as session:
+            session.execute(text("SET LOCAL statement_timeout = 0"))
+            job = submit(session, kind="import", request={}, owner="benchmarks", queue="cpu").job
+            if not indexed:
+                without_indexes(session.connection())
+            began = time.perf_counter()
+            report = import_evaluations(session, rows, job_id=job.id, owner="benchmarks")
+            seconds = time.perf_counter() - began
+            assert report.written == BATCH, report
+            session.rollback()
+        print(f"{'with' if indexed else 'without'} the indexes: {BATCH / seconds:,.0f} evaluations a second")
+    database.dispose()
+
+
+def stream(arguments: argparse.Namespace, url: str) -> None:
+    """The tables that the API answers with, made in this process as it makes them."""
+    database = Database(url)
+    wanted = EvaluationQuery(viewer="benchmarks")
+    for name, pieces in (("CSV", csv_pieces), ("Parquet", parquet_pieces)):
+        size = rows = 0
+        begun = most = 0.0
+        began = time.perf_counter()
+
+        def counted(found: Iterable[Evaluation]) -> Iterator[Evaluation]:
+            nonlocal rows
+            for row in found:
+                rows += 1
+                yield row
+
+        for number, piece in enumerate(pieces(counted(every_evaluation(database, wanted)))):
+            size += len(piece)
+            if number == 50:
+                begun = resident()
+            most = max(most, resident())
+        seconds = time.perf_counter() - began
+        print(
+            f"{name}: {rows:,} rows, {size / 2**20:,.0f} MiB, {seconds:.0f} s, {rows / seconds:,.0f} rows a second; "
+            f"resident {begun:.0f} MiB after 50 pieces, at most {most:.0f} MiB",
+            flush=True,
+        )
+    database.dispose()
+
+
+def resident() -> float:
+    """Memory of this process that is in use, in MiB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def explain(arguments: argparse.Namespace, url: str) -> None:
@@ -347,6 +431,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "generate": generate,
     "measure": measure,
     "explain": explain,
+    "insert": insert,
+    "stream": stream,
 }
 
 
