@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -408,9 +409,13 @@ def explain(arguments: argparse.Namespace, url: str) -> None:
     database, rng = Database(url), np.random.default_rng(3)
     with database.engine.connect() as connection:
         connection.execute(text("LOAD 'auto_explain'"))
-        for setting in ("log_min_duration = 0", "log_analyze = on", "log_timing = off", "log_level = 'notice'"):
+        for setting in (
+            *("log_min_duration = 0", "log_analyze = on", "log_buffers = on", "log_timing = off"),
+            "log_level = 'notice'",
+        ):
             connection.execute(text(f"SET auto_explain.{setting}"))
         connection.execute(text("SET client_min_messages = 'notice'"))
+        connection.commit()
         heard: list[str] = []
         driver: Any = connection.connection.driver_connection
         driver.add_notice_handler(lambda notice: heard.append(notice.message_primary))
@@ -418,8 +423,11 @@ def explain(arguments: argparse.Namespace, url: str) -> None:
             heard.clear()
             with Session(connection) as session:
                 ask(session)
+            connection.rollback()  # the last statement's plan comes when it is closed
             plans = [said.partition("\n")[2] for said in heard]
-            print(f"### {name}\n")
+            buffers = [re.search(r"Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?", plan) for plan in plans]
+            pages = sum(int(number or 0) for found in buffers if found for number in found.groups())
+            print(f"### {name}: {pages:,} pages\n")
             for said in plans:
                 nodes = said[said.find("  (cost") :].splitlines() if "Query Text" not in said else said.splitlines()
                 shown = [line for line in nodes if "(cost=" in line or "Index Cond" in line or "Rows Removed" in line]
