@@ -11,6 +11,7 @@ so that small networks with high accuracy are not looked for among large ones.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -47,7 +48,8 @@ def places(session: Session, wanted: EvaluationQuery) -> list[UUID]:
         if some := [cohort for cohort, count in few.items() if count]:
             rows.append(gathered(wanted, some, size))
     if left:
-        split = sizes[-1] if sizes and wanted.sort == "accuracy" and len(left) < MANY_COHORTS else None
+        classed = sizes and wanted.sort == "accuracy" and len(left) < MANY_COHORTS
+        split = tightest(session, wanted, left, sizes) if classed else None
         rows.append(merged(wanted, left, split))
     if not rows:
         return []
@@ -94,6 +96,19 @@ def few_within(
     number = select(func.count()).select_from(rows.correlate(cohort).subquery()).scalar_subquery()
     found = session.execute(select(cohort.c.cohort_id, number)).all()
     return {id: count for id, count in found if count <= most}
+
+
+def tightest(session: Session, wanted: EvaluationQuery, asked: Sequence[UUID], sizes: Sequence[Size]) -> Size:
+    """The size whose bound leaves the smallest share of its classes: the other one refuses few rows in these."""
+
+    def share(size: Size) -> float:
+        def classes(bound: int | None) -> int:
+            parts = parts_of(replace(wanted, **{f"max_{size}": bound}), asked, size).subquery()
+            return session.execute(select(func.count()).select_from(parts)).scalar_one()
+
+        return classes(getattr(wanted, f"max_{size}")) / max(1, classes(None))
+
+    return sizes[0] if len(sizes) == 1 else min(sizes, key=share)
 
 
 def gathered(wanted: EvaluationQuery, asked: Sequence[UUID], size: Size) -> Select[Any, Any]:
