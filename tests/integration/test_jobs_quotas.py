@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app.catalogue import Database, Quota, quotas
 from app.catalogue.repositories.leases import BEST
@@ -54,6 +54,25 @@ def test_of_those_who_submit_at_once_only_as_many_are_let_in_as_there_is_room(
     for thread in threads:
         thread.join(60)
     assert outcomes == {"accepted": 3, "refused": 5}
+
+
+def test_far_from_the_limits_the_queue_is_counted_once_in_a_moment(database: Database) -> None:
+    fill(database, 2)
+    counted: list[str] = []
+
+    def note(*told: Any) -> None:
+        counted.extend([told[2]] if "FILTER" in told[2] else [])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    for _ in range(20):
+        enqueue(database, Limits(**ROOM), owner="owner-1")
+    assert 1 <= len(counted) <= 3, "of the 20, within a second or two"
+    counted.clear()
+    for _ in range(3):
+        enqueue(database, Limits(**ROOM | {"queued_jobs": 5023}), owner="owner-1")
+    with pytest.raises(QuotaExceeded, match="5023 of 5023 jobs"):
+        enqueue(database, Limits(**ROOM | {"queued_jobs": 5023}), owner="owner-1")
+    assert len(counted) >= 4, "a limit that comes near is kept to the job"
 
 
 def test_an_owners_own_limits_go_before_everybodys(database: Database) -> None:
