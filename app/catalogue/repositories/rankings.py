@@ -27,7 +27,7 @@ from app.catalogue.tables import cohorts, evaluations
 Size = Literal["params", "macs"]
 
 FEW = 1000  # rows of a cohort that are sorted at once instead of being looked for in order
-MANY_COHORTS = 40  # from here on cohorts are not split into classes: there would be thousands of parts
+MANY_COHORTS = 200  # from here on cohorts are not split into classes: there would be tens of thousands of parts
 
 
 def places(session: Session, wanted: EvaluationQuery) -> list[UUID]:
