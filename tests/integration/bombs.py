@@ -223,11 +223,15 @@ class Target:
                 total += int(kibibytes) * 1024
         return total / 1e6
 
+    def start_counting(self) -> float:
+        """The memory now, in megabytes; the highest is counted from here."""
+        for pid in self.tree:
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+        return self.memory("VmRSS")
+
     def hit(self, bomb: Bomb) -> tuple[Cost, httpx.Response]:
         """Throw one bomb and measure."""
-        for pid in self.tree:
-            Path(f"/proc/{pid}/clear_refs").write_text("5")  # the highest is counted from here
-        resident, used = self.memory("VmRSS"), self.cpu()
+        resident, used = self.start_counting(), self.cpu()
         answer = self.client.request(bomb.method, bomb.path, content=bomb.body or None, headers=bomb.headers)
         grown = self.memory("VmHWM") - resident
         return Cost(answer.status_code, self.cpu() - used, max(0.0, grown)), answer

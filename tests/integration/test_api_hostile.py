@@ -4,10 +4,13 @@ reads a file that it should not."""
 import http.client
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import httpx
 import pytest
 
 from app.api.openapi import operations
@@ -70,6 +73,27 @@ def test_what_is_made_to_hurt_does_not(hurt: Target, name: str) -> None:
     assert cost.cpu_seconds <= CPU_SECONDS
     assert cost.megabytes <= MEGABYTES
     assert hurt.client.get("/healthz").status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["60,000 names", "fields that nobody knows", "340,000 empty lists"])
+def test_forty_at_once_leave_the_service_answering(hurt: Target, name: str) -> None:
+    bomb, url = BOMBS[name], hurt.client.base_url
+    resident = hurt.start_counting()
+
+    def throw(_: int) -> int:
+        with httpx.Client(base_url=url, timeout=120) as client:
+            return client.request(bomb.method, bomb.path, content=bomb.body, headers=bomb.headers).status_code
+
+    with ThreadPoolExecutor(40) as pool:
+        thrown = [pool.submit(throw, number) for number in range(40)]
+        while not all(one.done() for one in thrown):
+            started = time.monotonic()
+            assert hurt.client.get("/healthz").status_code == 200
+            assert time.monotonic() - started < 20
+            time.sleep(0.05)
+    assert {one.result() for one in thrown} <= set(bomb.statuses)
+    assert hurt.memory("VmHWM") - resident < 512
 
 
 def test_no_text_makes_a_reader_search_for_long(hurt: Target) -> None:
