@@ -27,9 +27,7 @@ from workers.tasks import TORCH_KINDS
 
 log = structlog.get_logger(__name__)
 
-CLAIM_SECONDS = (
-    3.0  # mean time between two looks for a job where no hint comes; half as much or as much again at random
-)
+CLAIM_SECONDS = 3.0  # between two looks for a job where no hint comes: the mean of half as much and half more
 LOOK_SECONDS = 0.1  # how often to look at the child and at what the worker was asked
 DRAIN_SECONDS = 6.0  # for a child to finish its step and write a checkpoint; a supervisor waits a little longer
 CANCEL_SECONDS = 60.0  # the same after a cancellation, which nobody waits for
