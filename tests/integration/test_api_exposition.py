@@ -39,7 +39,8 @@ def fresh(api_settings: Settings) -> Iterator[TestClient]:
 def emptied(api_database: Database) -> Iterator[None]:
     yield
     with api_database.transaction() as session:
-        session.execute(text("TRUNCATE workers, jobs CASCADE"))
+        session.execute(text("DELETE FROM workers"))
+        session.execute(text("DELETE FROM jobs"))
 
 
 def scraped(client: TestClient) -> Samples:

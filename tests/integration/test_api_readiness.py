@@ -70,7 +70,8 @@ def session(settings: Settings) -> Iterator[Session]:
     with database.engine.connect() as connection, Session(connection) as opened:
         yield opened
     with database.transaction() as cleaning:
-        cleaning.execute(text("TRUNCATE workers, jobs CASCADE"))
+        cleaning.execute(text("DELETE FROM workers"))
+        cleaning.execute(text("DELETE FROM jobs"))
     database.dispose()
 
 
