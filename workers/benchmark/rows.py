@@ -36,6 +36,8 @@ def rows_of(path: Path, columns: Sequence[str]) -> Iterator[Row]:
                     yield from _csv(cast("BinaryIO", unpacked), columns)
             else:
                 yield from _csv(file, columns)
+        except MemoryError:  # Arrow's is an ArrowException too
+            raise
         except (pa.ArrowException, csv.Error, UnicodeDecodeError, EOFError, OSError) as error:
             raise TableError(f"{path.name} is no CSV or Parquet file that can be read: {error}") from error
 

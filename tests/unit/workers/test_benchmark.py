@@ -3,6 +3,9 @@
 import csv
 import gzip
 import json
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,13 @@ def prepared(path: Path, **changed: Any) -> tuple[Prepared, list[dict[str, Any]]
     lines = path.with_name("lines")
     report = prepare(TableRequest(path=str(path), prepared=str(lines), **(asked | changed)))
     return report, [json.loads(line) for line in lines.read_text().splitlines()]
+
+
+def bomb(path: Path, rows: int = 1000) -> Path:
+    """A small Parquet file whose column of genotypes holds a mebibyte in each row."""
+    genotypes = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), ["x" * (1 << 20)])
+    pq.write_table(pa.table({"arch": genotypes, "acc": [1.0] * rows}), path, store_schema=False)
+    return path
 
 
 def test_a_row_has_its_identity_its_costs_and_its_values(tmp_path: Path) -> None:
@@ -187,3 +197,28 @@ def test_files_that_are_no_tables(tmp_path: Path, content: bytes, said: str) -> 
 def test_a_format_that_the_space_is_not_written_in(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="genotypes of nasbench201 are not written as 'darts'; there are json, "):
         prepared(table(tmp_path, f"{BEST},94.37"), format="darts")
+
+
+def test_a_batch_of_parquet_is_bounded(tmp_path: Path) -> None:
+    file = bomb(tmp_path / "t.parquet", rows=300)
+    assert file.stat().st_size < 1 << 20
+    with pytest.raises(TableError, match=r"300 rows hold 3\d{8} bytes, at most 268435456 are accepted"):
+        prepared(file)
+
+
+def test_a_table_that_takes_too_much_memory_is_refused_by_its_process(tmp_path: Path) -> None:
+    asked = TableRequest(
+        path=str(bomb(tmp_path / "t.parquet")),
+        prepared=str(tmp_path / "lines"),
+        space=space_to_json(SPACE),
+        skeleton="cifar",
+        format="nasbench201",
+        genotype="arch",
+        metrics={"accuracy": "acc"},
+        seed=0,
+    )
+    limited = "import sys; from workers.benchmark import __main__ as p; p.MEMORY = 1 << 30; sys.exit(p.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", limited], input=json.dumps(asdict(asked)), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (1, "the table needs more than 1 GiB of memory\n")
