@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from app.commands.benchmark import add_benchmark
 from app.commands.opening import DataDir, catalogue, fail
 from app.experiment import SPLITS, Dataset, DatasetFormat, DatasetRequest, Layout, Split
 from app.settings import Settings, load_settings
@@ -25,6 +26,7 @@ OWNER = "local"
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist puts its files
 
 commands = typer.Typer(name="data", no_args_is_help=True, help="Add, list and remove data sets.")
+commands.command()(add_benchmark)
 
 Owner = Annotated[str, typer.Option(help="Whom it belongs to.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Images to draw into this split; default: by share.")]
