@@ -27,7 +27,10 @@ class JobView(Output):
     """A job as it stands."""
 
     id: str = Field(description="UUID of the job")
-    kind: str = Field(description="What it does: `search`, `training`, `transfer`, `count` or `profile`")
+    kind: str = Field(
+        description="What it does: `search`, `training`, `transfer`, `count`, `profile` or `dataset`; `table` is a published "
+        "table that was imported"
+    )
     state: JobStateName = Field(description="`succeeded`, `failed` and `cancelled` are final")
     queue: Literal["gpu", "cpu"] = Field(description="The queue it waits in or was taken from")
     device: DeviceName = Field(description="The device that was asked for")
