@@ -28,8 +28,8 @@ class JobView(Output):
 
     id: str = Field(description="UUID of the job")
     kind: str = Field(
-        description="What it does: `search`, `training`, `transfer`, `count`, `profile` or `dataset`; `table` is a published "
-        "table that was imported"
+        description="What it does: `search`, `training`, `transfer`, `count`, `profile` or `dataset`; a `table` was "
+        "imported"
     )
     state: JobStateName = Field(description="`succeeded`, `failed` and `cancelled` are final")
     queue: Literal["gpu", "cpu"] = Field(description="The queue it waits in or was taken from")
