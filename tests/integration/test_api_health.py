@@ -144,5 +144,4 @@ def seconds_to_first_answer(settings: Settings) -> float:
 
 
 def test_a_fresh_process_has_no_torch_and_answers_after_two_seconds_of_work(api_settings: Settings) -> None:
-    # The least of three: what shares the processor makes the same work take longer, never shorter.
-    assert any(0 < seconds_to_first_answer(api_settings) < 2 for _ in range(3))
+    assert 0 < seconds_to_first_answer(api_settings) < 2
