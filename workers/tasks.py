@@ -9,6 +9,8 @@ from workers.progress import Progress
 
 KINDS: Mapping[str, str] = {
     "search": "workers.search:run",
+    "discrete_search": "workers.discrete.handler:run",
+    "comparison": "workers.comparison.handler:run",
     "training": "workers.train:run",
     "transfer": "workers.transfer:run",
     "count": "workers.count:run",

@@ -17,9 +17,11 @@ from app.api.services import Services
 from app.api.views import evaluation_view, job_view, shown_request
 from app.catalogue import Evaluation, Visibility, audit, workers
 from app.experiment import (
+    ComparisonRequest,
     CountRequest,
     DatasetRequest,
     Device,
+    DiscreteSearchRequest,
     JobKind,
     ProfileRequest,
     Queue,
@@ -36,7 +38,16 @@ DryRun = Annotated[bool, Query(description="Answer what would be started, and wh
 Force = Annotated[bool, Query(description="Measure again although there is an evaluation already")]
 
 
-Request = SearchRequest | TrainingRequest | TransferRequest | CountRequest | ProfileRequest | DatasetRequest
+Request = (
+    SearchRequest
+    | DiscreteSearchRequest
+    | ComparisonRequest
+    | TrainingRequest
+    | TransferRequest
+    | CountRequest
+    | ProfileRequest
+    | DatasetRequest
+)
 
 
 def kind_of(request: Request) -> JobKind:
@@ -44,6 +55,10 @@ def kind_of(request: Request) -> JobKind:
     match request:
         case SearchRequest():
             return "search"
+        case DiscreteSearchRequest():
+            return "discrete_search"
+        case ComparisonRequest():
+            return "comparison"
         case TrainingRequest():
             return "training"
         case TransferRequest():

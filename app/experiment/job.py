@@ -9,7 +9,9 @@ from app.experiment.profile import Direction, KnownEntries, MeasuredProfile, Pro
 from app.experiment.recipe import Precision, SearchRecipe, TrainingRecipe
 from app.space.skeleton import ImageInput, Skeleton
 
-JobKind = Literal["search", "training", "transfer", "count", "profile", "dataset"]
+JobKind = Literal[
+    "search", "discrete_search", "comparison", "training", "transfer", "count", "profile", "dataset", "table"
+]
 JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 Queue = Literal["gpu", "cpu"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -113,7 +115,9 @@ class JobResult:
     same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A profile's:
     "measurements", how many, and the same provenance. A transfer's: "report" (a TransferReport) and the same
     provenance; of one that fans out also "children", their job ids by name. A dataset's: "dataset" (a Dataset),
-    "seconds". A cancelled job's result holds what there is of these, and "stopped_in", the phase.
+    "seconds". A discrete search's: "genotype", "report" (a DiscreteReport), "trajectory" (Measurements) and provenance.
+    A comparison's: "report" (a ComparisonReport) and provenance. A cancelled job's result holds what there is of
+    these, and "stopped_in", the phase.
     """
 
     result: Mapping[str, object]
