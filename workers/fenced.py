@@ -190,6 +190,10 @@ class FencedProgress:
             raise Waiting(f"{len(left)} of {len(made)} children are not final")
         return patiently(self._database, lambda session: {name: ended(session, job) for name, job in made.items()})
 
+    def read(self, work: Callable[[Session], T]) -> T:
+        """What the work reads, in a transaction of its own."""
+        return patiently(self._database, work)
+
     def should_stop(self) -> StopReason | None:
         """Why to stop, if at all. Costs nothing."""
         return self._stop.reason

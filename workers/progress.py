@@ -16,13 +16,16 @@ A handler may have other jobs done, and is run again from the start when all of 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from app.catalogue import Evaluation
 from app.experiment import JobResult, JobState
 
 StopReason = Literal["cancel", "drain"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,10 @@ class Progress(Protocol):
         Raises Waiting until all are final, and Stopped where this job is to be cancelled, its children with it.
         Commit a checkpoint before what must not be worked out again.
         """
+        ...
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        """Read from the catalogue, in a transaction of its own that is made again while the database is away."""
         ...
 
     def should_stop(self) -> StopReason | None:

@@ -3,11 +3,15 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import torch
+from sqlalchemy.orm import Session
 
 from workers.progress import Resume, StopReason
+
+T = TypeVar("T")
 
 
 class Killed(BaseException):
@@ -70,6 +74,9 @@ class MemoryProgress:
         write(file)
         self.kept[name] = file
         return name
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        raise AssertionError("there is no catalogue to read from")
 
     def should_stop(self) -> StopReason | None:
         self.questions += 1
