@@ -43,6 +43,10 @@ class Evaluator(Protocol):
         """Rows for the catalogue, once the search is over; may be empty."""
         ...
 
+    def gpu_hours(self) -> float:
+        """What measuring has taken of GPUs so far, children's time included."""
+        ...
+
     def state(self) -> Mapping[str, object]:
         """Everything that `restore` needs, as JSON; it travels in every checkpoint and is small."""
         ...
