@@ -68,6 +68,7 @@ class SearchRequest:
     retrain_data: Dataset | None = None
     baseline: bool = True  # also train a uniformly random genotype under the same recipe
     latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # ms by entry, for the recipe's pressure
+    replays: str | None = None  # UUID of the search whose record this repeats
     seed: int = 0
     device: Device = "auto"
 
