@@ -33,7 +33,7 @@ from workers.inheritance import inherit
 from workers.network import Network
 from workers.progress import Progress, Stopped
 from workers.session import RequestError, Saved, Session, images_for, session
-from workers.strategies import STRATEGIES, Strategy
+from workers.strategies.shared_weights import STRATEGIES, Strategy
 from workers.supernet.collapse import alarm, skip_share
 from workers.supernet.discretise import genotype_of, plain
 from workers.supernet.fit import SupernetFit

@@ -13,7 +13,7 @@ from app.space.zoo import ZOO, darts
 from workers.data import load
 from workers.inheritance import inherit, one_hot
 from workers.network import Network
-from workers.strategies import Darts
+from workers.strategies.darts import Darts
 from workers.supernet import DARTSCell, SupernetFit, relax
 from workers.training import evaluate
 from workers.training.determinism import deterministic, generator, seeded

@@ -1,11 +1,5 @@
-"""Search strategies over one supernet: each draws the weights of its open decisions."""
+"""Search strategies. Two kinds, which share nothing: only the first needs torch, so nothing is imported here.
 
-from collections.abc import Callable, Mapping
-
-from app.experiment import Strategy as StrategyName
-from workers.strategies.darts import Darts
-from workers.strategies.protocol import Loss, Strategy
-
-STRATEGIES: Mapping[StrategyName, Callable[..., Strategy]] = {"darts": Darts}
-
-__all__ = ["STRATEGIES", "Darts", "Loss", "Strategy"]
+shared_weights    weights of one supernet's open decisions, learnt with the network's
+discrete          members of a space, one after another, from what was measured of those before
+"""

@@ -21,7 +21,7 @@ from workers.training.determinism import generator
 
 
 class Darts:
-    """Softmax over α, learnt by Adam on the architecture split; one of `workers.strategies.Strategy`."""
+    """Softmax over α, learnt by Adam on the architecture split; see `protocol.py`."""
 
     def __init__(self, relaxed: tuple[Relaxed, ...], recipe: SearchRecipe, *, seed: int, device: torch.device) -> None:
         self.relaxed = relaxed

@@ -23,7 +23,7 @@ from workers.training.schedule import learning_rate
 
 
 class Drawing(Protocol):
-    """The part of a strategy that a fit needs; see `workers.strategies.Strategy`."""
+    """The part of a strategy that a fit needs; see `workers.strategies.protocol.Strategy`."""
 
     def draw(self) -> Weights:
         """Weights for one step of the network's weights."""
