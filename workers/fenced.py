@@ -178,6 +178,13 @@ class FencedProgress:
             except MissingObject:
                 log.warning("collected before it was named, writing it again", artefact=name)
 
+    def artefact(self, name: str) -> Path | None:
+        """The file of an artefact of this job; None where there is none, or it is gone or damaged."""
+        stored = patiently(self._database, lambda session: artefacts.find(session, self._lease.job_id, name))
+        if stored is None:
+            return None
+        return until_stored(lambda: self._files.open(stored.path, bytes=stored.bytes, sha256=stored.sha256))
+
     def children(self, asked: Mapping[str, ChildRequest]) -> Mapping[str, Ended]:
         """How these jobs ended, each submitted once. Raises Waiting, or Stopped where this one is to be cancelled."""
         wanted = {name: ChildJob(kind=child.kind, request=asdict(child.request)) for name, child in asked.items()}

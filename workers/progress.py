@@ -105,6 +105,10 @@ class Progress(Protocol):
         """Commit a file that outlives the job, and return its name."""
         ...
 
+    def artefact(self, name: str) -> Path | None:
+        """The file that this attempt or an earlier one kept under a name, if it is there as it was written."""
+        ...
+
     def children(self, asked: Mapping[str, ChildRequest]) -> Mapping[str, Ended]:
         """How these jobs ended, by the names that they have within this one, which match `[a-z0-9][a-z0-9._-]{0,63}`.
 

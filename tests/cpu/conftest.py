@@ -75,6 +75,9 @@ class MemoryProgress:
         self.kept[name] = file
         return name
 
+    def artefact(self, name: str) -> Path | None:
+        return self.kept.get(name)
+
     def read(self, work: Callable[[Session], T]) -> T:
         raise AssertionError("there is no catalogue to read from")
 

@@ -94,6 +94,18 @@ def test_artefacts_outlive_the_job_and_have_plain_names(database: Database, tmp_
     assert (tmp_path / kept.path).read_bytes() == b"abc"
 
 
+def test_what_an_earlier_attempt_kept_is_opened_if_it_is_there_as_written(database: Database, tmp_path: Path) -> None:
+    lease = claimed(database)
+    progress_of(database, lease, tmp_path).keep("supernet", lambda file: file.write_bytes(b"abc") and None)
+    progress = progress_of(database, lease, tmp_path)
+    file = progress.artefact("supernet")
+    assert file is not None
+    assert file.read_bytes() == b"abc"
+    assert progress.artefact("another") is None
+    (tmp_path / object_path(hashlib.sha256(b"abc").hexdigest())).unlink()
+    assert progress.artefact("supernet") is None
+
+
 def test_steps_are_told_now_and_then_and_forgotten_in_the_end(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
