@@ -5,8 +5,8 @@
         job = jobs.get(session, id, viewer=owner)   # a repository is a module of functions on a session
 
 Repositories: `architectures artefacts audit counts datasets evaluations events history jobs keys leases metrics outbox
-profiles quotas spaces visibilities workers`. They return the frozen values of `rows`. Documents come back in the order
-in which they were written.
+profiles quotas results spaces visibilities workers`. They return the frozen values of `rows`. Documents come back in
+the order in which they were written.
 """
 
 from app.catalogue.database import Database
@@ -29,6 +29,7 @@ from app.catalogue.repositories import (
     outbox,
     profiles,
     quotas,
+    results,
     spaces,
     visibilities,
     workers,
@@ -106,6 +107,7 @@ __all__ = [
     "outbox",
     "profiles",
     "quotas",
+    "results",
     "spaces",
     "visibilities",
     "workers",
