@@ -26,6 +26,7 @@ from app.experiment import (
     ProfileRequest,
     Queue,
     SearchRequest,
+    TableRequest,
     TrainingRequest,
     TransferRequest,
 )
@@ -47,6 +48,7 @@ Request = (
     | CountRequest
     | ProfileRequest
     | DatasetRequest
+    | TableRequest
 )
 
 
@@ -69,6 +71,8 @@ def kind_of(request: Request) -> JobKind:
             return "profile"
         case DatasetRequest():
             return "dataset"
+        case TableRequest():
+            return "table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,14 @@ from app.experiment.recipe import (
 )
 from app.experiment.report import Accuracy, DecisionSummary, DiscretisationReport
 from app.experiment.strategies import DISCRETE_STRATEGIES, DiscreteStrategyName, StrategyDeclaration, StrategyParameter
+from app.experiment.table import (
+    PublishedRecipe,
+    PublishedTable,
+    ReadTable,
+    TableReport,
+    TableRequest,
+    TableRow,
+)
 from app.experiment.transfer import Place, TrainedThere, TransferReport, TransferRequest, transfer_report
 
 __all__ = [
@@ -124,7 +132,10 @@ __all__ = [
     "ProfiledArchitecture",
     "ProfiledOperation",
     "ProxyEvaluator",
+    "PublishedRecipe",
+    "PublishedTable",
     "Queue",
+    "ReadTable",
     "Recipe",
     "RecipeAt",
     "SearchRecipe",
@@ -136,6 +147,9 @@ __all__ = [
     "Strategy",
     "StrategyDeclaration",
     "StrategyParameter",
+    "TableReport",
+    "TableRequest",
+    "TableRow",
     "Target",
     "TrainedThere",
     "TrainingEvaluator",

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.experiment.dataset import Dataset
 from app.experiment.profile import Direction, KnownEntries, MeasuredProfile, ProfiledOperation
 from app.experiment.recipe import Precision, SearchRecipe, TrainingRecipe
 from app.space.skeleton import ImageInput, Skeleton
+
+if TYPE_CHECKING:
+    from app.experiment.table import ReadTable
 
 JobKind = Literal[
     "search", "discrete_search", "comparison", "training", "transfer", "count", "profile", "dataset", "table"
@@ -116,7 +119,9 @@ class JobResult:
     same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A profile's:
     "measurements", how many, and the same provenance. A transfer's: "report" (a TransferReport) and the same
     provenance; of one that fans out also "children", their job ids by name. A dataset's: "dataset" (a Dataset),
-    "seconds". A discrete search's: "genotype", "report" (a DiscreteReport), "trajectory" (Measurements) and provenance.
+    "seconds". A table's: "identity", "rows" (a TableReport), "jobs" of its series, "known" where an earlier import has
+    written them, "seconds". A discrete search's: "genotype", "report" (a DiscreteReport), "trajectory" (Measurements)
+    and provenance.
     A comparison's: "report" (a ComparisonReport) and provenance. A cancelled job's result holds what there is of
     these, and "stopped_in", the phase.
     """
@@ -126,6 +131,7 @@ class JobResult:
     counted: tuple["MeasuredCount", ...] = ()
     profiles: tuple[MeasuredProfile, ...] = ()
     datasets: tuple[Dataset, ...] = ()  # that were made
+    table: "ReadTable | None" = None  # that is to be written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
