@@ -1,10 +1,13 @@
 """Rank correlations against values worked out by hand, with ties, and the limits of what they say."""
 
 from fractions import Fraction
+from itertools import combinations
 from math import sqrt
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.experiment.ranks import correlation, kendall, ranks, regret, spearman, top_overlap
 
@@ -22,6 +25,19 @@ def test_tau_b_with_ties_is_that_worked_out_by_hand() -> None:
     # pairs (i, j): concordant 01 02 03 04 05 14 15 24 25 35 45; tied in x 12 34; tied in y 12 13 23
     assert kendall(X, Y) == pytest.approx(11 / sqrt(13 * 12))
     assert kendall((1, 2, 3, 4), (1, 3, 2, 4)) == pytest.approx(4 / 6)  # one of six pairs is discordant
+
+
+def by_pairs(x: tuple[float, ...], y: tuple[float, ...]) -> float | None:
+    """Tau-b by its definition: every pair is looked at."""
+    signs = [((a > b) - (a < b), (c > d) - (c < d)) for (a, c), (b, d) in combinations(zip(x, y, strict=True), 2)]
+    untied = sum(a != 0 for a, _ in signs) * sum(b != 0 for _, b in signs)
+    return sum(a * b for a, b in signs) / sqrt(untied) if untied else None
+
+
+@given(st.lists(st.tuples(st.sampled_from((-1.5, 0.0, 1e-9, 2.0, 7.0)), st.integers(-4, 4).map(float)), max_size=40))
+def test_counting_inversions_finds_what_looking_at_every_pair_does(things: list[tuple[float, float]]) -> None:
+    x, y = tuple(a for a, _ in things), tuple(b for _, b in things)
+    assert kendall(x, y) == by_pairs(x, y)  # to the last bit: both divide the same whole numbers
 
 
 def test_rho_with_ties_is_that_worked_out_by_hand() -> None:
