@@ -146,6 +146,10 @@ class Catalogue:
             "results_digest": table.digest,
         }
 
+    def provenance(self) -> Mapping[str, object]:
+        """See `Evaluator`."""
+        return {"device": "cpu", "torch_version": None}
+
     def measure(self, first: int, proposals: Sequence[Proposal]) -> Sequence[Reading]:
         """See `Evaluator`."""
         return [self._table.reading(one.rank, one.fidelity) for one in proposals]

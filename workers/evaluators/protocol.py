@@ -29,7 +29,14 @@ class Evaluator(Protocol):
     expensive: bool  # whether a state is committed before and after every batch
 
     def judged_by(self) -> Mapping[str, object]:
-        """What the values mean, as JSON: data set, split, recipe, digests of all that decides them."""
+        """What the values mean, as JSON: data set, split, recipe, digests of all that decides them.
+
+        The same from the first moment on: it says nothing of what was measured since.
+        """
+        ...
+
+    def provenance(self) -> Mapping[str, object]:
+        """Where it was measured: `device` in words, `torch_version` or None where torch had no part in it."""
         ...
 
     def measure(self, first: int, proposals: Sequence[Proposal]) -> Sequence[Reading]:

@@ -87,8 +87,8 @@ class Trainings:
     def restore(self, document: Mapping[str, object]) -> None:
         """The inverse of `state`."""
         match document:
-            case {"gpu_seconds": float(seconds)}:
-                self.gpu_seconds = seconds
+            case {"gpu_seconds": float() | int() as seconds}:
+                self.gpu_seconds = float(seconds)
             case _:
                 raise ValueError(f"/gpu_seconds: expected a number, in {sorted(document)}")
 
@@ -142,8 +142,9 @@ def shortened(recipe: TrainingRecipe, epochs: int) -> TrainingRecipe:
 
 def measured(child: Ended) -> dict[str, float]:
     """What a child measured on `selection`, as far as it is a finite number."""
-    of_split: Any = next((e.metrics for e in child.evaluations if e.split == SPLIT), {})
-    return {name: of_split[name] for name in METRICS if math.isfinite(of_split.get(name) or math.nan)}
+    found = next((e.metrics for e in child.evaluations if e.split == SPLIT), {})
+    told: dict[str, Any] = {name: found.get(name) for name in METRICS}
+    return {name: value for name, value in told.items() if value is not None and math.isfinite(value)}
 
 
 def reason(child: Ended) -> str:

@@ -6,7 +6,7 @@ Of a table of a million rows only what is needed travels: which architecture, an
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -33,7 +33,8 @@ class ResultQuery:
     as_of: datetime  # on the database's clock; what was written later is left out
 
 
-class Result(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Result:
     """One result of an architecture."""
 
     architecture_id: str
