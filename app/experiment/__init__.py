@@ -59,6 +59,7 @@ from app.experiment.profile import (
     ProfiledOperation,
     Target,
 )
+from app.experiment.proxies import PROXIES, ProxyDeclaration, ProxyName
 from app.experiment.recipe import (
     SEARCH_RECIPES,
     TRAINING_RECIPES,
@@ -89,6 +90,7 @@ __all__ = [
     "FINAL_STATES",
     "MAX_PRIORITY",
     "ORACLE",
+    "PROXIES",
     "SEARCH_RECIPES",
     "SPLITS",
     "TRAINING_RECIPES",
@@ -131,7 +133,9 @@ __all__ = [
     "ProfileRequest",
     "ProfiledArchitecture",
     "ProfiledOperation",
+    "ProxyDeclaration",
     "ProxyEvaluator",
+    "ProxyName",
     "PublishedRecipe",
     "PublishedTable",
     "Queue",
