@@ -170,7 +170,7 @@ class Catalogue:
         """See `Evaluator`. Raises ResultsChanged where other results were seen before."""
         before, now = document["results_digest"], self._table.digest
         if before != now:
-            raise ResultsChanged(f"results_digest {before}: the results that are seen now have {now}")
+            raise ResultsChanged(f"it was judged by results of digest {before}, those seen now have {now}")
 
 
 def _evaluator(request: DiscreteSearchRequest) -> CatalogueEvaluator:
