@@ -5,15 +5,19 @@ from typing import Protocol
 
 from torch import Tensor
 
-from workers.supernet.weights import Weights
+from workers.supernet.weights import Draws, Weights
 
-Loss = Callable[[Weights], Tensor]  # of the supernet at some weights, on a batch of the architecture split; ()
+Loss = Callable[[Draws], Tensor]  # of the supernet at some weights, on a batch of the architecture split; ()
 
 
 class Strategy(Protocol):
     """How decisions are weighted, step by step. Nothing else: the weights of the network are the engine's."""
 
-    def draw(self) -> Weights:
+    def reach(self, share: float) -> None:
+        """Be told before each step what share of the search is done, in [0, 1): temperatures depend on it."""
+        ...
+
+    def draw(self) -> Draws:
         """Weights for one step of the network's own weights; no gradient flows into the strategy."""
         ...
 
