@@ -157,7 +157,7 @@ def test_drnas_follows_the_expectation_and_its_divergence() -> None:
     )
     (expected,) = torch.autograd.grad((mean * cost).sum() + STRENGTH * divergence, alpha)
     gradients: list[Tensor] = []
-    for _ in range(3000):
+    for _ in range(800):
         strategy.learn(linear(cost))
         gradients.append(strategy.alpha.values[PATH].grad.clone())
     found = torch.stack(gradients)
