@@ -18,7 +18,7 @@ JobKind = Literal[
 JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 Queue = Literal["gpu", "cpu"]
 Device = Literal["auto", "cpu", "cuda"]
-Strategy = Literal["darts", "snas", "gdas", "drnas"]
+Strategy = Literal["darts", "darts_second_order", "snas", "gdas", "drnas"]
 Discretisation = Literal["darts", "argmax"]
 EvaluationKind = Literal["inherited", "trained", "baseline"]
 

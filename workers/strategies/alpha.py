@@ -1,6 +1,6 @@
 """Architecture parameters α of a supernet's decisions, learnt by Adam: what DARTS and its kin have in common."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ class Alphas:
         initial = initial_alpha(relaxed, generator(seed, "alpha"))
         self.values: dict[Path, Tensor] = {path: a.to(device).requires_grad_() for path, a in initial.items()}
         self.like = torch.zeros((), device=device)
-        self.optimiser = torch.optim.Adam(
+        self.optimiser: torch.optim.Optimizer = torch.optim.Adam(
             [*self.values.values()] or [self.like],
             recipe.alpha_learning_rate,
             recipe.alpha_betas,
@@ -36,8 +36,11 @@ class Alphas:
         parameters = [*self.values.values()]
         if not parameters:
             return
-        gradients = torch.autograd.grad(loss(), parameters, allow_unused=True)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
+        self.step(torch.autograd.grad(loss(), parameters, allow_unused=True))
+
+    def step(self, gradients: Sequence[Tensor | None]) -> None:
+        """One Adam step along gradients, one for each of `values`."""
+        for parameter, gradient in zip(self.values.values(), gradients, strict=True):
             parameter.grad = gradient
         self.optimiser.step()
 

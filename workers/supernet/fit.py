@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from app.experiment import SearchRecipe
 from workers.data.images import Images
+from workers.supernet.bilevel import BilevelLoss
 from workers.supernet.weights import Draws
 from workers.training import checkpoint
 from workers.training.augment import Augmentation
@@ -33,7 +34,7 @@ class Drawing(Protocol):
         """Draws for one step of the network's weights."""
         ...
 
-    def learn(self, loss: Callable[[Draws], Tensor]) -> None:
+    def learn(self, loss: BilevelLoss) -> None:
         """One step of the strategy."""
         ...
 
@@ -113,10 +114,16 @@ class SupernetFit:
             self._schedule(self.epoch)
         number = self.epoch * self.steps + self.step
         self.strategy.reach(number / (self.epochs * self.steps))
+        x, labels = self.feed.batch(number)
         if self.epoch >= self.recipe.alpha_warmup_epochs:
             batch = self.architecture_feed.batch(number)
-            self.strategy.learn(lambda weights: self._pressed(weights, *batch))
-        x, labels = self.feed.batch(number)
+            self.strategy.learn(
+                BilevelLoss(
+                    lambda draws: self._pressed(draws, *batch),
+                    lambda draws: self._loss(draws, x, labels, Tally.empty(self.device)),
+                    self.optimiser,
+                )
+            )
         loss = self._loss(self.strategy.draw(), x, labels, self.tally)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
