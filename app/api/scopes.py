@@ -58,6 +58,7 @@ ROUTES: Mapping[Needed, tuple[str, ...]] = {
         "GET /v1/searches/{search_id}",
         "GET /v1/searches/{search_id}/report",
         "GET /v1/searches/{search_id}/trajectory",
+        "GET /v1/searches/{search_id}/replay",
         "GET /v1/transfers/{transfer_id}",
         "GET /v1/transfers/{transfer_id}/report",
         "GET /v1/quota",
@@ -90,6 +91,7 @@ ROUTES: Mapping[Needed, tuple[str, ...]] = {
     ),
     "submit": (
         "POST /v1/searches",
+        "POST /v1/searches/{search_id}/replay",
         "POST /v1/trainings",
         "POST /v1/transfers",
         "POST /v1/profiles",

@@ -1,0 +1,71 @@
+"""Searches and comparisons by their jobs, whatever decides in them, and whether they are oracle experiments."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Path
+from pydantic import TypeAdapter
+
+from app.api.dependencies import ServicesHere
+from app.api.problems import not_found
+from app.api.services import Services
+from app.catalogue import Job, jobs
+from app.experiment import ORACLE, ComparisonRequest, DiscreteSearchRequest, SearchRequest
+
+SEARCHES = ("search", "discrete_search")
+COMPARISONS = ("comparison",)
+
+_SUPERNET = TypeAdapter(SearchRequest)
+_DISCRETE = TypeAdapter(DiscreteSearchRequest)
+_COMPARISON = TypeAdapter(ComparisonRequest)
+
+Recorded = SearchRequest | DiscreteSearchRequest | ComparisonRequest
+
+
+def recorded(services: Services, id: UUID, kinds: tuple[str, ...], noun: str) -> Job:
+    """A job of one of these kinds. Raises a Problem, 404, where the caller sees none."""
+    with services.database.transaction() as session:
+        job = jobs.get(session, id, viewer=services.caller.owner)
+    if job is None or job.kind not in kinds:
+        raise not_found(noun, id)
+    return job
+
+
+def any_search_at(services: ServicesHere, search_id: Annotated[UUID, Path(description="UUID of the search")]) -> Job:
+    """The search in the path, of a supernet or discrete."""
+    return recorded(services, search_id, SEARCHES, "search")
+
+
+def comparison_at(
+    services: ServicesHere, comparison_id: Annotated[UUID, Path(description="UUID of the comparison")]
+) -> Job:
+    """The comparison in the path."""
+    return recorded(services, comparison_id, COMPARISONS, "comparison")
+
+
+AnySearchHere = Annotated[Job, Depends(any_search_at)]
+AnyComparisonHere = Annotated[Job, Depends(comparison_at)]
+
+
+def request_of(job: Job) -> Recorded:
+    """What a job was asked, as a worker reads it."""
+    document = dict(job.request)
+    match job.kind:
+        case "search":
+            return _SUPERNET.validate_python(document)
+        case "comparison":
+            return _COMPARISON.validate_python(document)
+        case _:
+            return _DISCRETE.validate_python(document)
+
+
+def decides_by_test(request: Mapping[str, Any]) -> bool:
+    """Whether the test split decides in a search or a comparison."""
+    evaluator = request.get("search", request).get("evaluator", {})
+    return evaluator.get("kind") == "catalogue" and evaluator["split"] == "test"
+
+
+def oracle_label(request: Mapping[str, Any]) -> str | None:
+    """The label of an oracle experiment; None of any other."""
+    return ORACLE if decides_by_test(request) else None
