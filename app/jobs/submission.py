@@ -115,6 +115,16 @@ def request_cancel(session: Session, job_id: UUID) -> Job | None:
 
 
 def request_fingerprint(kind: str, request: Mapping[str, Any]) -> str:
-    """SHA-256 over the kind and the request, whatever the order of its fields."""
-    text = json.dumps([kind, request], sort_keys=True, separators=(",", ":"), default=str)
+    """SHA-256 over the kind and the request, whatever the order of its fields and the moment it was made."""
+    text = json.dumps([kind, timeless(request)], sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def timeless(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A request without the moment whose results it sees: that of whichever of equal requests came first counts."""
+    found = dict(request)
+    if isinstance(found.get("search"), Mapping):  # which a comparison runs
+        found["search"] = timeless(found["search"])
+    if isinstance(found.get("evaluator"), Mapping):
+        found["evaluator"] = {name: value for name, value in found["evaluator"].items() if name != "as_of"}
+    return found

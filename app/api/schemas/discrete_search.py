@@ -204,9 +204,6 @@ class DiscretePlanView(Output):
     evaluations: int = Field(description="Members that would be measured at most, again at another fidelity included")
     trainings: int = Field(description="Trainings from scratch at most, each a job of its own")
     epochs: int = Field(description="Epochs of all trainings at most; of inherited weights, those of the supernet")
-    results: int | None = Field(
-        description="Architectures that the catalogue has results of, on the skeleton; null of other evaluators"
-    )
     oracle: bool = Field(description="Whether the search would be guided by results on the test split")
     label: str | None = Field(description="What is then shown with every number of it; else null")
     request: dict[str, Any] = Field(description="The job's request, with every default chosen")
