@@ -1,7 +1,6 @@
-"""Searches and comparisons by their jobs, whatever decides in them, and whether they are oracle experiments."""
+"""Searches and comparisons by their jobs, whatever decides in them."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path
@@ -11,7 +10,7 @@ from app.api.dependencies import ServicesHere
 from app.api.problems import not_found
 from app.api.services import Services
 from app.catalogue import Job, jobs
-from app.experiment import ORACLE, ComparisonRequest, DiscreteSearchRequest, SearchRequest
+from app.experiment import ComparisonRequest, DiscreteSearchRequest, SearchRequest
 
 SEARCHES = ("search", "discrete_search")
 COMPARISONS = ("comparison",)
@@ -58,14 +57,3 @@ def request_of(job: Job) -> Recorded:
             return _COMPARISON.validate_python(document)
         case _:
             return _DISCRETE.validate_python(document)
-
-
-def decides_by_test(request: Mapping[str, Any]) -> bool:
-    """Whether the test split decides in a search or a comparison."""
-    evaluator = request.get("search", request).get("evaluator", {})
-    return evaluator.get("kind") == "catalogue" and evaluator["split"] == "test"
-
-
-def oracle_label(request: Mapping[str, Any]) -> str | None:
-    """The label of an oracle experiment; None of any other."""
-    return ORACLE if decides_by_test(request) else None

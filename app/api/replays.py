@@ -10,11 +10,12 @@ from app.api.collection import dataset_named
 from app.api.dependencies import ServicesHere
 from app.api.library import find_space
 from app.api.problems import Problem, not_found
-from app.api.records import SEARCHES, AnySearchHere, decides_by_test, oracle_label, recorded, request_of
+from app.api.records import SEARCHES, AnySearchHere, recorded, request_of
 from app.api.schemas.job import JobView
 from app.api.schemas.replay import ConditionView, DifferenceView, ReplayView
 from app.api.statuses import declared
 from app.api.submissions import SubmissionHere, submitted
+from app.api.views import is_oracle, label_of
 from app.catalogue import Job
 from app.experiment import CatalogueEvaluator, DiscreteSearchRequest, SearchRequest
 from app.experiment.replay import Replayed, replayed
@@ -79,8 +80,8 @@ def get_replay(services: ServicesHere, job: AnySearchHere) -> ReplayView:
         if found.difference is None
         else DifferenceView(place=found.difference.place, of=found.difference.of, replay=found.difference.replay),
         conditions=[ConditionView(name=c.name, of=c.of, replay=c.replay, same=c.same) for c in found.conditions],
-        oracle=decides_by_test(job.request),
-        label=oracle_label(job.request),
+        oracle=is_oracle(job.request),
+        label=label_of(job.request),
         links={"of": f"/v1/searches/{of.id}", "replay": f"/v1/searches/{job.id}"},
     )
 
