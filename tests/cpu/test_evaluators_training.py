@@ -20,7 +20,8 @@ from app.experiment import (
 )
 from app.space import EdgeCellSkeleton, ImageInput, space_to_json
 from app.space.zoo import ZOO
-from workers.evaluators.training import Trainings, shortened
+from workers.evaluators.training import Trainings, mark, shortened
+from workers.fenced import ARTEFACT_NAME
 from workers.progress import ChildRequest, Ended, Waiting
 from workers.strategies.discrete import Proposal
 
@@ -53,6 +54,10 @@ def child(*measured: Measured, state: Any = "succeeded", **fields: Any) -> Ended
     return Ended(job_id=rest.pop("job_id", uuid4()), state=state, evaluations=evaluations, **rest)
 
 
+def named(n: int, proposal: Proposal, seed: int) -> str:
+    return f"evaluation-{n}-{mark(proposal)}-seed-{seed}"
+
+
 class Children:
     """A `Progress` that has children only; they wait, or end as they were told to."""
 
@@ -82,9 +87,11 @@ def test_every_member_and_seed_of_a_batch_is_asked_for_at_once() -> None:
     trainings, progress = evaluator(None)
     with pytest.raises(Waiting):
         trainings.measure(17, [Proposal(3), Proposal(7000)])
-    assert list(progress.asked) == [f"evaluation-{n}-seed-{seed}" for n in (17, 18) for seed in (0, 7)]
-    for name, rank, seed in (("evaluation-17-seed-0", 3, 0), ("evaluation-18-seed-7", 7000, 7)):
-        asked = progress.asked[name]
+    assert list(progress.asked) == [
+        named(n, Proposal(rank), seed) for n, rank in ((17, 3), (18, 7000)) for seed in (0, 7)
+    ]
+    for n, rank, seed in ((17, 3, 0), (18, 7000, 7)):
+        asked = progress.asked[named(n, Proposal(rank), seed)]
         assert asked.kind == "training"
         assert asked.request == TrainingRequest(
             space=REQUEST.space,
@@ -101,8 +108,8 @@ def test_every_member_and_seed_of_a_batch_is_asked_for_at_once() -> None:
 
 def test_a_value_is_the_mean_over_seeds_of_what_was_measured_on_selection() -> None:
     ends = {
-        "evaluation-1-seed-0": good(90.0, 0.5, result={"device": "cpu, 1 thread", "torch_version": "2"}),
-        "evaluation-1-seed-7": good(94.0, 0.1, result={"device": "gpu", "torch_version": "2"}, gpu_seconds=36.0),
+        named(1, Proposal(3), 0): good(90.0, 0.5, result={"device": "cpu, 1 thread", "torch_version": "2"}),
+        named(1, Proposal(3), 7): good(94.0, 0.1, result={"device": "gpu", "torch_version": "2"}, gpu_seconds=36.0),
     }
     trainings, _ = evaluator(ends)
     (reading,) = trainings.measure(1, [Proposal(3)])
@@ -120,7 +127,7 @@ def test_a_value_is_the_mean_over_seeds_of_what_was_measured_on_selection() -> N
 def test_one_seed_names_its_job_and_has_no_deviation() -> None:
     one = replace(REQUEST, evaluator=TrainingEvaluator(dataset="digits", recipe=RECIPE))
     job = UUID(int=5)
-    trainings, _ = evaluator({"evaluation-1-seed-0": good(90.0, 0.5, job_id=job)}, one)
+    trainings, _ = evaluator({named(1, Proposal(3), 0): good(90.0, 0.5, job_id=job)}, one)
     (reading,) = trainings.measure(1, [Proposal(3)])
     assert (reading.several, reading.deviations, reading.job) == (1, None, str(job))
 
@@ -136,10 +143,10 @@ def test_one_seed_names_its_job_and_has_no_deviation() -> None:
 )
 def test_one_child_without_a_result_fails_its_member_and_no_other(bad: Ended, why: str) -> None:
     ends = {
-        "evaluation-1-seed-0": good(90.0, 0.5),
-        "evaluation-1-seed-7": bad,
-        "evaluation-2-seed-0": good(80.0, 0.5),
-        "evaluation-2-seed-7": good(80.0, 0.5),
+        named(1, Proposal(3), 0): good(90.0, 0.5),
+        named(1, Proposal(3), 7): bad,
+        named(2, Proposal(4), 0): good(80.0, 0.5),
+        named(2, Proposal(4), 7): good(80.0, 0.5),
     }
     trainings, _ = evaluator(ends)
     failed, other = trainings.measure(1, [Proposal(3), Proposal(4)])
@@ -148,7 +155,7 @@ def test_one_child_without_a_result_fails_its_member_and_no_other(bad: Ended, wh
 
 
 def test_what_is_not_sought_may_be_lacking() -> None:
-    ends = {f"evaluation-1-seed-{seed}": child(Measured("selection", accuracy=0.0, loss=None)) for seed in (0, 7)}
+    ends = {named(1, Proposal(3), seed): child(Measured("selection", accuracy=0.0, loss=None)) for seed in (0, 7)}
     trainings, _ = evaluator(ends)
     assert trainings.measure(1, [Proposal(3)])[0].values == {"accuracy": 0.0}
     by_loss = replace(REQUEST, objectives=(SoughtMetric(metric="loss", goal="minimise"), SoughtMetric(metric="macs")))
@@ -158,11 +165,21 @@ def test_what_is_not_sought_may_be_lacking() -> None:
 
 def test_a_fidelity_is_a_number_of_epochs() -> None:
     trainings, progress = evaluator(None)
+    proposals = [Proposal(3, 5), Proposal(3, RECIPE.epochs)]
     with pytest.raises(Waiting):
-        trainings.measure(1, [Proposal(3, 5), Proposal(3, RECIPE.epochs)])
-    short, whole = (progress.asked[f"evaluation-{n}-seed-0"].request.recipe for n in (1, 2))
+        trainings.measure(1, proposals)
+    short, whole = (progress.asked[named(n, proposals[n - 1], 0)].request.recipe for n in (1, 2))
     assert short == replace(RECIPE, name="digits-quick-5-epochs", epochs=5) == shortened(RECIPE, 5)
     assert whole == RECIPE
+
+
+def test_another_member_in_the_same_place_is_another_child() -> None:
+    trainings, progress = evaluator(None)
+    for proposal in (Proposal(3), Proposal(4), Proposal(3, 1), Proposal(15_624)):
+        with pytest.raises(Waiting):
+            trainings.measure(9_999, [proposal])
+    assert len(progress.asked) == 8
+    assert all(ARTEFACT_NAME.fullmatch(name) for name in progress.asked)
 
 
 def test_what_it_is_judged_by_is_said() -> None:

@@ -1,12 +1,14 @@
 """Every member trained from scratch, from several seeds, by jobs of their own: a search trains nothing itself.
 
-    child                       what it trains
-    evaluation-1-seed-0         the first proposal of the search, from seed 0
-    evaluation-1-seed-1 …
+    child                           what it trains
+    evaluation-1-5feceb66-seed-0    the first proposal of the search, from seed 0
+    evaluation-1-5feceb66-seed-1 …
 
+A name has the member's mark in it: another attempt that proposes another member is not given this one's training.
 A value is the mean over the seeds, of what was measured on `selection`. The evaluations are the children's.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -67,7 +69,10 @@ class Trainings:
 
     def measure(self, first: int, proposals: Sequence[Proposal]) -> Sequence[Reading]:
         """What the children of a batch measured. All are asked for at once; raises Waiting until they have ended."""
-        names = [[f"evaluation-{first + i}-seed-{s}" for s in self.evaluator.seeds] for i in range(len(proposals))]
+        names = [
+            [f"evaluation-{number}-{mark(proposal)}-seed-{seed}" for seed in self.evaluator.seeds]
+            for number, proposal in enumerate(proposals, start=first)
+        ]
         asked = {
             name: ChildRequest("training", self._training(proposal, seed))
             for proposal, of_seeds in zip(proposals, names, strict=True)
@@ -138,6 +143,12 @@ class Trainings:
             return f"the training {reason(child)}"
         missing = [name for name in self.sought or METRICS[:1] if name not in metrics]
         return f"the training has no finite {missing[0]} on {SPLIT}" if missing else None
+
+
+def mark(proposal: Proposal) -> str:
+    """Eight hexadecimal digits that stand for a member and a fidelity."""
+    told = str(proposal.rank) if proposal.fidelity is None else f"{proposal.rank} at {proposal.fidelity}"
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
 def shortened(recipe: TrainingRecipe, epochs: int) -> TrainingRecipe:
