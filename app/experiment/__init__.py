@@ -59,7 +59,7 @@ from app.experiment.profile import (
     ProfiledOperation,
     Target,
 )
-from app.experiment.proxies import PROXIES, ProxyDeclaration, ProxyName
+from app.experiment.proxies import PROXIES, ProxyDeclaration, ProxyName, WantedProxies
 from app.experiment.recipe import (
     SEARCH_RECIPES,
     TRAINING_RECIPES,
@@ -161,6 +161,7 @@ __all__ = [
     "TrainingRequest",
     "TransferReport",
     "TransferRequest",
+    "WantedProxies",
     "WarmStart",
     "described",
     "recipe_digest",
