@@ -90,6 +90,11 @@ class Exploration:
         """Evaluations that failed."""
         return sum(one.values is None for one in self.trajectory)
 
+    @property
+    def strategy_seconds(self) -> float:
+        """Processor time of proposing and learning, in seconds."""
+        return self._strategy_seconds
+
     def _ask(self, count: int) -> None:
         self._by = "warm start" if self._warm else "strategy"
         if self._warm:
