@@ -1,5 +1,6 @@
 """Evaluators of discrete searches as they are asked for, made complete: what measures, where, and what it can say."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.api.answers import chosen_skeleton
@@ -22,6 +23,7 @@ from app.api.schemas.discrete_search import (
 )
 from app.api.services import Services
 from app.api.tasks import teachable
+from app.architecture import LoweringError, lower
 from app.experiment import (
     CatalogueEvaluator,
     Dataset,
@@ -32,11 +34,16 @@ from app.experiment import (
     TrainingEvaluator,
     WarmStart,
 )
-from app.experiment.proxies import PROXIES
-from app.space import ImageInput, SearchSpace, Skeleton
+from app.experiment.proxies import NEEDS, PROXIES, ProxyNeed
+from app.space import GrammarError, ImageInput, SearchSpace, Skeleton
 
 MAX_EPOCHS = 2000  # of a training
 MAX_TRAININGS = 10_000  # of a search, each a job of its own
+OPERATIONS_OF: Mapping[ProxyNeed, frozenset[str]] = {
+    "relu": frozenset({"relu", "relu6"}),
+    "batch_norm": frozenset({"batch_norm"}),
+}
+"""Nodes of a graph, one of which a proxy with this need looks at."""
 RUNGS = 2  # below the highest fidelity, by default
 
 
@@ -116,6 +123,23 @@ def networks(space: SearchSpace, skeleton: Skeleton, image: ImageInput) -> None:
         raise unprocessable("/space", "no member was found that meets its constraints", space.name)
     with relocated("/input", "/evaluator/dataset"), relocated("/genotype", "/space"):
         network_cost(Network(space, space.digest, index, skeleton, image))
+
+
+def defined(judged: Judgement, space: SearchSpace, proxy: str, pointer: str) -> None:
+    """Refuse a proxy that no member has, as far as the open space tells: it lacks what the proxy looks at."""
+    needed = {need: OPERATIONS_OF[need] for need in PROXIES[proxy].needs if need in OPERATIONS_OF}
+    if not needed:
+        return
+    try:
+        graph = lower(space.grammar, judged.skeleton, judged.image)
+    except (LoweringError, GrammarError):
+        return  # too large to look at as a whole, or members alone have networks
+    there = {node.op for node in graph.nodes.values()}
+    for need, operations in needed.items():
+        if not there & operations:
+            able = tuple(name for name, known in PROXIES.items() if need not in known.needs)
+            message = f"it needs {NEEDS[need]}, which no member of {space.name} has on this skeleton"
+            raise unprocessable(pointer, message, proxy, able)
 
 
 def enough(images: int, dataset: Dataset, pointer: str) -> None:
@@ -234,6 +258,7 @@ def warmed(services: Services, space: SearchSpace, asked: WarmStartBody, budget:
         message += f"{dataset.input} and {dataset.num_classes}"
         raise unprocessable("/warm_start/dataset", message, dataset.reference)
     enough(asked.images, dataset, "/warm_start/images")
+    defined(judged, space, asked.proxy, "/warm_start/proxy")
     networks(space, judged.skeleton, judged.image)
     evaluator = ProxyEvaluator(dataset=dataset.reference, data=carried(dataset), images=asked.images)
     return WarmStart(proxy=asked.proxy, evaluator=evaluator, candidates=asked.candidates, kept=asked.kept)

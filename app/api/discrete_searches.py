@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 
 from app.api.answers import identity
 from app.api.bounds import Place, attainable, latencies_on
-from app.api.discrete_evaluators import MAX_TRAININGS, Judgement, fidelities, judgement, rungs, warmed
+from app.api.discrete_evaluators import MAX_TRAININGS, Judgement, defined, fidelities, judgement, rungs, warmed
 from app.api.problems import unprocessable
 from app.api.schemas.discrete_search import DiscretePlanView, DiscreteSearchBody, DiscreteSearchFields, SoughtBody
 from app.api.services import Services
@@ -63,7 +63,7 @@ def discrete_requests(
     """The same search by every strategy, each complete in itself. Raises where parts do not fit together."""
     declared = [one.declaration for one in chosen]
     judged = judgement(services, space, body, {sought.metric for sought in body.objectives or ()} - {*COSTS})
-    objectives = sought_in(body, judged, fronts=all(one.name == "nsga2" for one in chosen))
+    objectives = sought_in(space, body, judged, fronts=all(one.name == "nsga2" for one in chosen))
     for one, declaration in zip(chosen, declared, strict=True):
         fit(one, declaration, objectives, body)
     parameters = [completed(one, declaration, judged) for one, declaration in zip(chosen, declared, strict=True)]
@@ -113,7 +113,9 @@ def latency_device(body: DiscreteSearchFields) -> str:
     return body.latency_device
 
 
-def sought_in(body: DiscreteSearchFields, judged: Judgement, *, fronts: bool) -> tuple[SoughtMetric, ...]:
+def sought_in(
+    space: SearchSpace, body: DiscreteSearchFields, judged: Judgement, *, fronts: bool
+) -> tuple[SoughtMetric, ...]:
     """The objectives, each measured or a cost. Raises a Problem where one is neither, or there twice."""
     if body.objectives is None:
         found = [SoughtBody(metric=usual_metric(judged))]
@@ -129,6 +131,8 @@ def sought_in(body: DiscreteSearchFields, judged: Judgement, *, fronts: bool) ->
             message = f"the evaluator {judged.evaluator.kind} does not measure this"
             allowed = tuple(dict.fromkeys((*judged.metrics, *COSTS)))
             raise unprocessable(f"/objectives/{i}/metric", message, name, allowed)
+        if isinstance(judged.evaluator, ProxyEvaluator) and name not in COSTS:
+            defined(judged, space, name, f"/objectives/{i}/metric" if body.objectives else "/objectives")
     if isinstance(judged.evaluator, TrainingEvaluator | InheritedEvaluator) and {*names} <= {*COSTS}:
         message = "costs are known without training: seek what a training measures too, or use another evaluator"
         raise unprocessable("/objectives", message, names, judged.metrics)

@@ -278,6 +278,8 @@ def test_metrics_are_those_that_were_measured(api: TestClient, api_database: Dat
         (TRAINING, {"strategy": "successive_halving", "warm_start": {"kept": 2}}, "/warm_start"),
         (PROXIES, {"evaluator": PROXIES["evaluator"] | {"images": 1000}}, "/evaluator/images"),
         (PROXIES, {"objectives": [{"metric": "accuracy"}]}, "/objectives/0/metric"),
+        (PROXIES, {"space": "transformer", "objectives": [{"metric": "naswot"}]}, "/objectives/0/metric"),
+        (PROXIES, {"space": "autoformer_t", "warm_start": {"proxy": "zen"}}, "/warm_start/proxy"),
         (PROXIES, {"objectives": [{"metric": "macs"}], "device": "cuda"}, "/device"),
         (
             INHERITED,
