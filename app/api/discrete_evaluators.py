@@ -127,7 +127,9 @@ def networks(space: SearchSpace, skeleton: Skeleton, image: ImageInput) -> None:
 
 def defined(judged: Judgement, space: SearchSpace, proxy: str, pointer: str) -> None:
     """Refuse a proxy that no member has, as far as the open space tells: it lacks what the proxy looks at."""
-    needed = {need: OPERATIONS_OF[need] for need in PROXIES[proxy].needs if need in OPERATIONS_OF}
+    needed: dict[ProxyNeed, frozenset[str]] = {
+        need: OPERATIONS_OF[need] for need in PROXIES[proxy].needs if need in OPERATIONS_OF
+    }
     if not needed:
         return
     try:
