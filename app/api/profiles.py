@@ -61,7 +61,10 @@ def start_profile(
     how: SubmissionHere,
     dry_run: DryRun = False,
 ) -> JSONResponse:
-    """Measure latency and peak memory of operations and architectures on a worker, and fill its lookup table."""
+    """Measure latency and peak memory of operations and architectures, or compute their zero-cost proxies, on a worker.
+
+    Latencies fill the lookup table of its device. Proxies are in the job's result: GET /v1/jobs/{job_id}/proxies.
+    """
     asked = measurable(services, body)
     request = asked.request
     if not dry_run:
@@ -78,6 +81,8 @@ def start_profile(
         architectures=asked.architectures if request.whole else 0,
         entries=list(asked.entries),
         known=asked.known,
+        proxies=[] if request.proxies is None else list(request.proxies.names),
+        scored=0 if request.proxies is None else asked.architectures,
         seconds=seconds,
         seconds_basis=basis,
         samples=asked.measurements * request.rounds,
