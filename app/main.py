@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app.api import (
     architectures,
     audit,
+    checklist,
     comparison,
     counts,
     datasets,
@@ -86,6 +87,7 @@ ROUTERS = (  # routes are tried in this order: what is asked most comes first
     searches.router,
     replays.router,
     provenance.router,
+    checklist.router,
     trainings.router,
     transfers.router,
     profiles.router,

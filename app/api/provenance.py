@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi.responses import StreamingResponse
 
 from app.api.dependencies import ServicesHere
 from app.api.records import AnyComparisonHere, AnySearchHere, request_of
@@ -46,8 +46,8 @@ def get_provenance(services: ServicesHere, job: AnySearchHere) -> ProvenanceView
     return provenance_of(services, job)
 
 
-@router.get("/searches/{search_id}/provenance.csv", response_class=Response, responses=ONE_LINE)
-def export_provenance(services: ServicesHere, job: AnySearchHere) -> Response:
+@router.get("/searches/{search_id}/provenance.csv", response_class=StreamingResponse, responses=ONE_LINE)
+def export_provenance(services: ServicesHere, job: AnySearchHere) -> StreamingResponse:
     """The same as a header and one line of comma-separated values."""
     return as_line(provenance_of(services, job), f"search-{job.id}")
 
@@ -58,8 +58,8 @@ def get_comparison_provenance(services: ServicesHere, job: AnyComparisonHere) ->
     return provenance_of(services, job)
 
 
-@router.get("/comparisons/{comparison_id}/provenance.csv", response_class=Response, responses=ONE_LINE)
-def export_comparison_provenance(services: ServicesHere, job: AnyComparisonHere) -> Response:
+@router.get("/comparisons/{comparison_id}/provenance.csv", response_class=StreamingResponse, responses=ONE_LINE)
+def export_comparison_provenance(services: ServicesHere, job: AnyComparisonHere) -> StreamingResponse:
     """The same as a header and one line of comma-separated values."""
     return as_line(provenance_of(services, job), f"comparison-{job.id}")
 
@@ -244,7 +244,7 @@ def text_of(value: object, *, compact: bool = False) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":")) if compact else json.dumps(value)
 
 
-def as_line(row: ProvenanceView, name: str) -> Response:
+def as_line(row: ProvenanceView, name: str) -> StreamingResponse:
     """A header and a line. Text that a spreadsheet would take for a formula begins with `'`."""
     values = row.model_dump(mode="json")
     written = io.StringIO()
@@ -254,4 +254,4 @@ def as_line(row: ProvenanceView, name: str) -> Response:
         [f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value for value in values.values()]
     )
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return Response(written.getvalue(), media_type="text/csv", headers=headers)
+    return StreamingResponse(iter((written.getvalue(),)), media_type="text/csv", headers=headers)

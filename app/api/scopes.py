@@ -59,6 +59,8 @@ ROUTES: Mapping[Needed, tuple[str, ...]] = {
         "GET /v1/searches/{search_id}/report",
         "GET /v1/searches/{search_id}/trajectory",
         "GET /v1/searches/{search_id}/replay",
+        "GET /v1/searches/{search_id}/checklist",
+        "GET /v1/searches/{search_id}/checklist.html",
         "GET /v1/searches/{search_id}/provenance",
         "GET /v1/searches/{search_id}/provenance.csv",
         "GET /v1/comparisons/{comparison_id}/provenance",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -32,6 +33,15 @@ DOCUMENT = space_to_json(SPACE)
 RECIPE = PublishedRecipe(name="theirs", source="a paper")
 
 
+@cache
+def identified(skeleton: str, rank: int) -> tuple[str, int, int]:
+    """The id, params and MACs of a member."""
+    chosen = SPACE.skeletons[skeleton]
+    price = price_of(SPACE, chosen, SPACE.input, rank)
+    id = architecture_id(SPACE, chosen, SPACE.input, SPACE.plan.unrank(rank))
+    return id, price.params, price.macs
+
+
 def table(
     database: Database,
     results: Mapping[int, Mapping[str, float]],
@@ -59,17 +69,16 @@ def table(
         recipe=recipe,
         seed=seed,
     )
-    chosen, rows = SPACE.skeletons[skeleton], dict[str, TableRow]()
+    rows = dict[str, TableRow]()
     for number, (rank, metrics) in enumerate(results.items(), 1):
-        id = architecture_id(SPACE, chosen, SPACE.input, SPACE.plan.unrank(rank))
-        price = price_of(SPACE, chosen, SPACE.input, rank)
+        id, params, macs = identified(skeleton, rank)
         row = TableRow(
             number=number,
             architecture=id,
             first=True,
             index=rank,
-            params=price.params,
-            macs=price.macs,
+            params=params,
+            macs=macs,
             series=(seed, 0),
             metrics=metrics,
         )
