@@ -325,8 +325,16 @@ def test_the_checkpoint_of_an_evaluators_own_phase_is_left_to_it(
     expected = comparable(handler.run(asked(), memory_progress(tmp_path / "whole")))
     progress = memory_progress(tmp_path / "other")
     progress.checkpoint("supernet", 3, lambda file: file.write_bytes(b"tensors"))
-    assert comparable(handler.run(asked(), progress)) == expected
-    assert progress.notes == []
+    killed = progress.next_attempt(tmp_path / "killed", kill_after=1)
+    with pytest.raises(killed.killed):
+        handler.run(asked(), killed)
+    drained = killed.next_attempt(tmp_path / "drained", stop_after=1, reason="drain")
+    with pytest.raises(Stopped):
+        handler.run(asked(), drained)
+    assert drained.last.phase == "supernet", "it is there until something is measured"
+    after = drained.next_attempt(tmp_path / "after")
+    assert comparable(handler.run(asked(), after)) == expected
+    assert after.notes == []
 
 
 def test_a_search_fails_where_nothing_could_be_measured_and_says_why(
@@ -359,7 +367,8 @@ def test_cheap_checkpoints_are_rare_and_expensive_ones_are_not(
     assert counted == [], "it took no second"
     measuring.expensive, measuring.waited = True, set(range(100))
     handler.run(asked(), Counting(tmp_path / "expensive"))
-    assert counted == [f"search {n}" for made in range(12) for n in (made, made + 1)], "before and after each"
+    after_each_and_before_the_next = [f"search {n}" for made in range(12) for n in (made, made + 1)][1:]
+    assert counted == after_each_and_before_the_next
 
 
 def test_what_successive_halving_measures_first_is_its_own_choice(
