@@ -106,7 +106,10 @@ def label_of(request: Mapping[str, Any]) -> str | None:
 
 def shown_request(request: Mapping[str, Any]) -> dict[str, Any]:
     """A job's request without the space's whole document: its name, version and digest say which one it is."""
-    return {name: value for name, value in request.items() if name != "document"}
+    found = {name: value for name, value in request.items() if name != "document"}
+    if isinstance(found.get("search"), Mapping):  # which a comparison runs
+        found["search"] = shown_request(found["search"])
+    return found
 
 
 def metric_view(row: Metric) -> MetricView:
