@@ -69,9 +69,12 @@ def start_profile(
     request = asked.request
     if not dry_run:
         return submitted(services, request, how)
+    samples, scored = asked.measurements * request.rounds, 0 if request.proxies is None else asked.architectures
     with services.database.transaction() as session:
         queue, serving = queue_for(services, session, request.device)
-        seconds, basis = reckoned(session, queue, asked.measurements * request.rounds, viewer=services.caller.owner)
+        seconds, basis = reckoned(session, queue, samples, viewer=services.caller.owner)
+    if scored:
+        seconds, basis = None if samples == 0 else seconds, f"nothing is reckoned of proxies; of latencies: {basis}"
     view = ProfilePlanView(
         kind="profile",
         space=None if asked.space is None else identity(asked.space),
@@ -82,10 +85,10 @@ def start_profile(
         entries=list(asked.entries),
         known=asked.known,
         proxies=[] if request.proxies is None else list(request.proxies.names),
-        scored=0 if request.proxies is None else asked.architectures,
+        scored=scored,
         seconds=seconds,
         seconds_basis=basis,
-        samples=asked.measurements * request.rounds,
+        samples=samples,
         request=shown_request(asdict(request)),
     )
     return written(view)

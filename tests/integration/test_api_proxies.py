@@ -72,6 +72,8 @@ def test_a_dry_run_says_what_would_be_computed(api: TestClient) -> None:
     assert (plan["proxies"], plan["scored"]) == (["synflow", "jacov"], 2)
     assert (plan["architectures"], plan["operations"], plan["entries"], plan["samples"]) == (0, 0, [], 0)
     assert plan["request"]["proxies"]["images"] == 16
+    assert plan["seconds"] is None
+    assert plan["seconds_basis"].startswith("nothing is reckoned of proxies")
     without = {"space": "nasbench201", "members": ["5"]}
     assert api.post("/v1/profiles?dry_run=true", json=without).json()["proxies"] == []
 
