@@ -59,6 +59,7 @@ def every_result(session: Session, wanted: ResultQuery) -> Iterator[Result]:
             c.kind == wanted.kind,
             c.recipe_digest == wanted.recipe_digest,
             e.created_at <= wanted.as_of,
+            a.space_digest == wanted.space_digest,  # said twice: the few architectures of a space have an index
             a.skeleton.cast(JSONB).in_([literal(dict(one), JSONB) for one in wanted.skeletons]),
             a.input.cast(JSONB) == literal(dict(wanted.image), JSONB),
         )

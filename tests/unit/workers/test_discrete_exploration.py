@@ -22,6 +22,7 @@ from app.experiment import (
     SoughtMetric,
     SpaceVersion,
 )
+from app.experiment.latency import Unmeasured
 from app.experiment.strategies import DISCRETE_STRATEGIES, DiscreteStrategyName
 from app.space import SearchSpace, space_to_json
 from app.space.zoo import nasbench201, nasbench_macro
@@ -249,6 +250,19 @@ def test_latencies_are_the_factor_times_the_sum_of_the_entries_and_bound_like_an
     ]
     with pytest.raises(ValueError, match="/bounds/max_latency_ms"):
         Costs(asked(bounds=Bounds(max_latency_ms=1.0)), SPACE)
+
+
+def test_what_a_lookup_table_lacks_is_a_failure_and_within_no_bound() -> None:
+    table = table_of(SPACE, [12_345])
+    request = asked(latencies=Latencies(device="d", entries=table))
+    costs = Costs(replace(request, bounds=Bounds(max_latency_ms=1e9)), SPACE)
+    for _ in range(2):
+        with pytest.raises(Unmeasured):
+            costs.of(0)
+    assert [costs.feasible(rank) for rank in (0, 12_345)] == [False, True]
+    assert costs.excess(0) == float("inf")
+    reasons = {one.failure for one in explored(replace(request, budget=10)).trajectory if one.values is None}
+    assert any(reason and "were never measured" in reason for reason in reasons)
 
 
 def test_an_excess_says_how_far_a_member_is_beyond_its_bounds() -> None:
