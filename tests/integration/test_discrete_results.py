@@ -25,6 +25,7 @@ from tests.integration import recorded
 from tests.integration.recorded import RECIPE, SPACE, run_next, search, submitted, table
 from workers.evaluators.catalogue import Catalogue, NoResults, ResultsChanged, Table
 from workers.fenced import Stop
+from workers.progress import StopReason
 from workers.run import run
 from workers.strategies.discrete import Proposal
 
@@ -208,16 +209,27 @@ def settings(database: Database, tmp_path: Path) -> Settings:
     return Settings(database_url=url, data_root=tmp_path / "root")
 
 
+class Soon(Stop):
+    """What a worker is told that has to stop after its first evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    @property
+    def reason(self) -> StopReason | None:
+        self.asked += 1
+        return "drain" if self.asked > 1 else None
+
+
 def attempts(settings: Settings, database: Database, id: str, between: Callable[[int], None] = lambda n: None) -> Job:
-    """Run a job by as many workers as it takes, each of which is told to stop at once and gets one step done."""
+    """Run a job by as many workers as it takes, each of which has to stop after two steps."""
     for number in range(1, 200):
         between(number)
         with database.transaction() as session:
             taken = claim(session, worker_id=uuid4(), queues=["cpu"], devices=["cpu"], lease_seconds=600)
         assert taken is not None
-        stop = Stop()
-        stop.ask("drain")
-        assert run(settings, database, taken.lease, stop) == 0
+        assert run(settings, database, taken.lease, Soon()) == 0
         with database.transaction() as session:
             job = jobs.get(session, UUID(id))
         assert job is not None
@@ -255,7 +267,7 @@ def test_a_search_whose_results_are_taken_back_starts_over_and_says_so(
     id = submitted(database, search(database, budget=3, bounds=BOUNDS))
 
     def between(number: int) -> None:
-        if number == 3:
+        if number == 2:
             with database.transaction() as session:
                 session.execute(text("UPDATE evaluations SET created_at = 'infinity' WHERE accuracy > 85"))
 
