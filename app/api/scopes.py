@@ -22,6 +22,7 @@ ROUTES: Mapping[Needed, tuple[str, ...]] = {
         # Questions whose subject is too large for a query string; they change nothing.
         "POST /v1/size",
         "POST /v1/compare",
+        "POST /v1/correlations",
         "POST /v1/spaces/{space}/fairness",
         "POST /v1/spaces/{space}/sample",
         "POST /v1/spaces/{space}/validate",
