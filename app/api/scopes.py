@@ -82,6 +82,7 @@ ROUTES: Mapping[Needed, tuple[str, ...]] = {
         "GET /v1/jobs/{job_id}/proxies.csv",
         "GET /v1/workers",
         "GET /v1/evaluations",
+        "GET /v1/evaluations/summary",
         "GET /v1/evaluations.csv",
         "GET /v1/evaluations.parquet",
         "GET /v1/pareto",
