@@ -81,6 +81,7 @@ def discrete_requests(
         message = "no latency is bounded or sought: give max_latency_ms, or latency_ms among the objectives"
         raise unprocessable("/latency_device", message, body.latency_device, (None,))
     attainable(here, bounds)
+    batch = batch_of(body, judged, rising=any("fidelities" in declaration.needs for declaration in declared))
     warm = None if body.warm_start is None else warmed(services, space, body.warm_start, body.budget, judged)
     return tuple(
         DiscreteSearchRequest(
@@ -96,7 +97,7 @@ def discrete_requests(
             bounds=bounds,
             latencies=here.latencies,
             warm_start=warm,
-            batch=batch_of(body, judged),
+            batch=batch,
             repeats=body.repeats,
             seed=seed,
             device=device_of(body, judged, objectives),
@@ -186,15 +187,19 @@ def fit(
         raise unprocessable("/warm_start", message, body.warm_start.proxy, (None,))
 
 
-def batch_of(body: DiscreteSearchFields, judged: Judgement) -> int:
-    """Members that are proposed and measured at a time."""
+def batch_of(body: DiscreteSearchFields, judged: Judgement, *, rising: bool) -> int:
+    """Members that are proposed and measured at a time.
+
+    `rising`: members go on at higher fidelities; then others take the places of those that must be waited for.
+    """
     if isinstance(judged.evaluator, TrainingEvaluator):
         seeds = len(judged.evaluator.seeds)
         if body.budget * seeds > MAX_TRAININGS:
             message = f"{body.budget} evaluations with {seeds} seeds each; at most {MAX_TRAININGS} trainings are made"
             raise unprocessable("/budget", message, body.budget, (f"at most {MAX_TRAININGS // seeds}",))
     if body.batch is None:
-        return min(TRAINED_AT_A_TIME, body.budget) if isinstance(judged.evaluator, TrainingEvaluator) else 1
+        several = isinstance(judged.evaluator, TrainingEvaluator) and not rising
+        return min(TRAINED_AT_A_TIME, body.budget) if several else 1
     if body.batch > body.budget:
         raise unprocessable("/batch", f"the budget is {body.budget}", body.batch, (f"at most {body.budget}",))
     return body.batch

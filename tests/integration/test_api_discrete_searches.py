@@ -324,6 +324,7 @@ def test_fidelities_are_epochs_images_or_recipes(api: TestClient, api_database: 
     epochs = TRAINING_RECIPES["digits-quick"].epochs
     request = asked(api, api_database, TRAINING | halving)
     assert request.parameters == {"least": max(1, epochs // 4), "most": epochs, "eta": 2}
+    assert request.batch == 1, "none is measured before it is known which go on"
     request = asked(api, api_database, INHERITED | halving)
     assert request.parameters == {"least": 177 // 4, "most": 177, "eta": 2}, "images of selection"
     request = asked(api, api_database, PROXIES | halving)

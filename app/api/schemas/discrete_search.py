@@ -153,7 +153,8 @@ class DiscreteSearchFields(Input):
         default=None,
         ge=1,
         le=MAX_BUDGET,
-        description="Members that are proposed and measured at a time; default: 1, of trainings 8",
+        description="Members that are proposed and measured at a time; default: 1, of trainings 8 but where members "
+        "go on at higher fidelities",
     )
     max_params: MaxCost | None = Field(default=None, description="Learnable numbers that a member has at most")
     max_macs: MaxCost | None = Field(default=None, description="Multiply-adds that a member takes at most")
