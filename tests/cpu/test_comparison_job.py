@@ -233,6 +233,25 @@ def test_other_results_than_those_it_began_with_start_it_over(
     assert [outcome["evaluations"] for outcome in report["strategies"]] == [24, 24]
 
 
+def test_a_run_whose_state_is_another_versions_starts_over_alone(
+    table: Any, memory_progress: Memory, tmp_path: Path
+) -> None:
+    table()
+    whole = timeless(handler.run(asked(), memory_progress(tmp_path / "whole")))
+    first = memory_progress(tmp_path / "first", stop_after=30, reason="drain")
+    with pytest.raises(Stopped):
+        handler.run(asked(), first)
+    document = json.loads(first.last.file.read_text())
+    document["going"]["exploration"]["strategy"]["strategy"] = "of old"
+    first.last.file.write_text(json.dumps(document))
+    second = first.next_attempt(tmp_path / "second")
+    again = timeless(handler.run(asked(), second))
+    (note,) = second.notes
+    assert note.startswith("evolution, seed 3 starts over: ")
+    again["report"]["notes"].remove(note)
+    assert again == whole
+
+
 def test_runs_that_measure_nothing_are_said_and_without_any_it_fails(
     table: Any, memory_progress: Memory, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.experiment.comparison import ComparedStrategy, ComparisonRequest
+from app.experiment.discrete import DiscreteSearchRequest
 from app.experiment.job import JobResult
 from app.experiment.judgement import Table
 from app.experiment.runs import Run, Step
@@ -82,13 +83,9 @@ class Inside:
     def _explore(self, one: ComparedStrategy, seed: int) -> Run:
         """One run, from where an earlier attempt left it."""
         search = search_of(self.request, one, seed)
-        exploration = Exploration(search, self.space, self.evaluator, costs=self.costs, warm=self._warm(seed))
         self.began, spent = time.monotonic(), self.evaluator.gpu_hours()
-        if self.going is not None:
-            exploration.restore(self.going["exploration"])
-            self.began -= self.going["seconds"]
-            self.going = None
-        self.current = exploration
+        going, self.going = self.going, None
+        exploration = self.current = self._resumed(search, going) or self._new(search)
         exploration.run(self._pause)
         found = run_of(
             self.request,
@@ -104,6 +101,27 @@ class Inside:
             first = exploration.trajectory[0].failure if exploration.trajectory else "there was no member to propose"
             self.failures.append(f"{one.label}, seed {seed}: {first}")
         return found
+
+    def _new(self, search: DiscreteSearchRequest) -> Exploration:
+        warm = self._warm(search.seed)
+        return Exploration(search, self.space, self.evaluator, costs=self.costs, warm=warm)
+
+    def _resumed(self, search: DiscreteSearchRequest, going: Mapping[str, Any] | None) -> Exploration | None:
+        """The run that an earlier attempt left; None where there was none, or where its state is another version's."""
+        if going is None:
+            return None
+        exploration = self._new(search)
+        try:
+            exploration.restore(going["exploration"])
+        except ValueError as error:
+            self._note(f"{search.strategy}, seed {search.seed} starts over: {error}")
+            return None
+        self.began -= going["seconds"]
+        return exploration
+
+    def _note(self, text: str) -> None:
+        self.progress.note(text)
+        self.notes.append(text)
 
     def _warm(self, seed: int) -> tuple[int, ...]:
         """The members that runs from a seed measure first."""
@@ -167,9 +185,7 @@ class Inside:
             document = record.load(saved.file)
             self.evaluator.restore(document["evaluator"])
         except ValueError as error:  # another version's, or the results that the runs were judged by have changed
-            text = f"starting over, for the earlier attempt is of no use: {error}"
-            self.progress.note(text)
-            self.notes.append(text)
+            self._note(f"starting over, for the earlier attempt is of no use: {error}")
             return
         self.runs = [read_run(run) for run in document["runs"]]
         self.going = document["going"]
