@@ -36,6 +36,7 @@ SETTINGS: dict[str, Mapping[str, int]] = {
     "random": {},
     "evolution": {"population": 4, "tournament": 2},
     "local_search": {"starts": 2},
+    "bananas": {"initial": 4, "networks": 2, "candidates": 10, "chosen": 3},
     "nsga2": {"population": 4},
     "successive_halving": {"least": 1, "most": 4, "eta": 2},
 }

@@ -54,6 +54,7 @@ class Exploration:
             objectives=objectives,
             seed=request.seed,
             feasible=self.costs.feasible if self.costs.bounded else None,
+            excess=self.costs.excess if self.costs.bounded else None,
             repeats=request.repeats,
         )
         self._strategy = DISCRETE[request.strategy](problem, **request.parameters)
@@ -227,3 +228,4 @@ class Exploration:
         if self.costs.bounded:
             kept, drawn = self.costs.share()
             yield f"of {drawn} members drawn uniformly {kept} keep to the bounds; the others are never proposed"
+        yield from self._strategy.notes()
