@@ -18,7 +18,7 @@ from typing import Self
 from sqlalchemy.orm import Session
 
 from app.architecture import LoweringError, architecture_id
-from app.catalogue import benchmarks, results
+from app.catalogue import results
 from app.catalogue.repositories.results import Result, ResultQuery
 from app.experiment import CatalogueEvaluator, DiscreteSearchRequest, MeasuredEvaluation, RecipeAt
 from app.space import SearchSpace
@@ -200,7 +200,6 @@ def _query(request: DiscreteSearchRequest, asked: CatalogueEvaluator, recipe: Re
 
 
 def _read(session: Session, query: ResultQuery) -> Results:
-    benchmarks.unhurried(session)  # millions of rows are put in order by one statement
     return Results.of(results.every_result(session, query))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import literal, or_, select
+from sqlalchemy import literal, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -66,5 +66,6 @@ def every_result(session: Session, wanted: ResultQuery) -> Iterator[Result]:
         .order_by(e.architecture_id.collate("C"))
         .execution_options(yield_per=FETCHED)
     )
+    session.execute(text("SET LOCAL statement_timeout = 0"))  # millions of rows are put in order by one statement
     for id, index, metrics in session.execute(statement):
         yield Result(id, index, metrics)
