@@ -13,15 +13,16 @@ from app.api.schemas.reference import (
 )
 from app.api.strategies import STRATEGIES
 from app.architecture.lower.combinators import COMBINATORS
-from app.experiment import SEARCH_RECIPES, TRAINING_RECIPES, Recipe, SearchRecipe, recipe_digest
+from app.experiment import IMPLIED, SEARCH_RECIPES, TRAINING_RECIPES, Recipe, SearchRecipe, recipe_digest
 
 router = APIRouter(prefix="/v1", tags=["reference"])
 
 
 def recipe_view(recipe: Recipe) -> RecipeView:
-    """A recipe as it travels."""
+    """A recipe as it travels, with what may be asked of it."""
     kind = "search" if isinstance(recipe, SearchRecipe) else "training"
-    return RecipeView(name=recipe.name, kind=kind, digest=recipe_digest(recipe), fields=asdict(recipe))
+    fields = {name: value for name, value in asdict(recipe).items() if name not in IMPLIED}
+    return RecipeView(name=recipe.name, kind=kind, digest=recipe_digest(recipe), fields=fields)
 
 
 @router.get("/combinators")

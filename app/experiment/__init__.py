@@ -61,6 +61,7 @@ from app.experiment.profile import (
 )
 from app.experiment.proxies import PROXIES, ProxyDeclaration, ProxyName, WantedProxies
 from app.experiment.recipe import (
+    IMPLIED,
     SEARCH_RECIPES,
     TRAINING_RECIPES,
     Precision,
@@ -88,6 +89,7 @@ __all__ = [
     "DATASETS",
     "DISCRETE_STRATEGIES",
     "FINAL_STATES",
+    "IMPLIED",
     "MAX_PRIORITY",
     "ORACLE",
     "PROXIES",

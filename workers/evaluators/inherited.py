@@ -40,6 +40,8 @@ class Inherited:
         """
         assert isinstance(request.evaluator, InheritedEvaluator), "chosen by it"
         self.evaluator = request.evaluator
+        # Weights that learnt on paths are not those that learnt under DARTS: their results do not compare.
+        self.recipe = replace(self.evaluator.recipe, strategy="single_path")
         self.session = opened(
             space,
             (self.evaluator.skeleton,),
@@ -55,13 +57,13 @@ class Inherited:
 
     def judged_by(self) -> Mapping[str, object]:
         """Data set, split, and the recipe and paths of the supernet."""
-        e, dataset = self.evaluator, self.session.images.dataset
+        dataset = self.session.images.dataset
         return {
             "dataset": dataset.reference,
             "split": SPLIT,
             "images": dataset.splits[SPLIT],
-            "recipe": e.recipe.name,
-            "recipe_digest": recipe_digest(e.recipe),
+            "recipe": self.recipe.name,
+            "recipe_digest": recipe_digest(self.recipe),
             "paths": "one uniformly drawn member a step",
         }
 
@@ -84,7 +86,7 @@ class Inherited:
                 "inherited",
                 SPLIT,
                 {"accuracy": accuracy, "loss": loss, "images": images},
-                self.evaluator.recipe,
+                self.recipe,
                 seconds=seconds,
             )
             for rank, accuracy, loss, seconds in self.judged
