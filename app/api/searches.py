@@ -1,6 +1,7 @@
 """Searches: of a supernet's weights, or of members that are measured; what each found, and how."""
 
-from typing import Annotated, Any, cast
+from collections.abc import Mapping
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Path, Query
@@ -22,10 +23,12 @@ from app.api.statuses import declared
 from app.api.submissions import RETRY_SECONDS, DryRun, SubmissionHere, plan, submitted, written
 from app.api.views import is_oracle, label_of
 from app.catalogue import Job, jobs
+from app.catalogue import metrics as job_metrics
 
 router = APIRouter(prefix="/v1/searches", tags=["experiments"])
 
 KINDS = ("search", "discrete_search")
+SEARCHING = "search"  # the phase of a discrete search whose epochs are its evaluations
 LONGEST = 1000  # entries of a page: an epoch each, of which a search recipe has no more
 EntryLimit = Annotated[int, Query(ge=1, le=LONGEST, description="At most so many entries")]
 
@@ -73,10 +76,11 @@ def start_search(
 
 
 @router.get("/{search_id}")
-def get_search(job: SearchHere) -> SearchView:
+def get_search(services: ServicesHere, job: SearchHere) -> SearchView:
     """A search as it stands."""
     here, request = f"/v1/searches/{job.id}", job.request
     discrete = job.kind == "discrete_search"
+    evaluations, best = standing(services, job) if discrete else (None, None)
     return SearchView(
         id=str(job.id),
         kind="discrete_search" if discrete else "search",
@@ -88,8 +92,8 @@ def get_search(job: SearchHere) -> SearchView:
         objectives=request["objectives"] if discrete else None,
         evaluator=request["evaluator"]["kind"] if discrete else None,
         budget=request["budget"] if discrete else None,
-        evaluations=evaluations_of(job) if discrete else None,
-        best=best_of(job) if discrete else None,
+        evaluations=evaluations,
+        best=best,
         oracle=is_oracle(request),
         label=label_of(request),
         seed=request["seed"],
@@ -104,22 +108,24 @@ def get_search(job: SearchHere) -> SearchView:
     )
 
 
-def evaluations_of(job: Job) -> int:
-    """How many evaluations a discrete search has made, by its report or as it last told."""
+def standing(services: ServicesHere, job: Job) -> tuple[int, dict[str, Any] | None]:
+    """How many evaluations a discrete search has made, and what it has found: by its report, or as it last told.
+
+    While it waits for children its progress is theirs; then the metrics that it keeps are what it told.
+    """
     report = (job.result or {}).get("report")
     if report is not None:
-        return report["evaluations"]
+        return report["evaluations"], report["best"]
     progress = job.progress or {}
-    return progress.get("epoch", 0) if progress.get("phase") == "search" else 0
+    if progress.get("phase") == SEARCHING:
+        return progress["epoch"], leading(progress["metrics"])
+    with services.database.transaction() as session:
+        told = job_metrics.of_job(session, job.id, SEARCHING)
+    return (told[-1].epoch, leading(told[-1].values)) if told else (0, None)
 
 
-def best_of(job: Job) -> dict[str, Any] | None:
-    """What a discrete search has found, by its report or as it last told."""
-    report = (job.result or {}).get("report")
-    if report is not None:
-        return report["best"]
-    progress = job.progress or {}
-    metrics = cast("dict[str, Any]", progress.get("metrics") or {}) if progress.get("phase") == "search" else {}
+def leading(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a discrete search tells of what it has found."""
     return {name: value for name, value in metrics.items() if name == "front" or name.startswith("best_")} or None
 
 

@@ -4,7 +4,7 @@ import json
 from functools import cache
 from itertools import product
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -23,6 +23,8 @@ from app.experiment import (
     ProxyEvaluator,
     TrainingEvaluator,
 )
+from app.jobs import attend, claim, fan_out, record_epoch, record_progress, suspend
+from app.jobs.children import ChildJob
 from app.settings import Settings
 from app.space import space_to_json
 from app.space.zoo import ZOO
@@ -189,11 +191,15 @@ def test_a_search_on_the_test_split_is_labelled_wherever_it_is_shown(
 
 def drain(api: TestClient, settings: Settings, database: Database, id: str) -> None:
     """Run a job, once whatever else waits is cancelled."""
+    cancel_all(api, but=id)
+    run_next(settings, database, id)
+
+
+def cancel_all(api: TestClient, but: str = "") -> None:
     for state in ("queued", "waiting"):
         for job in api.get("/v1/jobs", params={"state": state, "limit": 200}).json()["items"]:
-            if job["id"] != id:
+            if job["id"] != but:
                 assert api.post(f"/v1/jobs/{job['id']}/cancel").status_code == 200
-    run_next(settings, database, id)
 
 
 def test_results_that_do_not_compare_are_never_mixed(api: TestClient, api_database: Database) -> None:
@@ -549,6 +555,33 @@ def test_a_search_is_found_again_with_its_report_and_trajectory(
         best = max(item["values"]["accuracy"] for item in measured)
         assert report["best"]["values"]["accuracy"] == best
         assert (search["best"], search["genotype"]) == (report["best"], report["best"]["genotype"])
+
+
+def test_a_search_tells_the_best_so_far_while_it_runs_and_while_it_waits(
+    api: TestClient, api_database: Database
+) -> None:
+    cancel_all(api)
+    id = posted(api, TRAINING)["id"]
+
+    def shown() -> tuple[int, Any]:
+        search = api.get(f"/v1/searches/{id}").json()
+        return search["evaluations"], search["best"]
+
+    at = {"phase": "search", "epoch": 2, "epochs": 10, "step": None, "steps": None}
+    with api_database.transaction() as session:
+        taken = claim(session, worker_id=uuid4(), queues=["cpu"], devices=["cpu"], lease_seconds=600)
+        assert taken is not None
+        record_epoch(session, taken.lease, at | {"metrics": {"best_accuracy": 93.5, "failed": 1.0}})
+    assert shown() == (2, {"best_accuracy": 93.5})
+    with api_database.transaction() as session:
+        fan_out(session, taken.lease, {"child": ChildJob(kind="training", request={})})
+        record_progress(session, taken.lease, at | {"epoch": 3, "step": 0, "metrics": {"best_accuracy": 94.0}})
+    assert shown() == (3, {"best_accuracy": 94.0})
+    with api_database.transaction() as session:
+        suspend(session, taken.lease)
+        attend(session)
+    assert api.get(f"/v1/jobs/{id}").json()["progress"]["phase"] == "children"
+    assert shown() == (2, {"best_accuracy": 93.5}), "what is kept of it"
 
 
 def test_costs_are_sought_without_a_network(api: TestClient, api_settings: Settings, api_database: Database) -> None:
