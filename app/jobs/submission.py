@@ -96,13 +96,17 @@ def job_of_key(session: Session, *, owner: str, key: str, kind: str, request: Ma
 def request_cancel(session: Session, job_id: UUID) -> Job | None:
     """Ask for a job to be cancelled, with its children; None if there is none. Final jobs stay as they are.
 
-    A queued or waiting job is cancelled at once; a running one is told by its next heartbeat and keeps what it has.
+    A queued job is cancelled at once; a running one is told by its next heartbeat and keeps what it has. A waiting job
+    with a checkpoint has found something: once its children are final it is queued, and runs again to say what that
+    is. Asking again then cancels it at once, as it does any other that waits.
     """
     asked = leases.ask_cancel(session, job_id)
     if asked is None:
         return jobs.get(session, job_id)
     for child in leases.open_children(session, job_id):
         request_cancel(session, child)
+    if asked.state == "waiting" and artefacts.checkpoint(session, job_id) is not None:
+        return asked
     cancelled = leases.cancel_idle(session, job_id)
     if cancelled is None:
         return asked
