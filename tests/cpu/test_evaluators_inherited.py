@@ -58,7 +58,9 @@ MEMBERS = (Proposal(13_835), Proposal(6_311), Proposal(14_177))
 @pytest.fixture(autouse=True)
 def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("CELLAR_CODE_VERSION", "test")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # which limits the jobs' threads too
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
 
