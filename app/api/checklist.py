@@ -12,9 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.orm import Session
 
 from app.api.dependencies import ServicesHere
-from app.api.records import AnySearchHere, request_of
+from app.api.records import request_of
 from app.api.replays import compared
 from app.api.schemas.checklist import ChecklistView, ItemView
+from app.api.searches import SearchHere
 from app.api.services import Services
 from app.api.views import is_oracle, label_of
 from app.catalogue import EvaluationQuery, Job
@@ -42,7 +43,7 @@ PAGE: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/{search_id}/checklist")
-def get_checklist(services: ServicesHere, job: AnySearchHere) -> ChecklistView:
+def get_checklist(services: ServicesHere, job: SearchHere) -> ChecklistView:
     """The reproducibility checklist of the field (arXiv:1909.02453), answered by what is recorded of a search.
 
     Comparisons, replays and searches with other seeds count as far as the caller sees them. What no record can show is
@@ -52,7 +53,7 @@ def get_checklist(services: ServicesHere, job: AnySearchHere) -> ChecklistView:
 
 
 @router.get("/{search_id}/checklist.html", response_class=HTMLResponse, responses=PAGE)
-def get_checklist_page(services: ServicesHere, job: AnySearchHere) -> HTMLResponse:
+def get_checklist_page(services: ServicesHere, job: SearchHere) -> HTMLResponse:
     """The same as a page, to be read, linked to and printed."""
     view = checklist_of(services, job)
     asked = request_of(job)

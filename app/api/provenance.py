@@ -13,8 +13,9 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from app.api.dependencies import ServicesHere
-from app.api.records import AnyComparisonHere, AnySearchHere, request_of
+from app.api.records import AnyComparisonHere, request_of
 from app.api.schemas.provenance import ProvenanceView
+from app.api.searches import SearchHere
 from app.api.services import Services
 from app.api.tabulated import FORMULA
 from app.api.views import is_oracle, label_of
@@ -41,13 +42,13 @@ ONE_LINE: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/searches/{search_id}/provenance")
-def get_provenance(services: ServicesHere, job: AnySearchHere) -> ProvenanceView:
+def get_provenance(services: ServicesHere, job: SearchHere) -> ProvenanceView:
     """Everything that decided a search, as one flat object: what, how, judged by what, by which code, when, where."""
     return provenance_of(services, job)
 
 
 @router.get("/searches/{search_id}/provenance.csv", response_class=StreamingResponse, responses=ONE_LINE)
-def export_provenance(services: ServicesHere, job: AnySearchHere) -> StreamingResponse:
+def export_provenance(services: ServicesHere, job: SearchHere) -> StreamingResponse:
     """The same as a header and one line of comma-separated values."""
     return as_line(provenance_of(services, job), f"search-{job.id}")
 

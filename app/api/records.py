@@ -13,7 +13,6 @@ from app.catalogue import Job, jobs
 from app.experiment import ComparisonRequest, DiscreteSearchRequest, SearchRequest
 
 SEARCHES = ("search", "discrete_search")
-COMPARISONS = ("comparison",)
 
 _SUPERNET = TypeAdapter(SearchRequest)
 _DISCRETE = TypeAdapter(DiscreteSearchRequest)
@@ -31,19 +30,13 @@ def recorded(services: Services, id: UUID, kinds: tuple[str, ...], noun: str) ->
     return job
 
 
-def any_search_at(services: ServicesHere, search_id: Annotated[UUID, Path(description="UUID of the search")]) -> Job:
-    """The search in the path, of a supernet or discrete."""
-    return recorded(services, search_id, SEARCHES, "search")
-
-
 def comparison_at(
     services: ServicesHere, comparison_id: Annotated[UUID, Path(description="UUID of the comparison")]
 ) -> Job:
     """The comparison in the path."""
-    return recorded(services, comparison_id, COMPARISONS, "comparison")
+    return recorded(services, comparison_id, ("comparison",), "comparison")
 
 
-AnySearchHere = Annotated[Job, Depends(any_search_at)]
 AnyComparisonHere = Annotated[Job, Depends(comparison_at)]
 
 

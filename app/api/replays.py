@@ -10,9 +10,10 @@ from app.api.collection import dataset_named
 from app.api.dependencies import ServicesHere
 from app.api.library import find_space
 from app.api.problems import Problem, not_found
-from app.api.records import SEARCHES, AnySearchHere, recorded, request_of
+from app.api.records import SEARCHES, recorded, request_of
 from app.api.schemas.job import JobView
 from app.api.schemas.replay import ConditionView, DifferenceView, ReplayView
+from app.api.searches import SearchHere
 from app.api.statuses import declared
 from app.api.submissions import SubmissionHere, submitted
 from app.api.views import is_oracle, label_of
@@ -24,7 +25,7 @@ router = APIRouter(prefix="/v1/searches", tags=["experiments"])
 
 
 @router.post("/{search_id}/replay", status_code=202, response_model=JobView)
-def start_replay(services: ServicesHere, job: AnySearchHere, how: SubmissionHere) -> JSONResponse:
+def start_replay(services: ServicesHere, job: SearchHere, how: SubmissionHere) -> JSONResponse:
     """Run a search again from its record: the same request to the last field, in a job of its own.
 
     A search on the catalogue's results sees those of the same moment, as far as the caller may see them. The caller
@@ -54,7 +55,7 @@ def datasets_of(asked: SearchRequest | DiscreteSearchRequest) -> set[str]:
 
 
 @router.get("/{search_id}/replay", responses=declared("no-result"))
-def get_replay(services: ServicesHere, job: AnySearchHere) -> ReplayView:
+def get_replay(services: ServicesHere, job: SearchHere) -> ReplayView:
     """Whether a replay came to exactly what the search came to, and else the first place in which they part.
 
     Compared are every evaluation or epoch in order, the genotype and the report; times are not. Where they differ, and

@@ -104,6 +104,9 @@ def get_search(services: ServicesHere, job: SearchHere) -> SearchView:
             "report": f"{here}/report",
             "trajectory": f"{here}/trajectory",
             "evaluations": f"/v1/evaluations?job={job.id}",
+            "provenance": f"{here}/provenance",
+            "checklist": f"{here}/checklist.html",
+            "replay": f"{here}/replay",
         },
     )
 

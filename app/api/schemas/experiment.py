@@ -117,7 +117,9 @@ class SearchView(Output):
     label: str | None = Field(description="What is then to be shown with every number of it; else null")
     seed: int = Field(description="The seed")
     genotype: Any = Field(description="The genotype it found; null until then")
-    links: dict[str, str] = Field(description="Its job, report, trajectory and evaluations")
+    links: dict[str, str] = Field(
+        description="Its job, report, trajectory, evaluations, provenance, checklist as a page, and replay"
+    )
 
 
 class ReportView(Output):
