@@ -93,6 +93,8 @@ class Queue:
         """Run up to so many attempts, and say how many there were."""
         for made in range(most):
             with self.database.transaction() as session:
+                attend(session)
+            with self.database.transaction() as session:
                 taken = claim(session, worker_id=uuid4(), queues=["cpu"], devices=["cpu"], lease_seconds=600)
             if taken is None:
                 return made
@@ -191,8 +193,23 @@ def test_cancelling_takes_searches_and_trainings_along_and_keeps_what_has_ended(
     with queue.database.transaction() as session:
         request_cancel(session, id)
     queue.work()
-    assert queue.get(id).state == "cancelled"
-    states = sorted(child.state for child in queue.children(id).values())
-    assert states == ["cancelled", "succeeded"]
-    for child in queue.children(id).values():
+    job, searches = queue.get(id), queue.children(id)
+    assert job.state == "cancelled"
+    assert sorted(child.state for child in searches.values()) == ["cancelled", "succeeded"]
+    for child in searches.values():
         assert all(training.final for training in queue.children(child.id).values())
+    (done,) = [child for child in searches.values() if child.state == "succeeded"]
+    assert job.result is not None
+    report: Any = job.result["report"]
+    assert [run["search"] for run in report["strategies"][0]["runs"]] == [str(done.id)]
+    assert report["notes"][0] == "cancelled after 1 of 2 runs, which are all that is compared"
+    assert job.result["stopped_in"] == "compare"
+
+
+def test_cancelled_before_anything_has_ended_it_keeps_nothing(queue: Queue) -> None:
+    id = queue.submit("comparison", asked(RANDOM))
+    assert queue.work(1) == 1
+    with queue.database.transaction() as session:
+        request_cancel(session, id)
+    queue.work()
+    assert (queue.get(id).state, queue.get(id).result) == ("cancelled", None)

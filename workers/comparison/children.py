@@ -5,11 +5,11 @@
     1-7      the second's
     0-8 …
 
-A run that failed or was cancelled has no value; a note says why. Where the comparison is cancelled, what has ended
-stays with the searches, which can still be compared.
+A run that failed or was cancelled has no value; a note says why. A cancelled comparison keeps the runs that succeeded.
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from app.experiment.comparison import ComparisonRequest
@@ -17,31 +17,64 @@ from app.experiment.discrete import Measurement
 from app.experiment.job import JobResult
 from app.experiment.runs import Run
 from workers.comparison.outcome import NoRun, outcome, run_of, search_of
-from workers.progress import ChildRequest, Ended, Progress
+from workers.discrete import record
+from workers.progress import ChildRequest, Ended, Progress, Stopped
+
+PHASE = "compare"
 
 
 def joined(request: ComparisonRequest, progress: Progress) -> JobResult:
-    """The report on all searches. Raises Waiting until they have ended, and NoRun where not one succeeded."""
-    labels = [one.label for one in request.strategies]
+    """The report on all searches. Raises Waiting until they have ended, Stopped where the comparison is cancelled, and
+    NoRun where not one succeeded."""
     asked = {
         f"{i}-{seed}": ChildRequest("discrete_search", search_of(request, one, seed))
         for seed in request.seeds
         for i, one in enumerate(request.strategies)
     }
-    ended = progress.children(asked)
-    whose = {name: (labels[int(name.partition("-")[0])], int(name.partition("-")[2])) for name in asked}
-    results = {name: child.result for name, child in ended.items() if child.state == "succeeded" and child.result}
-    notes = [f"{whose[n][0]}, seed {whose[n][1]}: {reason(child)}" for n, child in ended.items() if n not in results]
+    if progress.resume() is None:  # what has a checkpoint is asked what it has found when it is cancelled
+        progress.checkpoint(PHASE, 0, _nothing)
+    try:
+        ended = progress.children(asked)
+    except Stopped as stopped:
+        if stopped.reason == "cancel":
+            raise Stopped("cancel", _kept(request, progress.ended_children())) from stopped
+        raise
+    results = succeeded(ended)
+    notes = [f"{_whose(request, name)}: {reason(child)}" for name, child in ended.items() if name not in results]
     if not results:
         raise NoRun(f"none of {len(asked)} searches succeeded: {'; '.join(notes)}")
-    runs = [_run(request, *whose[name], child) for name, child in ended.items()]
+    return _outcome(request, ended, notes)
+
+
+def succeeded(ended: Mapping[str, Ended]) -> dict[str, Mapping[str, Any]]:
+    """The results of the searches that have one."""
+    return {name: child.result for name, child in ended.items() if child.state == "succeeded" and child.result}
+
+
+def _nothing(file: Path) -> None:
+    record.save(file, {})
+
+
+def _kept(request: ComparisonRequest, ended: Mapping[str, Ended]) -> JobResult | None:
+    """What a cancelled comparison keeps: the runs that succeeded."""
+    there = {name: child for name, child in ended.items() if name in succeeded(ended)}
+    if not there:
+        return None
+    every = len(request.strategies) * len(request.seeds)
+    note = f"cancelled after {len(there)} of {every} runs, which are all that is compared"
+    return _outcome(request, there, [note], stopped_in=PHASE)
+
+
+def _outcome(request: ComparisonRequest, ended: Mapping[str, Ended], notes: list[str], **more: Any) -> JobResult:
+    results = succeeded(ended)
     judged = each(str(result["report"]["judged_by"]) for result in results.values())
     if len(judged) > 1:
-        notes.append(f"the searches were not all judged by the same: {'; '.join(judged)}")
+        notes = [*notes, f"the searches were not all judged by the same: {'; '.join(judged)}"]
     provenance = {
         name: ", ".join(each(str(result[name]) for result in results.values() if result.get(name)))
         for name in ("device", "torch_version", "code_version")
     }
+    runs = [_run(request, *_place(request, name), child) for name, child in ended.items()]
     first: Mapping[str, Any] = next(iter(results.values()))
     return outcome(
         request,
@@ -50,8 +83,19 @@ def joined(request: ComparisonRequest, progress: Progress) -> JobResult:
         provenance=provenance,
         notes=notes,
         seconds=sum(run.seconds for run in runs),
-        more={"children": {name: str(child.job_id) for name, child in ended.items()}},
+        more={"children": {name: str(child.job_id) for name, child in ended.items()}, **more},
     )
+
+
+def _place(request: ComparisonRequest, name: str) -> tuple[str, int]:
+    """The strategy's label and the seed of a child."""
+    strategy, _, seed = name.partition("-")
+    return request.strategies[int(strategy)].label, int(seed)
+
+
+def _whose(request: ComparisonRequest, name: str) -> str:
+    label, seed = _place(request, name)
+    return f"{label}, seed {seed}"
 
 
 def _run(request: ComparisonRequest, label: str, seed: int, child: Ended) -> Run:

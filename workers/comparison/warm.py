@@ -63,6 +63,10 @@ class OfSeed:
         """See `Progress`."""
         return self._progress.children({f"{self._seed}-{name}": child for name, child in asked.items()})
 
+    def ended_children(self) -> Mapping[str, Ended]:
+        """See `Progress`."""
+        return self._progress.ended_children()
+
     def read(self, work: Callable[[Session], T]) -> T:
         """See `Progress`."""
         return self._progress.read(work)
