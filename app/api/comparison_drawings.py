@@ -57,7 +57,7 @@ def ends(one: Mapping[str, Any]) -> str:
     """What a strategy ends at."""
     if one["mean"] is None:
         return "nothing that counts was measured"
-    deviation = "" if one["deviation"] is None else f" ± {number(one['deviation'])}"
+    deviation = "" if one["deviation"] is None else f" ± {one['deviation']:.3g}"
     return f"{number(one['mean'])}{deviation} (n = {one['n']})"
 
 
