@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from app.catalogue import Database, EvaluationQuery, Job, artefacts, evaluations
+from app.catalogue import Database, EvaluationQuery, Job, artefacts, evaluations, jobs
 from app.jobs import (
     ChildJob,
     Lease,
@@ -196,6 +196,15 @@ class FencedProgress:
         if left:
             raise Waiting(f"{len(left)} of {len(made)} children are not final")
         return patiently(self._database, lambda session: {name: ended(session, job) for name, job in made.items()})
+
+    def ended_children(self) -> Mapping[str, Ended]:
+        """How those of the children ended which have, by name."""
+
+        def found(session: Session) -> dict[str, Ended]:
+            there = jobs.children(session, self._lease.job_id)
+            return {child.name: ended(session, child) for child in there if child.final and child.name is not None}
+
+        return patiently(self._database, found)
 
     def read(self, work: Callable[[Session], T]) -> T:
         """What the work reads, in a transaction of its own."""

@@ -1,6 +1,8 @@
-"""The handler of profile jobs: latency and peak memory of operations, architectures and what these are made of.
+"""The handler of profile jobs: latency and peak memory of operations, architectures and what these are made of, and
+zero-cost proxies of architectures.
 
 phase      epochs                      steps
+proxies    members
 profile    blocks of 16 subjects       rounds
 """
 
@@ -27,12 +29,14 @@ from app.experiment import (
 from app.settings import load_settings
 from app.space import InvalidGenotype, space_from_json
 from workers.progress import Progress, Stopped
+from workers.proxies.profiled import Scored, measured_on, scored
 from workers.session import RequestError, choose_device
 from workers.stopwatch import Conditions, Reading, Subject, device_name, measure
 from workers.training import checkpoint
 from workers.training.determinism import limit_threads
 
 PHASE = "profile"
+PROXIES_PHASE = "proxies"
 BLOCK = 16  # subjects in memory at a time
 
 
@@ -70,25 +74,42 @@ def run(request: ProfileRequest, progress: Progress) -> JobResult:
         }
         planned = unknown(request, plan(request), provenance, progress)
         readings: list[Reading] = []
+        scores: list[Scored] = []
 
         def result(**more: object) -> JobResult:
             seconds = time.monotonic() - started
+            told = {"proxies": measured_on(request) | {"architectures": scores}} if request.proxies else {}
             return JobResult(
-                result={"measurements": len(readings), **provenance, "seconds": seconds, **more},
+                result={"measurements": len(readings), **told, **provenance, "seconds": seconds, **more},
                 profiles=tuple(
                     profile_of(request, what, reading, provenance)
                     for what, reading in zip(planned, readings, strict=False)
                 ),
             )
 
+        def save(phase: str, epoch: int) -> None:
+            record = {
+                "readings": [asdict(reading) for reading in readings],
+                "scores": scores,
+                "provenance": provenance,
+            }
+            progress.checkpoint(phase, epoch, lambda file: checkpoint.save(file, {}, record))
+
         blocks = -(-len(planned) // BLOCK)
         first = 0
         if found := progress.resume():
             record: Any = checkpoint.load(found.file)[1]
             if record["provenance"] == provenance:
-                first, readings = found.epoch, [Reading(**reading) for reading in record["readings"]]
+                first = found.epoch if found.phase == PHASE else 0
+                readings, scores = [Reading(**reading) for reading in record["readings"]], record.get("scores", [])
             else:
                 progress.note(f"the job was begun on {record['provenance']}: starting over")
+        for row in scored(request, device, len(scores)):
+            scores.append(row)
+            progress.report(PROXIES_PHASE, len(scores), len(request.genotypes), {})
+            save(PROXIES_PHASE, len(scores))
+            if reason := progress.should_stop():
+                raise Stopped(reason, result(stopped_in=PROXIES_PHASE))
         for block in range(first, blocks):
 
             def pause(number: int, block: int = block) -> None:
@@ -98,15 +119,17 @@ def run(request: ProfileRequest, progress: Progress) -> JobResult:
 
             subjects = [Subject(p.graph, conditions, p.gradient) for p in planned[block * BLOCK : (block + 1) * BLOCK]]
             readings += measure(subjects, request.rounds, pause)
-            record = {"readings": [asdict(reading) for reading in readings], "provenance": provenance}
             progress.report(PHASE, block + 1, blocks, {"measurements": float(len(readings))})
-            progress.checkpoint(PHASE, block + 1, lambda file, record=record: checkpoint.save(file, {}, record))
+            save(PHASE, block + 1)
         return result()
 
 
 def plan(request: ProfileRequest) -> list[Planned]:
     """Everything that a request asks to be measured, each computation once."""
-    wholes = [*map(planned_operation, request.operations), *planned_architectures(request)]
+    if not (request.whole or request.entries):
+        wholes = list[Planned]()
+    else:
+        wholes = [*map(planned_operation, request.operations), *planned_architectures(request)]
     alone: dict[str, Planned] = {}
     if request.entries:
         for graph, image in ((p.graph, p.target == "architecture") for p in wholes):
@@ -115,7 +138,7 @@ def plan(request: ProfileRequest) -> list[Planned]:
         for entry in every_entry(request):
             alone.setdefault(entry.key, planned_entry(entry))
     found = {(p.target, p.key): p for p in (*(wholes if request.whole else ()), *alone.values())}
-    if not found:
+    if not found and request.proxies is None:
         raise RequestError("nothing is to be measured: the request has no operation and no genotype, or wants neither")
     return list(found.values())
 

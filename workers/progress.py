@@ -118,6 +118,10 @@ class Progress(Protocol):
         """
         ...
 
+    def ended_children(self) -> Mapping[str, Ended]:
+        """How those of the children ended which have, by name: of a job that is cancelled, what is kept."""
+        ...
+
     def read(self, work: Callable[[Session], T]) -> T:
         """Read from the catalogue, in a transaction of its own that is made again while the database is away."""
         ...

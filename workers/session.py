@@ -180,16 +180,28 @@ def session(
 
     Raises GrammarError, DataError or RequestError where the request cannot be served.
     """
-    settings = load_settings()
+    s = opened(space_from_json(document), skeletons, dataset, data, seed=seed, device=device, progress=progress)
+    with deterministic(deterministically, strict=s.device.type == "cpu"):
+        yield s
+
+
+def opened(
+    space: SearchSpace,
+    skeletons: tuple[Skeleton, ...],
+    dataset: str,
+    data: Dataset | None,
+    *,
+    seed: int,
+    device: Device,
+    progress: Progress,
+) -> Session:
+    """The same, whether torch is to be deterministic being the caller's. Raises DataError or RequestError."""
     limit_threads()
-    images = images_for(skeletons, dataset, data)
-    chosen = choose_device(device)
-    with deterministic(deterministically, strict=chosen.type == "cpu"):
-        yield Session(
-            space=space_from_json(document),
-            images=images,
-            device=chosen,
-            seed=seed,
-            code_version=settings.code_version,
-            progress=progress,
-        )
+    return Session(
+        space=space,
+        images=images_for(skeletons, dataset, data),
+        device=choose_device(device),
+        seed=seed,
+        code_version=load_settings().code_version,
+        progress=progress,
+    )

@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from app.api.answers import chosen_image, chosen_skeleton
+from app.api.collection import carried, dataset_named
 from app.api.costs import refuse_giants
+from app.api.experiments import trained_skeleton
 from app.api.fairness import Opened, needed_entries
 from app.api.latencies import known_entries, table_of
 from app.api.library import find_space
@@ -12,11 +14,20 @@ from app.api.membership import given_rank
 from app.api.problems import relocated, unprocessable
 from app.api.schemas.profile import OperationBody, ProfileBody
 from app.api.services import Services
+from app.api.tasks import teachable
 from app.architecture import Graph, LoweringError, count, lower, lower_operation, macs
 from app.architecture.entries import entries
-from app.experiment import KnownEntries, ProfiledOperation, ProfileRequest, SpaceVersion
+from app.experiment import (
+    KnownEntries,
+    ProfiledOperation,
+    ProfileRequest,
+    SpaceVersion,
+    WantedProxies,
+    described,
+)
 from app.space import ImageInput, SearchSpace, Skeleton, space_to_json
 
+DIGITS = "digits"  # the data set that every worker has
 MAX_ENTRIES = 5_000
 MAX_MACS = 10**13  # of one pass over a batch: minutes on a processor
 
@@ -45,25 +56,30 @@ def measurable(services: Services, body: ProfileBody) -> Measurable:
             "nothing is to be measured: give operations, genotypes or members of a space, or ask for `every` entry"
         )
         raise unprocessable("", message)
-    if not (body.whole or body.entries):
+    wanted = wanted_proxies(services, body)
+    timed = not body.proxies or bool(body.operations) or body.every or body.lacked_by is not None
+    whole, entries_too = (timed if told is None else told for told in (body.whole, body.entries))
+    if not (whole or entries_too or wanted):
         raise unprocessable("/whole", "nothing is to be measured: neither as a whole nor by entries", False, (True,))
     graphs: list[tuple[Graph, bool]] = []
     operations = tuple(dict.fromkeys(asked_operation(asked) for asked in body.operations))
     for i, asked in enumerate(body.operations):
         graphs.append((operation_graph(i, asked, body.batch_size), False))
     space, skeleton, image, ranks = members_of(services, body)
+    if wanted is not None:
+        skeleton, image = scored_on(space, body, wanted, ranks)
     if space is not None and skeleton is not None and image is not None:
         for rank, place in ranks.items():
             with relocated("/genotype", place):
                 graph = lower(space.grammar, skeleton, image, space.plan.read(space.plan.unrank(rank)))
-            affordable(graph, body.batch_size, place)
+            affordable(graph, body.batch_size if wanted is None else max(body.batch_size, wanted.images), place)
             graphs.append((graph, True))
     keys = dict.fromkeys(entry.key for graph, image in graphs for entry in entries(graph, image=image))
     if body.every and space is not None and skeleton is not None and image is not None:
         keys |= dict.fromkeys(every_entry(space, skeleton, image, body.batch_size))
     known = None if body.lacked_by is None else had(services, body, body.lacked_by, keys)
-    measured = tuple(key for key in keys if known is None or key not in known.keys) if body.entries else ()
-    if not (measured or (body.whole and graphs)):
+    measured = tuple(key for key in keys if known is None or key not in known.keys) if entries_too else ()
+    if not (measured or wanted or (whole and graphs)):
         message = f"nothing is to be measured: the table of {body.lacked_by} has all of it"
         raise unprocessable("/lacked_by", message, body.lacked_by)
     request = ProfileRequest(
@@ -76,10 +92,11 @@ def measurable(services: Services, body: ProfileBody) -> Measurable:
         batch_size=body.batch_size,
         precision=body.precision,
         direction=body.direction,
-        whole=body.whole,
-        entries=body.entries,
+        whole=whole,
+        entries=entries_too,
         every=body.every,
         known=known,
+        proxies=wanted,
         rounds=body.rounds,
         threads=body.threads if known is None else known.threads,
         device=body.device,
@@ -90,8 +107,43 @@ def measurable(services: Services, body: ProfileBody) -> Measurable:
         operations=len(operations),
         architectures=len(ranks),
         entries=measured,
-        known=len(keys) - len(measured) if body.entries else 0,
+        known=len(keys) - len(measured) if entries_too else 0,
     )
+
+
+def wanted_proxies(services: Services, body: ProfileBody) -> WantedProxies | None:
+    """The proxies that a request asks for, on which images. Raises where there are no such images."""
+    if not body.proxies:
+        if body.dataset is not None:
+            raise unprocessable("/dataset", "only proxies read images: name some, or no data set", body.dataset)
+        return None
+    dataset = dataset_named(services, body.dataset or DIGITS)
+    there = dataset.splits["weights"]
+    if body.images > there:
+        message = f"the split `weights` of {dataset.reference} has {there} images"
+        raise unprocessable("/images", message, body.images, (f"1 to {there}",))
+    return WantedProxies(
+        names=tuple(dict.fromkeys(body.proxies)),
+        dataset=dataset.reference,
+        data=carried(dataset),
+        images=body.images,
+        seed=body.seed,
+    )
+
+
+def scored_on(
+    space: SearchSpace | None, body: ProfileBody, wanted: WantedProxies, ranks: Collection[int]
+) -> tuple[Skeleton, ImageInput]:
+    """Skeleton and image of networks whose proxies are wanted: with the data set's classes, on its images."""
+    if space is None or not ranks:
+        raise unprocessable("/proxies", "proxies are of networks: give genotypes or members of a space", body.proxies)
+    teachable(space)
+    dataset = described(wanted.dataset, wanted.data)
+    image = dataset.input
+    if body.input is not None and body.input.image() != image:
+        message = f"the proxies' images are those of {dataset.reference}"
+        raise unprocessable("/input", message, asdict(body.input.image()), (asdict(image),))
+    return trained_skeleton(space, body.skeleton, dataset, "/skeleton"), image
 
 
 def every_entry(space: SearchSpace, skeleton: Skeleton, image: ImageInput, batch_size: int) -> list[str]:

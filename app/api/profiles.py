@@ -61,14 +61,20 @@ def start_profile(
     how: SubmissionHere,
     dry_run: DryRun = False,
 ) -> JSONResponse:
-    """Measure latency and peak memory of operations and architectures on a worker, and fill its lookup table."""
+    """Measure latency and peak memory of operations and architectures, or compute their zero-cost proxies, on a worker.
+
+    Latencies fill the lookup table of its device. Proxies are in the job's result: GET /v1/jobs/{job_id}/proxies.
+    """
     asked = measurable(services, body)
     request = asked.request
     if not dry_run:
         return submitted(services, request, how)
+    samples, scored = asked.measurements * request.rounds, 0 if request.proxies is None else asked.architectures
     with services.database.transaction() as session:
         queue, serving = queue_for(services, session, request.device)
-        seconds, basis = reckoned(session, queue, asked.measurements * request.rounds, viewer=services.caller.owner)
+        seconds, basis = reckoned(session, queue, samples, viewer=services.caller.owner)
+    if scored:
+        seconds, basis = None if samples == 0 else seconds, f"nothing is reckoned of proxies; of latencies: {basis}"
     view = ProfilePlanView(
         kind="profile",
         space=None if asked.space is None else identity(asked.space),
@@ -78,9 +84,11 @@ def start_profile(
         architectures=asked.architectures if request.whole else 0,
         entries=list(asked.entries),
         known=asked.known,
+        proxies=[] if request.proxies is None else list(request.proxies.names),
+        scored=scored,
         seconds=seconds,
         seconds_basis=basis,
-        samples=asked.measurements * request.rounds,
+        samples=samples,
         request=shown_request(asdict(request)),
     )
     return written(view)

@@ -9,65 +9,20 @@ from app.api.schemas.recipe import RecipeList, RecipeView
 from app.api.schemas.reference import (
     CombinatorList,
     CombinatorView,
-    ParameterView,
     StrategyList,
-    StrategyView,
 )
+from app.api.strategies import STRATEGIES
 from app.architecture.lower.combinators import COMBINATORS
-from app.experiment import SEARCH_RECIPES, TRAINING_RECIPES, Recipe, SearchRecipe, recipe_digest
+from app.experiment import IMPLIED, SEARCH_RECIPES, TRAINING_RECIPES, Recipe, SearchRecipe, recipe_digest
 
 router = APIRouter(prefix="/v1", tags=["reference"])
 
-DARTS = StrategyView(
-    name="darts",
-    title="Differentiable search, first order: architecture parameters by gradient on images the weights do not see",
-    paper="H. Liu, K. Simonyan and Y. Yang (2019), DARTS: Differentiable Architecture Search, arXiv:1806.09055",
-    parameters=[
-        ParameterView(
-            name="discretisation",
-            values=["darts", "argmax"],
-            default=None,
-            description="`darts`: each node keeps the inputs with the strongest operations other than `none`; "
-            "`argmax`: each decision keeps its strongest option. Default: `darts` where nodes choose among inputs",
-        ),
-        ParameterView(
-            name="skeleton",
-            values=[],
-            default=None,
-            description="Skeleton of the supernet: one of the space's names or an object. Default: by image size",
-        ),
-        ParameterView(
-            name="recipe",
-            values=sorted(SEARCH_RECIPES),
-            default=None,
-            description="Search recipe: a name, or every field that differs from the defaults. Default: the data set's",
-        ),
-        ParameterView(
-            name="retrain_skeleton",
-            values=[],
-            default=None,
-            description="Skeleton of the discrete network that is trained from scratch. Default: by image size",
-        ),
-        ParameterView(
-            name="retrain_recipe",
-            values=sorted(TRAINING_RECIPES),
-            default=None,
-            description="Training recipe of that network and of the baseline. Default: the data set's",
-        ),
-        ParameterView(
-            name="baseline",
-            values=[True, False],
-            default=True,
-            description="Whether a random genotype of the space is trained under the same recipe",
-        ),
-    ],
-)
-
 
 def recipe_view(recipe: Recipe) -> RecipeView:
-    """A recipe as it travels."""
+    """A recipe as it travels, with what may be asked of it."""
     kind = "search" if isinstance(recipe, SearchRecipe) else "training"
-    return RecipeView(name=recipe.name, kind=kind, digest=recipe_digest(recipe), fields=asdict(recipe))
+    fields = {name: value for name, value in asdict(recipe).items() if name not in IMPLIED}
+    return RecipeView(name=recipe.name, kind=kind, digest=recipe_digest(recipe), fields=fields)
 
 
 @router.get("/combinators")
@@ -81,8 +36,8 @@ async def list_combinators(
 
 @router.get("/strategies")
 async def list_strategies() -> StrategyList:
-    """The search strategies and their parameters."""
-    return StrategyList(items=[DARTS])
+    """The search strategies: what each does and needs, and its parameters with their bounds."""
+    return StrategyList(items=STRATEGIES)
 
 
 @router.get("/recipes")

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -22,6 +22,7 @@ REAL = ("accuracy", "seconds")
 LINES = 200  # of a piece of CSV
 ROW_GROUP = 5000  # rows of Parquet in memory at a time
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
+NOTHING: Mapping[str, object] = {}
 PARQUET = "application/vnd.apache.parquet"
 
 
@@ -43,17 +44,20 @@ def record_of(row: Evaluation) -> dict[str, Any]:
     return {name: given[name] if name in given else getattr(row, name) for name in COLUMNS}
 
 
-def csv_pieces(rows: Iterable[Evaluation]) -> Iterator[str]:
-    """Lines of comma-separated values. Text that a spreadsheet would take for a formula is marked as text by `'`."""
+def csv_pieces(rows: Iterable[Evaluation], beside: Sequence[Mapping[str, object]] = ()) -> Iterator[str]:
+    """Lines of comma-separated values. Text that a spreadsheet would take for a formula is marked as text by `'`.
+
+    `beside` has further columns: as many rows, or none.
+    """
     written = io.StringIO()
     writer = csv.writer(written)
-    writer.writerow(COLUMNS)
-    rest = iter(rows)
+    writer.writerow((*COLUMNS, *(beside[0] if beside else ())))
+    rest, more = iter(rows), iter(beside)
     while True:
         yield written.getvalue()
         written.seek(0)
         written.truncate()
-        records = [record_of(row) for row in islice(rest, LINES)]
+        records = [record_of(row) | dict(next(more, NOTHING)) for row in islice(rest, LINES)]
         if not records:
             return
         for record in records:
@@ -102,9 +106,11 @@ def parquet_pieces(rows: Iterable[Evaluation]) -> Iterator[bytes]:
     yield taken()
 
 
-def table_response(rows: Iterable[Evaluation], name: str, suffix: str) -> StreamingResponse:
-    """The answer that a browser saves as a file."""
+def table_response(
+    rows: Iterable[Evaluation], name: str, suffix: str, beside: Sequence[Mapping[str, object]] = ()
+) -> StreamingResponse:
+    """The answer that a browser saves as a file. `beside`: further columns of CSV."""
     headers = {"Content-Disposition": f'attachment; filename="{name}.{suffix}"'}
     if suffix == "parquet":
         return StreamingResponse(parquet_pieces(rows), media_type=PARQUET, headers=headers)
-    return StreamingResponse(csv_pieces(rows), media_type="text/csv", headers=headers)
+    return StreamingResponse(csv_pieces(rows, beside), media_type="text/csv", headers=headers)

@@ -144,7 +144,7 @@ def found_by(services: Services, space: SearchSpace, search: str) -> int:
     """The rank of what a finished search of the space has found."""
     with services.database.transaction() as session:
         job = jobs.get(session, UUID(search), viewer=services.caller.owner)
-    if job is None or job.kind != "search":
+    if job is None or job.kind not in ("search", "discrete_search"):
         raise unprocessable("/search", "there is no such search", search)
     searched = job.request["space"]
     if searched["digest"] != space.digest:

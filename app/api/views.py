@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from app.api.schemas.architecture import ArchitectureLinks, ArchitectureView
 from app.api.schemas.evaluation import EvaluationLinks, EvaluationView
 from app.api.schemas.job import JobLinks, JobView, MetricView, WorkerView
 from app.api.schemas.space import SpaceIdentity
 from app.catalogue import Architecture, Evaluation, Job, Metric, Worker
-from app.experiment import JobState
+from app.experiment import ORACLE, JobState
 
 
 def space_of(architecture: Architecture) -> SpaceIdentity:
@@ -81,14 +81,35 @@ def job_view(row: Job, children: Mapping[JobState, int] | None = None) -> JobVie
         "parent": None if row.parent_id is None else str(row.parent_id),
         "children": None if children is None else dict(children),
         "request": shown_request(row.request),
+        "oracle": is_oracle(row.request),
+        "label": label_of(row.request),
         "links": links,
     }
     return JobView.model_validate(fields | known)
 
 
+def is_oracle(request: Mapping[str, Any]) -> bool:
+    """Whether a job's request, of whatever kind, is to search by results on the test split."""
+    search = request.get("search")
+    searched: Mapping[str, Any] = cast("Mapping[str, Any]", search) if isinstance(search, Mapping) else request
+    evaluator = searched.get("evaluator")
+    if not isinstance(evaluator, Mapping):
+        return False
+    known = cast("Mapping[str, Any]", evaluator)
+    return (known.get("kind"), known.get("split")) == ("catalogue", "test")
+
+
+def label_of(request: Mapping[str, Any]) -> str | None:
+    """What is to be shown with every number of an oracle experiment; None of anything else."""
+    return ORACLE if is_oracle(request) else None
+
+
 def shown_request(request: Mapping[str, Any]) -> dict[str, Any]:
     """A job's request without the space's whole document: its name, version and digest say which one it is."""
-    return {name: value for name, value in request.items() if name != "document"}
+    found = {name: value for name, value in request.items() if name != "document"}
+    if isinstance(found.get("search"), Mapping):  # which a comparison runs
+        found["search"] = shown_request(found["search"])
+    return found
 
 
 def metric_view(row: Metric) -> MetricView:

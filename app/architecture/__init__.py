@@ -12,7 +12,7 @@ faults_of(space, value) · size_of(space)              what constraints say, bou
 from app.architecture.axis import Axis
 from app.architecture.builder import Builder
 from app.architecture.canonical import architecture_id, canonical, canonical_id
-from app.architecture.constraints import faults_of, judge_of, size_of
+from app.architecture.constraints import excess_of, faults_of, judge_of, size_of
 from app.architecture.cost import Cost, NodeCost, cost
 from app.architecture.cursor import Cursor
 from app.architecture.draw import draw_svg, draw_text
@@ -87,6 +87,7 @@ __all__ = [
     "draw_svg",
     "draw_text",
     "exactly",
+    "excess_of",
     "faults_of",
     "given",
     "judge_of",

@@ -2,11 +2,14 @@
 
 faults_of(space, value)    every fault of any JSON value: of the grammar, of the conditions, of the costs
 judge_of(space)            whether the member of a rank keeps to the bounds on costs; None where there are none
+excess_of(space)           by how much the member of a rank passes them; None where there are none
 size_of(space)             the sizes of a space, bounds on costs included
 
 Prices are exact (`prices.py`).
 """
 
+from collections.abc import Callable
+from math import inf
 from random import Random
 
 from app.architecture.errors import LoweringError
@@ -67,6 +70,26 @@ def faults_of(space: SearchSpace, value: object) -> tuple[Fault, ...]:
 def judge_of(space: SearchSpace) -> Judge | None:
     """Whether the member of a rank keeps to the bounds on costs; None where its space has none."""
     return (lambda index: not _excesses(space, index)) if cost_limits_of(space) else None
+
+
+def excess_of(space: SearchSpace) -> Callable[[int], float] | None:
+    """By how much the member of a rank passes the bounds on costs; None where there are none.
+
+    Each excess is a share of its bound, and they are summed; 0 of a member that keeps to all of them, infinite of one
+    that has no network.
+    """
+
+    def excess(index: int) -> float:
+        found = 0.0
+        for fault in _excesses(space, index):
+            match fault:
+                case Fault(value=int(value), allowed=(int(bound),)):
+                    found += (value - bound) / max(bound, 1)
+                case _:
+                    return inf
+        return found
+
+    return excess if cost_limits_of(space) else None
 
 
 def size_of(space: SearchSpace) -> SpaceSize:

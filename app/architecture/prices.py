@@ -11,6 +11,7 @@ Nothing is lowered for a member, and nothing is estimated: the figures are those
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from math import prod
 from typing import Any, Generic, TypeVar
 
@@ -91,21 +92,21 @@ class _Member:
 class _Table(Generic[T]):
     """What depends on some units alone."""
 
-    __slots__ = ("_known", "_make", "_units", "few")
+    __slots__ = ("_known", "few", "made", "units")
 
     def __init__(self, units: tuple[int, ...], size: int, make: Callable[[list[int]], T]) -> None:
-        self._units, self.few, self._make = units, size <= _KEPT, make
+        self.units, self.few, self.made = units, size <= _KEPT, make
         self._known: dict[Any, T] = {}
 
     def at(self, member: _Member) -> T:
         """The entry of a member."""
         if not self.few:
-            return self._make(member.answers)
-        units = self._units
+            return self.made(member.answers)
+        units = self.units
         key = member.digits[units[0]] if len(units) == 1 else tuple([member.digits[u] for u in units])
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = self._make(member.answers)
+            found = self._known[key] = self.made(member.answers)
         return found
 
 
@@ -160,6 +161,56 @@ class Prices:
                     deepest = depth
             depths.append(deepest)
         return Price(params, macs, activations, depths[self._last[0]] + self._last[1])
+
+    def floors(self) -> tuple[int, int, bool]:
+        """The least params, the least MACs, and whether some members of the grammar have so few.
+
+        Tables that share units are added up over all digits of these. Where those are too many, the least entries of
+        tables are added up, which no member is below; a table that is itself too large then counts for nothing, for
+        no entry is negative.
+        """
+        params = macs = 0
+        exact = True
+        for group in self._sharing():
+            units = tuple(sorted({u for table in group for u in table.units}))
+            together = prod(self.units[u].size for u in units) <= _KEPT
+            exact = exact and (together or not group)
+            for part in [group] if together else [[table] for table in group if table.few]:
+                n, m = self._least(part)
+                params, macs = params + n, macs + m
+        return params, macs, exact
+
+    def _sharing(self) -> list[list[_Table[tuple[int, int, int]]]]:
+        """The tables of the bill in groups, no two of which look at a unit in common."""
+        groups: list[tuple[set[int], list[_Table[tuple[int, int, int]]]]] = []
+        for table in self._bills:
+            units, tables = set(table.units), [table]
+            apart: list[tuple[set[int], list[_Table[tuple[int, int, int]]]]] = []
+            for theirs, others in groups:
+                if theirs & units:
+                    units |= theirs
+                    tables += others
+                else:
+                    apart.append((theirs, others))
+            groups = [*apart, (units, tables)]
+        return [tables for _, tables in groups]
+
+    def _least(self, tables: list[_Table[tuple[int, int, int]]]) -> tuple[int, int]:
+        """The least sums of params and of MACs over all digits of the units that some tables look at."""
+        units = sorted({u for table in tables for u in table.units})
+        answers = [-1] * self.asked
+        params: list[int] = []
+        macs: list[int] = []
+        for digits in product(*(range(self.units[u].size) for u in units)):
+            for u, digit in zip(units, digits, strict=True):
+                for number, _ in self.units[u].questions:
+                    answers[number] = -1
+                for number, answer in self.units[u].answers(digit):
+                    answers[number] = answer
+            entries = [table.made(answers) for table in tables]
+            params.append(sum(entry[0] for entry in entries))
+            macs.append(sum(entry[1] for entry in entries))
+        return min(params), min(macs)
 
     # -- guards as walks over answers
 
@@ -327,3 +378,15 @@ def priced_quickly(space: SearchSpace, skeleton: Skeleton, image: ImageInput) ->
     """Whether prices are looked up in small tables, so that thousands of members can be asked about."""
     found = _pricing(space.digest, skeleton, image).make(space, skeleton, image)
     return found is not None and found.small
+
+
+def least_prices(space: SearchSpace, skeleton: Skeleton, image: ImageInput) -> tuple[int, int, bool] | None:
+    """What no member is below in params and in MACs, and whether members are that cheap; None where there is no list.
+
+    Constraints are not looked at: of a space that has any, the figures are a bound.
+    """
+    found = _pricing(space.digest, skeleton, image).make(space, skeleton, image)
+    if found is None:
+        return None
+    params, macs, exact = found.floors()
+    return params, macs, exact and not space.constraints

@@ -10,7 +10,7 @@ the order in which they were written.
 """
 
 from app.catalogue.database import Database
-from app.catalogue.errors import CatalogueError, InvalidCursor, MigrationBusy, NameTaken, NewerTables
+from app.catalogue.errors import CatalogueError, InvalidCursor, MigrationBusy, NameTaken, NewerTables, TableRefused
 from app.catalogue.migration import migrate
 from app.catalogue.repositories import (
     architectures,
@@ -87,6 +87,7 @@ __all__ = [
     "Quota",
     "RegisteredDataset",
     "RegisteredSpace",
+    "TableRefused",
     "Token",
     "Visibility",
     "Worker",

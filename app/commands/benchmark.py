@@ -5,30 +5,38 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
+from pydantic import TypeAdapter
 
 from app.commands.opening import DataDir, catalogue, fail
-from app.experiment import SPLITS
-from app.space import SearchSpace, Skeleton, space_from_json, space_to_json
+from app.experiment import (
+    SPLITS,
+    PublishedRecipe,
+    PublishedTable,
+    ReadTable,
+    SpaceVersion,
+    Split,
+    TableReport,
+    TableRequest,
+    TableRow,
+)
+from app.space import SearchSpace, space_from_json, space_to_json
 from app.space.zoo import ZOO
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.catalogue import Database, Visibility
-    from app.catalogue.repositories.imports import ArchitectureRow, EvaluationRow
 
 METRIC = re.compile(r"([a-z][a-z0-9_]{0,63})=(.+)", re.DOTALL)
 NAME = re.compile(r"[A-Za-z0-9][\w.@-]{0,127}")
 SEED = re.compile(r"[0-9]{1,18}")  # what is longer is the name of a column
-UNKNOWN = "unknown"  # what a table does not tell
-Document = dict[str, Any]
 
 
 def add_benchmark(
@@ -57,139 +65,57 @@ def add_benchmark(
     )
     with catalogue("cellar data add-benchmark", data_dir) as (settings, database):
         chosen = _space(database, space, owner, visibility)
-        on = _skeleton(chosen, skeleton)
         sha256 = _sha256(file)
-        # Its authors' recipe, of which no more is known here: it compares with itself alone.
-        published = {"name": recipe, "source": source}
-        asked: Document = {
-            "table": {"file": file.name, "source": source, "licence": licence, "sha256": sha256},
-            "space": {"name": chosen.name, "version": chosen.version, "digest": chosen.digest},
-            "skeleton": on,
-            "format": format,
-            "genotype": genotype,
-            "metrics": metrics,
-            "dataset": dataset,
-            "split": split,
-            "recipe": published,
-        }
-        identity = _digest([sha256, chosen.digest, on, dataset, split, published, seed])
+        request = TableRequest(
+            table=PublishedTable(file=file.name, source=source, licence=licence, sha256=sha256),
+            space=SpaceVersion(name=chosen.name, version=chosen.version, digest=chosen.digest),
+            document=space_to_json(chosen),
+            skeleton=_skeleton(chosen, skeleton),
+            format=format,
+            genotype=genotype,
+            metrics=metrics,
+            dataset=dataset,
+            split=cast("Split", split),
+            recipe=PublishedRecipe(name=recipe, source=source),
+            seed=int(seed) if SEED.fullmatch(seed) else seed,
+            fractions=fractions,
+        )
         with database.transaction() as session:
-            _refuse_known(session, owner, identity, file)
+            _refuse_known(session, owner, request.identity(sha256), file)
         settings.data_root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="table-", dir=settings.data_root) as folder:  # not in /tmp, which may be memory
             lines = Path(folder) / "rows"
-            report = _prepare(
-                path=str(file.resolve()),
-                prepared=str(lines),
-                space=space_to_json(chosen),
-                skeleton=on,
-                format=format,
-                genotype=genotype,
-                metrics=metrics,
-                seed=int(seed) if SEED.fullmatch(seed) else seed,
-                fractions=fractions,
-            )
+            report = _prepare(request, file.resolve(), lines)
             if _sha256(file) != sha256:
                 fail(f"{file.name} was changed while it was read; nothing was written")
             _tell(report)
-            if not report["sound"]:
+            if not report.sound:
                 fail("no row of the table can be kept")
             if dry_run:
                 typer.echo("Nothing was written: it is a dry run.")
                 return
+            table = ReadTable(request=request, report=report, rows=lambda: _rows(lines))
             with database.transaction() as session:
-                _refuse_known(session, owner, identity, file)
-                table = Table(chosen, chosen.skeletons[on], asked | {"identity": identity}, lines)
-                jobs = table.keep(session, owner, cast("Visibility", visibility), report)
-    typer.echo(f"{report['sound']} evaluations are kept, of {owner}, {visibility}; jobs {', '.join(jobs)}.")
+                jobs = _keep(session, table, owner, cast("Visibility", visibility))
+    typer.echo(f"{report.sound} evaluations are kept, of {owner}, {visibility}; jobs {', '.join(jobs)}.")
 
 
-class Table:
-    """The sound rows of a table, and what they are of."""
+def _keep(session: "Session", table: ReadTable, owner: str, visibility: "Visibility") -> tuple[str, ...]:
+    """Write the table in this transaction; the ids of its jobs. Ends the command where it is there already."""
+    from app.catalogue import audit, benchmarks
 
-    def __init__(self, space: SearchSpace, skeleton: Skeleton, request: Document, lines: Path) -> None:
-        self._space, self._skeleton, self._request, self._lines = space, skeleton, request, lines
+    written = benchmarks.keep(session, table, owner=owner, visibility=visibility)
+    jobs = tuple(map(str, written.jobs))
+    if written.known:
+        _say_known(table.request.table.file, jobs)
+    subject = f"/v1/jobs/{jobs[0]}"
+    audit.record(session, action="table.add", subject=subject, of=owner, sha256=table.request.sha256)
+    return jobs
 
-    def keep(
-        self, session: "Session", owner: str, visibility: "Visibility", report: Mapping[str, Any]
-    ) -> tuple[str, ...]:
-        """Write all of them in this transaction; the ids of the jobs, one a series."""
-        from app.catalogue import audit, benchmarks
-        from app.catalogue.repositories.imports import import_architectures, import_evaluations
 
-        benchmarks.unhurried(session)
-        written = import_architectures(session, self._architectures())
-        if written.refused:
-            fail(f"the catalogue refused {written.refusals[0].reason}; nothing was written")
-        jobs: list[str] = []
-        for seed, number in report["series"]:
-            job = benchmarks.record(
-                session,
-                owner=owner,
-                visibility=visibility,
-                request=self._request | {"seed": seed, "series": number},
-                result={"rows": dict(report)},
-            )
-            kept = import_evaluations(
-                session,
-                self._evaluations(seed, number),
-                job_id=job,
-                owner=owner,
-                visibility=visibility,
-                provenance={"table": self._request["table"]},
-            )
-            if kept.written != kept.rows:
-                reason = kept.refusals[0].reason if kept.refusals else "an architecture twice"
-                fail(f"the catalogue refused {reason}; nothing was written")
-            jobs.append(str(job))
-        subject = f"/v1/jobs/{jobs[0]}"
-        audit.record(session, action="table.add", subject=subject, of=owner, sha256=self._request["table"]["sha256"])
-        return tuple(jobs)
-
-    def _architectures(self) -> "Iterator[ArchitectureRow]":
-        from app.catalogue.repositories.imports import ArchitectureRow
-
-        space, shape, image = self._space, asdict(self._skeleton), asdict(self._space.input)
-        for line in self._rows():
-            yield ArchitectureRow(
-                id=line["id"],
-                space_name=space.name,
-                space_version=space.version,
-                space_digest=space.digest,
-                index=line["index"],
-                genotype=space.plan.unrank(line["index"]),
-                skeleton=shape,
-                input=image,
-                params=line["params"],
-                macs=line["macs"],
-            )
-
-    def _evaluations(self, seed: int, number: int) -> "Iterator[EvaluationRow]":
-        from app.catalogue.repositories.imports import EvaluationRow
-
-        asked = self._request
-        recipe, digest = json.dumps(asked["recipe"]), _digest(asked["recipe"])
-        for line in self._rows():
-            if line["series"] == [seed, number]:
-                yield EvaluationRow(
-                    architecture_id=line["id"],
-                    kind="trained",
-                    dataset=asked["dataset"],
-                    split=asked["split"],
-                    recipe_name=asked["recipe"]["name"],
-                    recipe_digest=digest,
-                    recipe=recipe,
-                    seed=seed,
-                    metrics=line["metrics"],
-                    seconds=0.0,
-                    device=UNKNOWN,
-                    torch_version=UNKNOWN,
-                    code_version=UNKNOWN,
-                )
-
-    def _rows(self) -> Iterator[Document]:
-        with self._lines.open(encoding="utf-8") as lines:
-            yield from map(json.loads, lines)
+def _rows(lines: Path) -> Iterator[TableRow]:
+    with lines.open(encoding="utf-8") as opened:
+        yield from map(TableRow.of_line, opened)
 
 
 def _metrics(given: Sequence[str]) -> dict[str, str]:
@@ -247,37 +173,36 @@ def _refuse_known(session: "Session", owner: str, identity: str, file: Path) -> 
     from app.catalogue import benchmarks
 
     if jobs := benchmarks.imported(session, owner=owner, identity=identity):
-        typer.echo(f"{file.name} has been imported already, by {', '.join(map(str, jobs))}; nothing was changed.")
-        raise typer.Exit
+        _say_known(file.name, tuple(map(str, jobs)))
 
 
-def _prepare(**request: Any) -> Document:
+def _say_known(file: str, jobs: Sequence[str]) -> NoReturn:
+    typer.echo(f"{file} has been imported already, by {', '.join(jobs)}; nothing was changed.")
+    raise typer.Exit
+
+
+def _prepare(request: TableRequest, file: Path, lines: Path) -> TableReport:
     """Have the table read by a process of its own, whose memory is bounded: nothing in `app` imports the workers."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "workers.benchmark"], input=json.dumps(request), capture_output=True, text=True
-    )
+    asked = json.dumps({"request": asdict(request), "file": str(file), "lines": str(lines)})
+    words = [sys.executable, "-P", "-m", "workers.benchmark"]
+    done = subprocess.run(words, input=asked, capture_output=True, text=True)
     if done.returncode != 0:
         fail(done.stderr.strip() or f"reading it ended with exit status {done.returncode}")
-    return json.loads(done.stdout)
+    return TypeAdapter(TableReport).validate_json(done.stdout)
 
 
-def _tell(report: Mapping[str, Any]) -> None:
+def _tell(report: TableReport) -> None:
     """Say what became of the rows."""
     typer.echo(
-        f"{report['rows']} rows: {report['sound']} sound, {report['repeated']} that repeat the result of an "
-        f"architecture, {report['refused']} refused."
+        f"{report.rows} rows: {report.sound} sound, {report.repeated} that repeat the result of an "
+        f"architecture, {report.refused} refused."
     )
-    for refusal in report["refusals"]:
+    for refusal in report.refusals:
         place = f"row {refusal['row']}" + ("" if refusal["column"] is None else f", {refusal['column']}")
         found = "" if refusal["value"] is None else f" {refusal['value']!r}:"
-        said = f"  {place}:{found} {refusal['reason']}"
-        typer.echo(said.encode("utf-8", "backslashreplace").decode())  # JSON may hold half a character
-    if report["refused"] > len(report["refusals"]):
-        typer.echo(f"  and {report['refused'] - len(report['refusals'])} more")
-
-
-def _digest(document: object) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        typer.echo(f"  {place}:{found} {refusal['reason']}")
+    if report.refused > len(report.refusals):
+        typer.echo(f"  and {report.refused - len(report.refusals)} more")
 
 
 def _sha256(file: Path) -> str:

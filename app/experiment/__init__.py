@@ -59,8 +59,9 @@ from app.experiment.profile import (
     ProfiledOperation,
     Target,
 )
-from app.experiment.proxies import PROXIES, ProxyDeclaration, ProxyName
+from app.experiment.proxies import PROXIES, ProxyDeclaration, ProxyName, WantedProxies
 from app.experiment.recipe import (
+    IMPLIED,
     SEARCH_RECIPES,
     TRAINING_RECIPES,
     Precision,
@@ -88,6 +89,7 @@ __all__ = [
     "DATASETS",
     "DISCRETE_STRATEGIES",
     "FINAL_STATES",
+    "IMPLIED",
     "MAX_PRIORITY",
     "ORACLE",
     "PROXIES",
@@ -161,6 +163,7 @@ __all__ = [
     "TrainingRequest",
     "TransferReport",
     "TransferRequest",
+    "WantedProxies",
     "WarmStart",
     "described",
     "recipe_digest",

@@ -21,6 +21,9 @@ from app.experiment.discrete import (
 )
 from app.experiment.recipe import UNUSED, Recipe
 
+UNDECISIVE = {"as_of", "recipe", "fidelities"}
+"""What reports say beside what decides: a moment and names, of which the request has the digests."""
+
 Footing = dict[str, Any]  # JSON values by their places
 
 
@@ -61,7 +64,7 @@ def footing(request: DiscreteSearchRequest, judged_by: Mapping[str, Any]) -> Foo
         **_latencies(request.latencies),
         **_warm(request.warm_start),
         **_evaluator("/evaluator", request.evaluator),
-        **{f"/judged_by/{name}": value for name, value in judged_by.items()},
+        **{f"/judged_by/{name}": value for name, value in judged_by.items() if name not in UNDECISIVE},
     }
 
 

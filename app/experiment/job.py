@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from app.experiment.dataset import Dataset
 from app.experiment.profile import Direction, KnownEntries, MeasuredProfile, ProfiledOperation
+from app.experiment.proxies import WantedProxies
 from app.experiment.recipe import Precision, SearchRecipe, TrainingRecipe
 from app.space.skeleton import ImageInput, Skeleton
 
@@ -89,7 +90,7 @@ class CountRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileRequest:
-    """Measure operations and members of a space on one device, whole, by entries of the lookup table, or both."""
+    """Measure operations and members of a space on one device: whole, by entries of the lookup table, by proxies."""
 
     operations: tuple[ProfiledOperation, ...] = ()
     space: SpaceVersion | None = None
@@ -104,6 +105,7 @@ class ProfileRequest:
     entries: bool = True  # measure every distinct computation in them, for the device's lookup table
     every: bool = False  # and every one that any member of the space may need
     known: KnownEntries | None = None  # but not these again
+    proxies: WantedProxies | None = None  # of the members
     rounds: int = 15
     threads: int | None = None  # of a CPU; None: as many as jobs take
     device: Device = "auto"
@@ -117,11 +119,11 @@ class JobResult:
     "epoch", "mean_entropy", "skip_share", "weights" by decision path), "weights" (artefact name), "device",
     "torch_version", "code_version", "seconds". A training's: "genotype", "metrics" by split, "weights" and the
     same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A profile's:
-    "measurements", how many, and the same provenance. A transfer's: "report" (a TransferReport) and the same
-    provenance; of one that fans out also "children", their job ids by name. A dataset's: "dataset" (a Dataset),
-    "seconds". A table's: "identity", "rows" (a TableReport), "jobs" of its series, "known" where an earlier import has
-    written them, "seconds". A discrete search's: "genotype", "report" (a DiscreteReport), "trajectory" (Measurements)
-    and provenance.
+    "measurements", how many, "proxies", where they are wanted, and the same provenance. A transfer's: "report" (a
+    TransferReport) and the same provenance; of one that fans out also "children", their job ids by name. A dataset's:
+    "dataset" (a Dataset), "seconds". A table's: "identity", "rows" (a TableReport), "jobs" of its series, "known" where
+    an earlier import has written them, "seconds". A discrete search's: "genotype", "report" (a DiscreteReport),
+    "trajectory" (Measurements) and provenance.
     A comparison's: "report" (a ComparisonReport) and provenance. A cancelled job's result holds what there is of
     these, and "stopped_in", the phase.
     """

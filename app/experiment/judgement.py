@@ -153,7 +153,7 @@ class _Comparison:
             area=fmean(areas) if areas else None,
             reached=len(hits),
             evaluations_to_target=_median_of_all(hits, len(runs)),
-            regret=None if known is None or self.several or mean is None else abs(self._best(known) - mean),
+            regret=None if known is None or self.several or not finals else self._regret(known, finals),
             of_front=None if not whole or mean is None else mean / whole,
             evaluations=sum(run.evaluations for run in runs),
             failed=sum(run.failed for run in runs),
@@ -164,8 +164,9 @@ class _Comparison:
             runs=tuple(self._end(run) for run in runs),
         )
 
-    def _best(self, known: KnownTable) -> float:
-        return known.best[self.objectives[0].metric]
+    def _regret(self, known: KnownTable, finals: Sequence[float]) -> float:
+        best = known.best[self.objectives[0].metric]
+        return fmean(abs(best - value) for value in finals)
 
     def _end(self, run: Run) -> RunEnd:
         found = self.courses[run.label, run.seed]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from app.experiment.dataset import Dataset
+
 ProxyName = Literal["synflow", "snip", "grasp", "fisher", "grad_norm", "jacov", "naswot", "zen", "params", "macs"]
 ProxyNeed = Literal["images", "labels", "classes", "relu", "batch_norm"]
 
@@ -30,6 +32,17 @@ class ProxyDeclaration:
     paper: str  # where it was proposed
     link: str
     needs: tuple[ProxyNeed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedProxies:
+    """Proxies to compute of members, on a batch drawn from the split `weights` of a data set."""
+
+    names: tuple[ProxyName, ...]
+    dataset: str
+    data: Dataset | None = None  # what `dataset` stands for, where it is a registered one
+    images: int = 64  # of the batch
+    seed: int = 0  # of the batch and of the networks' initial weights
 
 
 ABDELFATTAH = "M. S. Abdelfattah et al. (2021), Zero-Cost Proxies for Lightweight NAS, arXiv:2101.08134"

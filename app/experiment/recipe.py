@@ -10,6 +10,7 @@ from typing import Literal
 
 Precision = Literal["float32", "bfloat16"]
 PressedCost = Literal["params", "macs", "latency_ms"]
+Weighting = Literal["darts", "single_path"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +72,17 @@ class SearchRecipe:
     precision: Precision = "float32"
     deterministic: bool = False
     pressure: Pressure | None = None
+    strategy: Weighting = "darts"  # what weighs decisions while the weights learn; the kind of search says it
 
 
 Recipe = TrainingRecipe | SearchRecipe
 
-UNUSED = {"pressure": None, "nesterov": False}
+UNUSED = {"pressure": None, "nesterov": False, "strategy": "darts"}
 """Fields that came later, each with the value at which a recipe is the procedure that it was before."""
+
+
+IMPLIED = frozenset({"strategy"})
+"""Fields that nobody gives: what a recipe is used for decides them."""
 
 
 def recipe_digest(recipe: Recipe) -> str:

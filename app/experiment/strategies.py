@@ -28,16 +28,25 @@ class StrategyDeclaration:
     paper: str
     parameters: tuple[StrategyParameter, ...] = ()
     needs: tuple[Need, ...] = ()
+    ascending: tuple[tuple[str, str], ...] = ()  # parameters of which the first is at most the second
 
     def completed(self, given: Mapping[str, int]) -> dict[str, int]:
-        """Every parameter, by default or as given. Raises KeyError of a name that there is not, ValueError of a number
-        out of its bounds."""
+        """Every parameter, by default or as given.
+
+        Raises KeyError of a name that there is not, ValueError of a number out of its bounds, or greater than another
+        that it may not pass; its message starts with the parameter's name.
+        """
         known = {parameter.name: parameter for parameter in self.parameters}
         for name, value in given.items():
             parameter = known[name]
             if not parameter.least <= value <= parameter.most:
                 raise ValueError(f"{name} {value}: expected {parameter.least} to {parameter.most}")
-        return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+        found = {name: given.get(name, parameter.default) for name, parameter in known.items()}
+        for lesser, greater in self.ascending:
+            if found[lesser] > found[greater]:
+                name, other, bound = (lesser, greater, "most") if lesser in given else (greater, lesser, "least")
+                raise ValueError(f"{name} {found[name]}: expected at {bound} the {other}, {found[other]}")
+        return found
 
 
 def _whole(name: str, default: int, least: int, most: int, meaning: str) -> StrategyParameter:
@@ -73,6 +82,20 @@ DISCRETE_STRATEGIES: Mapping[str, StrategyDeclaration] = {
             needs=("one-objective",),
         ),
         StrategyDeclaration(
+            name="bananas",
+            title="Bayesian optimisation: an ensemble of small networks predicts which mutants of the best are good",
+            paper="C. White, W. Neiswanger and Y. Savani (2021), BANANAS: Bayesian Optimization with Neural "
+            "Architectures for Neural Architecture Search, arXiv:1910.11858",
+            parameters=(
+                _whole("initial", 10, 2, 10_000, "Random members before the ensemble first learns"),
+                _whole("networks", 5, 2, 20, "Networks of the ensemble"),
+                _whole("candidates", 100, 1, 1_000, "Mutants of the best members that are predicted at a time"),
+                _whole("chosen", 10, 1, 1_000, "Of these, members that are measured before the ensemble learns anew"),
+            ),
+            needs=("one-objective",),
+            ascending=(("chosen", "candidates"),),
+        ),
+        StrategyDeclaration(
             name="nsga2",
             title="Evolution of several objectives: fronts one behind the other, and crowding within a front",
             paper="K. Deb, A. Pratap, S. Agarwal and T. Meyarivan (2002), A Fast and Elitist Multiobjective Genetic "
@@ -90,6 +113,7 @@ DISCRETE_STRATEGIES: Mapping[str, StrategyDeclaration] = {
                 _whole("eta", 3, 2, 100, "Of so many members one goes on, at so many times the fidelity"),
             ),
             needs=("one-objective", "fidelities"),
+            ascending=(("least", "most"),),
         ),
     )
 }

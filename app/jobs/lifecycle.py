@@ -143,8 +143,11 @@ def crash(session: Session, lease: Lease, *, detail: str, max_attempts: int) -> 
 
 
 def suspend(session: Session, lease: Lease) -> Job:
-    """Give the job back until its children are final; one that is to be cancelled is. Raises LeaseLost."""
-    if hold(session, lease).cancel_requested:
+    """Give the job back until its children are final; one that is to be cancelled, and has nothing to tell, is.
+
+    Raises LeaseLost.
+    """
+    if hold(session, lease).cancel_requested and artefacts.checkpoint(session, lease.job_id) is None:
         return cancelled(session, lease, None)
     job = _held(leases.suspend(session, lease.job_id, lease.fence), lease)
     _say_state(session, job)

@@ -96,13 +96,17 @@ def job_of_key(session: Session, *, owner: str, key: str, kind: str, request: Ma
 def request_cancel(session: Session, job_id: UUID) -> Job | None:
     """Ask for a job to be cancelled, with its children; None if there is none. Final jobs stay as they are.
 
-    A queued or waiting job is cancelled at once; a running one is told by its next heartbeat and keeps what it has.
+    A queued job is cancelled at once; a running one is told by its next heartbeat and keeps what it has. A waiting job
+    with a checkpoint has found something: once its children are final it is queued, and runs again to say what that
+    is. Asking again then cancels it at once, as it does any other that waits.
     """
     asked = leases.ask_cancel(session, job_id)
     if asked is None:
         return jobs.get(session, job_id)
     for child in leases.open_children(session, job_id):
         request_cancel(session, child)
+    if asked.state == "waiting" and artefacts.checkpoint(session, job_id) is not None:
+        return asked
     cancelled = leases.cancel_idle(session, job_id)
     if cancelled is None:
         return asked
@@ -115,6 +119,16 @@ def request_cancel(session: Session, job_id: UUID) -> Job | None:
 
 
 def request_fingerprint(kind: str, request: Mapping[str, Any]) -> str:
-    """SHA-256 over the kind and the request, whatever the order of its fields."""
-    text = json.dumps([kind, request], sort_keys=True, separators=(",", ":"), default=str)
+    """SHA-256 over the kind and the request, whatever the order of its fields and the moment it was made."""
+    text = json.dumps([kind, timeless(request)], sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def timeless(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A request without the moment whose results it sees: that of whichever of equal requests came first counts."""
+    found = dict(request)
+    if isinstance(found.get("search"), Mapping):  # which a comparison runs
+        found["search"] = timeless(found["search"])
+    if isinstance(found.get("evaluator"), Mapping):
+        found["evaluator"] = {name: value for name, value in found["evaluator"].items() if name != "as_of"}
+    return found

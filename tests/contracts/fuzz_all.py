@@ -36,9 +36,9 @@ from app.supervisor import Service
 
 Json = dict[str, Any]
 # What a schema cannot say is refused with 422 although it fits: a genotype's shape, names of what is there, a signed
-# cursor, a rank within its space, parameters that need one another, 2.0 for an integer, a header that is left out and
-# not null. Whatever else fits is accepted.
-JUDGED = {"cursor", "start", "skeleton", "device", "channels", "last-event-id"}
+# cursor, a rank within its space, parameters that need one another, a priority above the owner's, 2.0 for an integer, a
+# header that is left out and not null. Whatever else fits is accepted.
+JUDGED = {"cursor", "start", "skeleton", "device", "channels", "last-event-id", "priority"}
 REFUSALS = [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 429, 431]
 SLOWEST_SECONDS = 10
 SHOWN = 12  # operations that are named in a summary; more are counted

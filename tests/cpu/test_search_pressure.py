@@ -140,5 +140,6 @@ def test_a_recipe_without_pressure_is_what_it_was() -> None:
     assert recipe_digest(SearchRecipe(**fields)) == recipe_digest(RECIPE)
     pressed = replace(RECIPE, pressure=Pressure(cost="macs", strength=0.1))
     assert recipe_digest(pressed) != recipe_digest(RECIPE)
-    # the digest that this recipe had before there was any pressure
+    # the digest that this recipe had before there was any pressure, and any other strategy
     assert recipe_digest(SearchRecipe(name="darts-cifar"))[:12] == "428e41ba01fe"
+    assert recipe_digest(replace(RECIPE, strategy="single_path")) != recipe_digest(RECIPE)

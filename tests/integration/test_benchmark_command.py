@@ -151,7 +151,7 @@ def test_nothing_is_written_where_something_is_wrong(
     assert "the space nasbench201 has cifar, small" in add(file, *WORDS, "--skeleton", "large").output
     assert "sees no space 'nowhere'" in add(file, *WORDS, "--space", "nowhere").output
     with monkeypatch.context() as patched:
-        patched.setattr("app.catalogue.repositories.imports.import_evaluations", failing)
+        patched.setattr("app.catalogue.repositories.benchmarks.import_evaluations", failing)
         done = add(file, *WORDS)
     assert (done.exit_code, "the disk is full" in done.output) == (1, True), done.output
     assert [counted(database, table) for table in ("evaluations", "architectures", "jobs")] == [0] * 3

@@ -21,6 +21,7 @@ from app.catalogue import Database, Evaluation, EvaluationQuery, evaluations
 from app.catalogue.repositories import rankings
 from app.catalogue.repositories.fronts import front
 from app.catalogue.repositories.imports import ArchitectureRow, EvaluationRow, import_architectures, import_evaluations
+from app.experiment.fronts import hypervolume
 from app.jobs import submit
 from app.space.zoo import ZOO
 
@@ -270,6 +271,45 @@ def test_a_front_over_http(api: TestClient) -> None:
     lines = csv.DictReader(io.StringIO(api.get("/v1/pareto.csv", params=ONE_TABLE | {"x": "params"}).text))
     assert [line["id"] for line in lines] == [point["evaluation"]["id"] for point in whole["points"]]
     assert api.get("/v1/pareto", params={"x": "loss"}).json()["errors"][0]["pointer"] == "/x"
+
+
+@pytest.mark.parametrize("query", [{}, {"max_params": 10**6}, {"max_macs": 3 * 10**7}, {"kind": "trained"}])
+@pytest.mark.parametrize("x", ["params", "macs"])
+def test_the_hypervolume_is_that_of_all_evaluations(
+    api: TestClient, rows: list[Evaluation], query: dict[str, Any], x: str
+) -> None:
+    asked = EvaluationQuery(viewer="local", recipe="quick", dataset="digits", split="test", **query)
+    found = [row for row in rows if matches(row, asked)]
+    costs = [(float(getattr(row, x)), -row.accuracy) for row in found if row.accuracy is not None]
+    worst = max(float(getattr(row, x)) for row in found), max(y for _, y in costs)
+    whole = api.get("/v1/pareto", params=ONE_TABLE | query | {"x": x}).json()
+    assert whole["hypervolume"]["reference"] == {"x": worst[0], "y": -worst[1]}
+    assert whole["hypervolume"]["value"] == pytest.approx(hypervolume(costs, worst))
+    assert whole["hypervolume"]["value"] > 0
+    cut = api.get("/v1/pareto", params=ONE_TABLE | query | {"x": x, "limit": 1}).json()
+    assert cut["hypervolume"] == whole["hypervolume"]
+    lines = list(csv.DictReader(io.StringIO(api.get("/v1/pareto.csv", params=ONE_TABLE | query | {"x": x}).text)))
+    for n, line in enumerate(lines, 1):
+        part = [(float(p["x"]), -p["y"]) for p in whole["points"][:n]]
+        assert float(line["hypervolume"]) == pytest.approx(hypervolume(part, worst))
+        assert (float(line[f"reference_{x}"]), float(line["reference_accuracy"])) == (worst[0], -worst[1])
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_reference_can_be_given(api: TestClient) -> None:
+    query = ONE_TABLE | {"x": "params"}
+    points = api.get("/v1/pareto", params=query).json()["points"]
+    middle = points[len(points) // 2]
+    given = api.get("/v1/pareto", params=query | {"reference_x": middle["x"], "reference_y": middle["y"]}).json()
+    assert given["hypervolume"] == {"value": 0, "reference": {"x": middle["x"], "y": middle["y"]}}
+    costs, worst = [(float(p["x"]), -p["y"]) for p in points], (1e9, -12.5)
+    given = api.get("/v1/pareto", params=query | {"reference_x": 10**9, "reference_y": 12.5}).json()
+    assert given["hypervolume"]["value"] == pytest.approx(hypervolume(costs, worst))
+    empty = api.get("/v1/pareto", params=query | {"max_params": 0, "max_macs": 0}).json()
+    assert (empty["points"], empty["hypervolume"]) == ([], None)
+    for name, value in (("reference_x", -1), ("reference_y", 100.5), ("reference_y", "nan"), ("reference_x", "many")):
+        refused = api.get("/v1/pareto", params=query | {name: value})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, f"/{name}")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from app.experiment import JobResult
 from app.jobs import BackgroundServices, attend, claim, finish, reconcile, request_cancel, submit
 from app.settings import Settings
 from workers.fenced import Stop
-from workers.progress import ChildRequest, Progress
+from workers.progress import ChildRequest, Progress, Stopped
 from workers.run import run
 
 
@@ -57,10 +57,14 @@ Work = Callable[[], Job | None]
 def work(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     """One worker's next job, from the claim to its end; None when there is none."""
     module = ModuleType("squaring_handlers")
-    vars(module).update(add=add, square=square)
+    vars(module).update(add=add, square=square, remember=remember)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     url = database.url.render_as_string(hide_password=False)
-    kinds = {"sum": "squaring_handlers:add", "square": "squaring_handlers:square"}
+    kinds = {
+        "sum": "squaring_handlers:add",
+        "square": "squaring_handlers:square",
+        "remember": "squaring_handlers:remember",
+    }
     settings = Settings(database_url=url, data_root=tmp_path, extra_kinds=kinds)
     worker = uuid4()
 
@@ -77,9 +81,9 @@ def work(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return next_job
 
 
-def start(database: Database, *numbers: int) -> UUID:
+def start(database: Database, *numbers: int, kind: str = "sum") -> UUID:
     with database.transaction() as session:
-        return submit(session, kind="sum", request={"numbers": numbers}, owner="ada", queue="cpu").job.id
+        return submit(session, kind=kind, request={"numbers": numbers}, owner="ada", queue="cpu").job.id
 
 
 def get(database: Database, id: UUID) -> Job:
@@ -159,6 +163,54 @@ def test_a_cancelled_parent_takes_its_children_with_it(database: Database, work:
     assert get(database, waiting).state == "cancelled"
     assert set(states(database, waiting).values()) == {"cancelled"}
     assert work() is None, "nothing is left to do"
+
+
+def writer(number: int) -> Callable[[Path], object]:
+    return lambda file: file.write_text(str(number))
+
+
+def remember(request: SumRequest, progress: Progress) -> JobResult:
+    """Has the numbers squared one after the other, with a checkpoint after each; stopped, it has the sum so far."""
+    saved = progress.resume()
+    total = 0 if saved is None else int(saved.file.read_text())
+    done = 0 if saved is None else saved.epoch
+    try:
+        for n in range(done, len(request.numbers)):
+            square = SquareRequest(number=request.numbers[n])
+            (ended,) = progress.children({f"n-{n}": ChildRequest("square", square)}).values()
+            total += (ended.result or {})["square"]
+            progress.checkpoint("sum", n + 1, writer(total))
+    except Stopped as stopped:
+        raise Stopped(stopped.reason, JobResult(result={"sum": total})) from stopped
+    return JobResult(result={"sum": total})
+
+
+def test_a_cancelled_parent_that_has_found_something_comes_back_to_tell_it(database: Database, work: Work) -> None:
+    sums = [start(database, 3, 4, 5, kind="remember") for _ in range(3)]
+    while any(states(database, id).get("n-1") is None for id in sums):
+        assert work() is not None
+    first, second, third = sums
+    with database.transaction() as session:
+        request_cancel(session, first)
+        request_cancel(session, second)
+        request_cancel(session, second)
+    for id in (first, second):
+        job = get(database, id)
+        assert (job.state, job.cancel_requested, states(database, id)["n-1"]) == ("waiting", True, "cancelled")
+    with database.transaction() as session:
+        assert attend(session) == 2
+    assert get(database, second).state == "queued"
+    with database.transaction() as session:
+        request_cancel(session, second)
+    job = get(database, second)
+    assert (job.state, job.result) == ("cancelled", None), "who asks once more does not want to wait for that"
+    while work() is not None:
+        pass
+    job = get(database, first)
+    assert (job.state, job.result) == ("cancelled", {"sum": 9})
+    assert set(states(database, first)) == {"n-0", "n-1"}, "nothing was begun for it any more"
+    job = get(database, third)
+    assert (job.state, job.result) == ("succeeded", {"sum": 50})
 
 
 def test_a_parent_is_woken_when_its_last_child_ends_and_not_at_the_next_round(

@@ -233,8 +233,11 @@ class Model:
                 self.cancel(child)
 
     def give_back(self, job: Expected, state: str) -> None:
-        """A run ends without an answer and does not count, unless the job was to be cancelled anyway."""
-        if job.cancel:
+        """A run ends without an answer and does not count, unless the job was to be cancelled anyway.
+
+        One that waits for its children has something to tell where it has a checkpoint, and is to come back for that.
+        """
+        if job.cancel and not (state == "waiting" and job.checkpoint is not None):
             job.answered = True
             self.end(job, "cancelled")
         elif state == "queued":
@@ -258,7 +261,7 @@ class Model:
             for child in self.jobs:
                 if child.parent is job:
                     self.cancel(child)
-            if job.state != "running":
+            if job.state != "running" and not (job.state == "waiting" and job.checkpoint is not None):
                 self.end(job, "cancelled")
 
     def attend(self) -> int:
@@ -375,8 +378,9 @@ LAWS = {
         WHERE coalesce(n, 0) <> (result IS NOT NULL)::int OR (state = 'succeeded') > (result IS NOT NULL)""",
     "only a running job is held": """SELECT id FROM jobs
         WHERE state IN ('queued', 'waiting') AND worker_id IS NOT NULL""",
-    "a job that nobody runs is cancelled at once": """SELECT id FROM jobs
-        WHERE state IN ('queued', 'waiting') AND cancel_requested""",
+    "a job that nobody runs and that has nothing to tell is cancelled at once": """SELECT id FROM jobs
+        WHERE state IN ('queued', 'waiting') AND cancel_requested
+        AND NOT EXISTS (SELECT FROM checkpoints WHERE job_id = id)""",
     "hints are for what is queued": "SELECT id FROM jobs JOIN outbox ON job_id = id WHERE state <> 'queued'",
     "files come from a fence that was given": """SELECT id FROM jobs JOIN
         (SELECT job_id, fence FROM checkpoints UNION ALL SELECT job_id, fence FROM artefacts) file ON job_id = id

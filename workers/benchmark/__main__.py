@@ -1,15 +1,19 @@
 """`python -m workers.benchmark`: read a published table for `cellar data add-benchmark`.
 
-On standard input one JSON object, a TableRequest. On standard output what was prepared, as JSON; where there is a
-fault, exit status 1 and a sentence on standard error.
+On standard input one JSON object: `file`, `lines` (paths) and `request` (a TableRequest). On standard output the
+TableReport, as JSON; where there is a fault, exit status 1 and a sentence on standard error.
 """
 
 import json
 import resource
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
-from workers.benchmark import TableError, TableRequest, prepare
+from pydantic import TypeAdapter
+
+from app.experiment import TableRequest
+from workers.benchmark import TableError, prepare
 
 MEMORY = 4 << 30  # bytes of addresses
 
@@ -18,14 +22,17 @@ def main() -> int:
     """The process."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
-        prepared = prepare(TableRequest(**json.load(sys.stdin)))
+        asked = json.load(sys.stdin)
+        request = TypeAdapter(TableRequest).validate_python(asked["request"])
+        with Path(asked["lines"]).open("w", encoding="utf-8") as lines:
+            report = prepare(request, Path(asked["file"]), lines)
     except (TableError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except MemoryError:
         print(f"the table needs more than {MEMORY >> 30} GiB of memory", file=sys.stderr)
         return 1
-    json.dump(asdict(prepared), sys.stdout)
+    json.dump(asdict(report), sys.stdout)
     return 0
 
 

@@ -1,51 +1,39 @@
 """Rows of a table as rows of the catalogue: genotypes read and judged, architectures identified and priced."""
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from app.architecture import LoweringError, architecture_id, faults_of, price_of
 from app.architecture.formats import JSON, FormatError, formats_of, read_format
-from app.space import InvalidGenotype, SearchSpace, Skeleton, space_from_json
+from app.experiment import TableReport, TableRequest, TableRow
+from app.space import InvalidGenotype, SearchSpace, space_from_json
 from workers.benchmark.rows import Row, TableError, rows_of
 
 REPORTED = 100  # refusals that are named one by one
-REMEMBERED = 1 << 16  # members whose identity and price are kept: other seeds of them follow soon
 MOST_SEEDS = 64
 MOST_SERIES = 16  # results of one architecture that differ, for one seed
 SHOWN = 200  # characters of a value in a refusal
 MAX_COST = 2**53  # params or MACs: they travel as JSON numbers
 
+_BITS = 64
+_HASH = (1 << _BITS) - 1
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableRequest:
-    """What to read, and what of it."""
-
-    path: str
-    prepared: str  # the file to write: one JSON object a line, of a row that is sound and new
-    space: Mapping[str, Any]  # a space document
-    skeleton: str  # name of one of its skeletons
-    format: str
-    genotype: str  # column
-    metrics: Mapping[str, str]  # column of each metric
-    seed: str | int  # column, or the seed of all rows
-    fractions: bool = False  # accuracies are in [0, 1], not in percent
+Heed = Callable[[int], None]
+"""Told after each row how many there were; may raise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """What became of the rows: sound + repeated + refused = rows."""
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """What a genotype is and costs: that takes the most time, and is the same for every seed."""
 
-    rows: int
-    sound: int
-    repeated: int  # an earlier row has the same architecture, seed and values
-    refused: int
-    series: tuple[tuple[int, int], ...]  # seed and number: isomorphic genotypes may have results that differ
-    refusals: tuple[Mapping[str, Any], ...]  # the first of them: row (from 1, the header not counted), column, ...
+    architecture: str  # id
+    params: int
+    macs: int
 
 
 class Refused(ValueError):
@@ -56,30 +44,52 @@ class Refused(ValueError):
         self.column, self.value, self.reason = column, value, reason
 
 
-def prepare(request: TableRequest) -> Prepared:
-    """Write the sound rows to a file. Raises TableError where the table as a whole will not do."""
+def prepare(
+    request: TableRequest,
+    file: Path,
+    lines: TextIO,
+    *,
+    known: dict[int, Identified] | None = None,
+    heed: Heed = lambda _: None,
+) -> TableReport:
+    """Write the sound rows of a file, each as a line. Raises TableError where the table as a whole will not do.
+
+    `known` is by rank, and grows: what is in it need not be identified again.
+    """
     try:
-        with Path(request.prepared).open("w", encoding="utf-8") as lines:
-            return Preparation(request, lines).run()
+        return Preparation(request, lines, {} if known is None else known).run(file, heed)
     except FormatError as error:
         raise TableError(f"{error}; there are {', '.join(map(str, error.allowed))}") from error
+
+
+def with_checksum(request: TableRequest, file: Path) -> TableRequest:
+    """The request for what is in the file now. Raises TableError where it is not what was uploaded."""
+    with file.open("rb") as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    if request.sha256 not in (None, sha256):
+        raise TableError(f"{request.table.file} is not what it was: its SHA-256 is {sha256}, not {request.sha256}")
+    return replace(request, table=replace(request.table, sha256=sha256))
 
 
 class Preparation:
     """One run over a table."""
 
-    def __init__(self, request: TableRequest, lines: TextIO) -> None:
+    def __init__(self, request: TableRequest, lines: TextIO, known: dict[int, Identified]) -> None:
         self._request = request
         self._lines = lines
-        self._space = space_from_json(request.space)
+        self._known = known
+        self._space = space_from_json(request.document)
         self._skeleton = self._space.skeletons[request.skeleton]
-        self._identified = lru_cache(maxsize=REMEMBERED)(_identifier(self._space, self._skeleton))
-        self._rows: dict[tuple[int, int], tuple[int, int]] = {}  # by rank and seed: row and hash of its values
-        self._results: dict[tuple[bytes, int], list[int]] = {}  # by architecture and seed: hashes of values
+        self._seeds: dict[int, int] = {}  # their numbers
+        self._architectures: dict[str, int] = {}
+        # By rank and seed: the row and a hash of its values. By architecture and seed: hashes of values. Two numbers
+        # are one here, and so are a hash and what stands before it, as there may be very many of them.
+        self._rows: dict[int, int] = {}
+        self._results: dict[int, int | list[int]] = {}
         self._series: set[tuple[int, int]] = set()
         self._highest = -math.inf
 
-    def run(self) -> Prepared:
+    def run(self, file: Path, heed: Heed) -> TableReport:
         """Every row, once."""
         asked = self._request
         seed = [asked.seed] if isinstance(asked.seed, str) else []
@@ -87,7 +97,8 @@ class Preparation:
         rows = sound = repeated = 0
         refusals: list[dict[str, Any]] = []
         refused = 0
-        for row in rows_of(Path(asked.path), [asked.genotype, *asked.metrics.values(), *seed]):
+        for row in rows_of(file, [asked.genotype, *asked.metrics.values(), *seed], name=asked.table.file):
+            heed(rows)
             rows += 1
             try:
                 if self._take(rows, row):
@@ -97,19 +108,19 @@ class Preparation:
             except Refused as refusal:
                 refused += 1
                 if refused <= REPORTED:
-                    value = refusal.value if refusal.value is None else str(refusal.value)[:SHOWN]
-                    refusals.append(
-                        {"row": rows, "column": refusal.column, "value": value, "reason": refusal.reason[:1000]}
-                    )
+                    value = None if refusal.value is None else _shown(str(refusal.value)[:SHOWN])
+                    reason = _shown(refusal.reason[:1000])
+                    refusals.append({"row": rows, "column": refusal.column, "value": value, "reason": reason})
         if sound and not asked.fractions and 0 < self._highest <= 1:
             raise TableError(
-                f"no accuracy is above {self._highest}: accuracies are in percent, unless --fractions says otherwise"
+                f"no accuracy is above {self._highest}: accuracies are in percent, unless `fractions` says otherwise"
             )
-        return Prepared(
+        return TableReport(
             rows=rows,
             sound=sound,
             repeated=repeated,
             refused=refused,
+            architectures=len(self._architectures),
             series=tuple(sorted(self._series)),
             refusals=tuple(refusals),
         )
@@ -125,29 +136,69 @@ class Preparation:
         }
         seed = asked.seed if isinstance(asked.seed, int) else _seed(asked.seed, row[-1])
         index = self._rank(row[0])
-        try:
-            id, params, macs = self._identified(index)
-        except LoweringError as error:
-            raise Refused(asked.genotype, row[0], str(error)) from error
-        values = hash(tuple(metrics.values()))
-        first, said = self._rows.setdefault((index, seed), (number, values))
-        if said != values:
-            raise Refused(asked.genotype, row[0], f"row {first} has the same genotype and seed, and other values")
-        results = self._results.setdefault((bytes.fromhex(id), seed), [])
-        if values in results:
-            return False
-        series = len(results)
-        if series == MOST_SERIES:
-            reason = f"{MOST_SERIES} rows have the same architecture and seed, and other values"
-            raise Refused(asked.genotype, row[0], reason)
-        results.append(values)
-        self._series.add((seed, series))
-        if len({seed for seed, _ in self._series}) > MOST_SEEDS:
+        of = self._identified(index, row[0])
+        place = self._seeds.setdefault(seed, len(self._seeds))
+        if place == MOST_SEEDS:
             raise TableError(f"more than {MOST_SEEDS} seeds; is {asked.seed!r} the column of seeds?")
+        values = hash(tuple(metrics.values())) & _HASH
+        said = self._rows.setdefault(index * MOST_SEEDS + place, number << _BITS | values)
+        if said & _HASH != values:
+            reason = f"row {said >> _BITS} has the same genotype and seed, and other values"
+            raise Refused(asked.genotype, row[0], reason)
+        first = of.architecture not in self._architectures
+        result = self._architectures.setdefault(of.architecture, len(self._architectures)) * MOST_SEEDS + place
+        series = self._serial(result, values, row[0])
+        if series is None:
+            return False
+        self._series.add((seed, series))
         self._highest = max(self._highest, metrics.get("accuracy", -math.inf))
-        line = {"row": number, "id": id, "index": index, "params": params, "macs": macs, "series": (seed, series)}
-        self._lines.write(json.dumps(line | {"metrics": metrics}, separators=(",", ":")) + "\n")
+        written = TableRow(
+            number=number,
+            architecture=of.architecture,
+            first=first,
+            index=index,
+            params=of.params,
+            macs=of.macs,
+            series=(seed, series),
+            metrics=metrics,
+        )
+        self._lines.write(written.line)
         return True
+
+    def _serial(self, result: int, values: int, given: object) -> int | None:
+        """How many other results this architecture has for this seed; None where this is one of them."""
+        known = self._results.get(result)
+        if known is None:
+            self._results[result] = values
+            return 0
+        if isinstance(known, int):
+            if known == values:
+                return None
+            known = self._results[result] = [known]
+        if values in known:
+            return None
+        if len(known) == MOST_SERIES:
+            reason = f"{MOST_SERIES} rows have the same architecture and seed, and other values"
+            raise Refused(self._request.genotype, given, reason)
+        known.append(values)
+        return len(known) - 1
+
+    def _identified(self, index: int, given: object) -> Identified:
+        """What the member of a rank is. Raises Refused where it has no network, or one too large."""
+        found = self._known.get(index)
+        if found is None:
+            space, skeleton = self._space, self._skeleton
+            try:
+                price = price_of(space, skeleton, space.input, index)
+                if max(price.params, price.macs) >= MAX_COST:
+                    raise LoweringError(
+                        "", f"{price.params} params and {price.macs} MACs; at most 2^53 of each can be told"
+                    )
+                id = architecture_id(space, skeleton, space.input, space.plan.unrank(index))
+            except LoweringError as error:
+                raise Refused(self._request.genotype, given, str(error)) from error
+            found = self._known[index] = Identified(id, price.params, price.macs)
+        return found
 
     def _metric(self, name: str, column: str, value: object) -> float:
         try:
@@ -197,18 +248,6 @@ def named_format(space: SearchSpace, name: str) -> None:
         raise FormatError("", f"genotypes of {space.name} are not written as {name!r}", name, names)
 
 
-def _identifier(space: SearchSpace, skeleton: Skeleton) -> Any:
-    """From a rank to the architecture's id, params and MACs."""
-
-    def identified(index: int) -> tuple[str, int, int]:
-        price = price_of(space, skeleton, space.input, index)
-        if max(price.params, price.macs) >= MAX_COST:
-            raise LoweringError("", f"{price.params} params and {price.macs} MACs; at most 2^53 of each can be told")
-        return architecture_id(space, skeleton, space.input, space.plan.unrank(index)), price.params, price.macs
-
-    return identified
-
-
 def _document(text: str) -> Any:
     """The JSON value that a text holds; None where it holds none."""
     try:
@@ -224,3 +263,8 @@ def _seed(column: str, value: object) -> int:
     if isinstance(value, bool) or not 0 <= number < 2**63:
         raise Refused(column, value, "a seed is a whole number in [0, 2^63)")
     return number
+
+
+def _shown(text: str) -> str:
+    """A text without what JSON may hold and PostgreSQL has no place for: halves of characters, and U+0000."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

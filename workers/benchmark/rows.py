@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 LONGEST = 1 << 20  # characters of a line, of a field
 BATCH = 1024  # rows of a Parquet file that are read at a time
 BATCH_BYTES = 256 << 20
+MOST_ROWS = 50_000_000  # or lines of a text, empty ones too
+MOST_BYTES = 16 << 30  # of a text, unpacked
 
 Row = list[object] | str  # the values of the columns that were asked for, or what is wrong with the row
 
@@ -20,8 +22,8 @@ class TableError(ValueError):
     """A file is no table, or lacks what was asked of it."""
 
 
-def rows_of(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """The values of the named columns, row by row. Those of CSV are texts.
+def rows_of(path: Path, columns: Sequence[str], name: str = "") -> Iterator[Row]:
+    """The values of the named columns, row by row. Those of CSV are texts. `name` is what faults call the file.
 
     Raises TableError where the file is damaged, is no table, or has not exactly one column of each name.
     """
@@ -39,7 +41,7 @@ def rows_of(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         except MemoryError:  # Arrow's is an ArrowException too
             raise
         except (pa.ArrowException, csv.Error, UnicodeDecodeError, EOFError, OSError) as error:
-            raise TableError(f"{path.name} is no CSV or Parquet file that can be read: {error}") from error
+            raise TableError(f"{name or path.name} is no CSV or Parquet file that can be read: {error}") from error
 
 
 def _csv(file: BinaryIO, columns: Sequence[str]) -> Iterator[Row]:
@@ -58,11 +60,13 @@ def _csv(file: BinaryIO, columns: Sequence[str]) -> Iterator[Row]:
 
 def _lines(file: BinaryIO) -> Iterator[str]:
     """The lines of a text in UTF-8; a byte order mark is no part of it."""
-    number = 0
+    number = size = 0
     while line := file.readline(LONGEST):
-        number += 1
+        number, size = number + 1, size + len(line)
         if len(line) == LONGEST:
             raise TableError(f"line {number} has more than {LONGEST - 1} bytes")
+        if number > MOST_ROWS or size > MOST_BYTES:
+            raise TableError(f"the table is too long: at most {MOST_ROWS} lines and {MOST_BYTES} bytes are accepted")
         yield line.decode("utf-8-sig" if number == 1 else "utf-8")
 
 
@@ -70,7 +74,11 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
         for column in columns:
             _place(file.schema_arrow.names, column)
+        rows = 0
         for batch in file.iter_batches(batch_size=BATCH, columns=list(columns), use_threads=False):
+            rows += batch.num_rows
+            if rows > MOST_ROWS:
+                raise TableError(f"the table is too long: at most {MOST_ROWS} rows are accepted")
             if batch.nbytes > BATCH_BYTES:
                 raise TableError(f"{batch.num_rows} rows hold {batch.nbytes} bytes, at most {BATCH_BYTES} are accepted")
             for values in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):

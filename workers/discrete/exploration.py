@@ -54,6 +54,7 @@ class Exploration:
             objectives=objectives,
             seed=request.seed,
             feasible=self.costs.feasible if self.costs.bounded else None,
+            excess=self.costs.excess if self.costs.bounded else None,
             repeats=request.repeats,
         )
         self._strategy = DISCRETE[request.strategy](problem, **request.parameters)
@@ -89,6 +90,11 @@ class Exploration:
     def failed(self) -> int:
         """Evaluations that failed."""
         return sum(one.values is None for one in self.trajectory)
+
+    @property
+    def strategy_seconds(self) -> float:
+        """Processor time of proposing and learning, in seconds."""
+        return self._strategy_seconds
 
     def _ask(self, count: int) -> None:
         self._by = "warm start" if self._warm else "strategy"
@@ -222,3 +228,4 @@ class Exploration:
         if self.costs.bounded:
             kept, drawn = self.costs.share()
             yield f"of {drawn} members drawn uniformly {kept} keep to the bounds; the others are never proposed"
+        yield from self._strategy.notes()

@@ -6,10 +6,10 @@
 An epoch is an evaluation. Metrics are kept after 1, 2, 5, 10, 20, 50, ... evaluations and at the end.
 
 The checkpoint is the record of the search. Where an evaluation is expensive it is committed before and after every
-batch: what children measured is never asked for twice. Where it is cheap it is committed every second or so, and what
-came after it is done again, with the same outcome. A search goes on from its checkpoint with the very same trajectory.
-Only where that is not possible does it start over, and says so: the results of the catalogue that it is judged by are
-others by now, or the checkpoint is another version's.
+batch, from the first that is measured on: what children measured is never asked for twice. Where it is cheap it is
+committed every second or so, and what came after it is done again, with the same outcome. A search goes on from its
+checkpoint with the very same trajectory. Only where that is not possible does it start over, and says so: the results
+of the catalogue that it is judged by are others by now, or the checkpoint is another version's.
 """
 
 import time
@@ -96,13 +96,15 @@ class Attempt:
     def _pause(self) -> None:
         """Commit the state, tell how far the search is, and stop where that is asked."""
         now, expensive = time.monotonic(), self.evaluator.expensive
-        due = expensive or now - self._saved >= self._patience
+        # Until something is measured there is nothing to lose but what the evaluator has committed of its own.
+        worth = bool(self.exploration.trajectory)
+        due = worth and (expensive or now - self._saved >= self._patience)
         if due:
             self._checkpoint()
         self._tell(now)
         reason = self.progress.should_stop()
         if reason is not None:
-            if reason == "drain" and not due:
+            if reason == "drain" and worth and not due:
                 self._checkpoint()
             raise Stopped(reason)
 

@@ -141,7 +141,6 @@ class Catalogue:
             "recipe": asked.recipe_name,
             "recipe_digest": asked.recipe_digest,
             "fidelities": [asdict(at) for at in asked.fidelities],
-            "as_of": asked.as_of,
             "results": sum(found.count for found in table.recipes.values()),
             "results_digest": table.digest,
         }

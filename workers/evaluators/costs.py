@@ -11,7 +11,7 @@ from random import Random
 from app.architecture import LoweringError, lower, price_of
 from app.architecture.entries import entries
 from app.experiment import DiscreteSearchRequest
-from app.experiment.latency import summed
+from app.experiment.latency import Unmeasured, summed
 from app.space import SearchSpace
 
 REMEMBERED = 50_000  # members whose costs are kept
@@ -26,7 +26,7 @@ class Costs:
 
     def __init__(self, request: DiscreteSearchRequest, space: SearchSpace) -> None:
         self._request, self._space = request, space
-        self._known: dict[int, Mapping[str, float] | LoweringError] = {}
+        self._known: dict[int, Mapping[str, float] | LoweringError | Unmeasured] = {}
         within = asdict(request.bounds)
         bounds = {name.removeprefix("max_"): bound for name, bound in within.items() if bound is not None}
         self._bounds: Mapping[str, float] = bounds
@@ -49,25 +49,28 @@ class Costs:
                 self._known.clear()
             try:
                 found = self._work_out(rank)
-            except LoweringError as error:
+            except (LoweringError, Unmeasured) as error:
                 found = error
             self._known[rank] = found
-        if isinstance(found, LoweringError):
+        if isinstance(found, LoweringError | Unmeasured):
             raise found
         return found
 
     def excess(self, rank: int) -> float:
-        """By how much a member passes its bounds, each as a share of the bound, summed; infinite without a network."""
+        """By how much a member passes its bounds, each as a share of the bound, summed.
+
+        Infinite where it has no network, or a latency that nobody can tell.
+        """
         if not self._bounds:
             return 0.0
         try:
             costs = self.of(rank)
-        except LoweringError:
+        except (LoweringError, Unmeasured):
             return float("inf")
         return sum(max(0.0, costs[name] - bound) / max(bound, 1e-9) for name, bound in self._bounds.items())
 
     def feasible(self, rank: int) -> bool:
-        """Whether a member keeps to its bounds; one without a network does not keep to any."""
+        """Whether a member keeps to its bounds; one whose costs are not known keeps to none."""
         return self.excess(rank) == 0
 
     def share(self, seed: int = 0) -> tuple[int, int]:

@@ -1,12 +1,14 @@
 """Every member trained from scratch, from several seeds, by jobs of their own: a search trains nothing itself.
 
-    child                       what it trains
-    evaluation-1-seed-0         the first proposal of the search, from seed 0
-    evaluation-1-seed-1 …
+    child                           what it trains
+    evaluation-1-5feceb66-seed-0    the first proposal of the search, from seed 0
+    evaluation-1-5feceb66-seed-1 …
 
+A name has the member's mark in it: another attempt that proposes another member is not given this one's training.
 A value is the mean over the seeds, of what was measured on `selection`. The evaluations are the children's.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -46,6 +48,7 @@ class Trainings:
         self.progress = progress
         self.sought = tuple(o.metric for o in request.objectives if o.metric in METRICS)
         self.gpu_seconds = 0.0
+        self.places: dict[str, list[str]] = {"device": [], "torch_version": []}  # where children trained, each once
 
     def judged_by(self) -> Mapping[str, object]:
         """Data set, split, recipe and seeds."""
@@ -60,16 +63,28 @@ class Trainings:
             "seeds": list(e.seeds),
         }
 
+    def provenance(self) -> Mapping[str, object]:
+        """Where the children trained: what they said, each once."""
+        return {name: ", ".join(found) or None for name, found in self.places.items()}
+
     def measure(self, first: int, proposals: Sequence[Proposal]) -> Sequence[Reading]:
         """What the children of a batch measured. All are asked for at once; raises Waiting until they have ended."""
-        names = [[f"evaluation-{first + i}-seed-{s}" for s in self.evaluator.seeds] for i in range(len(proposals))]
+        names = [
+            [f"evaluation-{number}-{mark(proposal)}-seed-{seed}" for seed in self.evaluator.seeds]
+            for number, proposal in enumerate(proposals, start=first)
+        ]
         asked = {
             name: ChildRequest("training", self._training(proposal, seed))
             for proposal, of_seeds in zip(proposals, names, strict=True)
             for name, seed in zip(of_seeds, self.evaluator.seeds, strict=True)
         }
         ended = self.progress.children(asked)
-        self.gpu_seconds += sum(child.gpu_seconds for child in ended.values())
+        for child in ended.values():
+            self.gpu_seconds += child.gpu_seconds
+            for name, found in self.places.items():
+                said = (child.result or {}).get(name)
+                if said is not None and said not in found:
+                    found.append(said)
         return [self._reading([ended[name] for name in of_seeds]) for of_seeds in names]
 
     def evaluations(self) -> tuple[MeasuredEvaluation, ...]:
@@ -81,16 +96,13 @@ class Trainings:
         return self.gpu_seconds / 3600
 
     def state(self) -> Mapping[str, object]:
-        """The time that children took."""
-        return {"gpu_seconds": self.gpu_seconds}
+        """The time that children took, and where."""
+        return {"gpu_seconds": self.gpu_seconds, "places": self.places}
 
-    def restore(self, document: Mapping[str, object]) -> None:
+    def restore(self, document: Mapping[str, Any]) -> None:
         """The inverse of `state`."""
-        match document:
-            case {"gpu_seconds": float() | int() as seconds}:
-                self.gpu_seconds = float(seconds)
-            case _:
-                raise ValueError(f"/gpu_seconds: expected a number, in {sorted(document)}")
+        self.gpu_seconds = float(document["gpu_seconds"])
+        self.places = {name: list(document["places"][name]) for name in self.places}
 
     def _training(self, proposal: Proposal, seed: int) -> TrainingRequest:
         request, e = self.request, self.evaluator
@@ -131,6 +143,12 @@ class Trainings:
             return f"the training {reason(child)}"
         missing = [name for name in self.sought or METRICS[:1] if name not in metrics]
         return f"the training has no finite {missing[0]} on {SPLIT}" if missing else None
+
+
+def mark(proposal: Proposal) -> str:
+    """Eight hexadecimal digits that stand for a member and a fidelity."""
+    told = str(proposal.rank) if proposal.fidelity is None else f"{proposal.rank} at {proposal.fidelity}"
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
 def shortened(recipe: TrainingRecipe, epochs: int) -> TrainingRecipe:

@@ -7,6 +7,7 @@ from functools import cache
 
 from app.api.examples.access import about_access
 from app.api.examples.catalogue import about_catalogue
+from app.api.examples.comparisons import about_comparisons
 from app.api.examples.datasets import about_datasets
 from app.api.examples.example import BROKEN, DARTS_V2, MINE, TINY, Example
 from app.api.examples.experiments import about_experiments
@@ -29,6 +30,7 @@ def examples() -> tuple[Example, ...]:
         *about_variation(),
         *about_batches(),
         *about_experiments(),
+        *about_comparisons(),
         *about_catalogue(),
         *about_profiles(),
         *about_operations(),

@@ -15,6 +15,36 @@ def about_experiments() -> tuple[Example, ...]:
     quick: Json = {"space": "darts", "dataset": "digits"}
     custom = quick | {"seed": 3, "recipe": {"epochs": 4, "learning_rate": 0.05}, "baseline": False, "device": "cpu"}
     training = quick | {"genotype": DARTS_V2, "skeleton": TINY, "recipe": "digits-quick", "seed": 1}
+    sought = [{"metric": "accuracy"}, {"metric": "macs", "goal": "minimise"}]
+    evolving: Json = {
+        "space": "nasbench201",
+        "strategy": "evolution",
+        "parameters": {"population": 10, "tournament": 5},
+        "evaluator": {"kind": "training", "dataset": "digits", "recipe": {"epochs": 3}},
+        "budget": 20,
+        "max_params": 200_000,
+    }
+    fronts: Json = {
+        "space": "darts",
+        "strategy": "nsga2",
+        "evaluator": {"kind": "inherited", "dataset": "digits"},
+        "objectives": sought,
+        "budget": 100,
+        "seed": 1,
+    }
+    untrained: Json = {
+        "space": "nasbench201",
+        "strategy": "random",
+        "evaluator": {"kind": "proxies", "dataset": "digits", "images": 32},
+        "objectives": [{"metric": "naswot"}],
+        "budget": 50,
+    }
+    table: Json = {
+        "space": "nasbench_macro",
+        "strategy": "local_search",
+        "evaluator": {"kind": "catalogue", "dataset": "cifar10", "split": "test"},
+        "budget": 200,
+    }
 
     def posted(path: str, name: str, summary: str, status: int, body: Json) -> Example:
         return Example(method="post", path=path, name=name, summary=summary, status=status, body=body)
@@ -24,5 +54,9 @@ def about_experiments() -> tuple[Example, ...]:
         posted("/v1/architectures", "small", "DARTS_V2 on a small skeleton", 201, small),
         posted("/v1/searches", "digits", "DARTS on the packaged images, every default chosen", 202, quick),
         posted("/v1/searches", "custom", "With a recipe of one's own", 202, custom),
+        posted("/v1/searches", "training", "Regularised evolution, every member trained from scratch", 202, evolving),
+        posted("/v1/searches", "inherited", "NSGA-II with the weights of one supernet", 202, fronts),
+        posted("/v1/searches", "proxies", "Random search by a zero-cost proxy", 202, untrained),
+        posted("/v1/searches", "catalogue", "By a published table; refused where none was imported", 422, table),
         posted("/v1/trainings", "digits", "DARTS_V2 from scratch on the packaged images", 202, training),
     )

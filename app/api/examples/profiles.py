@@ -15,6 +15,14 @@ def about_profiles() -> tuple[Example, ...]:
     image: Json = {"channels": 1, "height": 8, "width": 8}
     network: Json = {"space": "darts", "skeleton": TINY, "input": image}
     whole: Json = network | {"genotypes": [DARTS_V2], "members": ["42"], "rounds": 5, "device": "cpu", "threads": 1}
+    scored: Json = {
+        "space": "nasbench201",
+        "members": ["13835", "6311"],
+        "proxies": ["synflow", "naswot"],
+        "dataset": "digits",
+        "images": 64,
+        "device": "cpu",
+    }
     asked: Json = {"genotype": DARTS_V2, "skeleton": TINY, "input": image, "device": "NVIDIA H100 80GB HBM3"}
     return (
         Example(
@@ -32,6 +40,14 @@ def about_profiles() -> tuple[Example, ...]:
             summary="Two networks, as a whole and all that they compute",
             status=202,
             body=whole,
+        ),
+        Example(
+            method="post",
+            path="/v1/profiles",
+            name="proxies",
+            summary="Two zero-cost proxies of two networks, on digits",
+            status=202,
+            body=scored,
         ),
         Example(
             method="post",

@@ -153,7 +153,8 @@ class DiscreteSearchFields(Input):
         default=None,
         ge=1,
         le=MAX_BUDGET,
-        description="Members that are proposed and measured at a time; default: 1, of trainings 8",
+        description="Members that are proposed and measured at a time; default: 1, of trainings 8 but where members "
+        "go on at higher fidelities",
     )
     max_params: MaxCost | None = Field(default=None, description="Learnable numbers that a member has at most")
     max_macs: MaxCost | None = Field(default=None, description="Multiply-adds that a member takes at most")
@@ -204,9 +205,6 @@ class DiscretePlanView(Output):
     evaluations: int = Field(description="Members that would be measured at most, again at another fidelity included")
     trainings: int = Field(description="Trainings from scratch at most, each a job of its own")
     epochs: int = Field(description="Epochs of all trainings at most; of inherited weights, those of the supernet")
-    results: int | None = Field(
-        description="Architectures that the catalogue has results of, on the skeleton; null of other evaluators"
-    )
     oracle: bool = Field(description="Whether the search would be guided by results on the test split")
     label: str | None = Field(description="What is then shown with every number of it; else null")
     request: dict[str, Any] = Field(description="The job's request, with every default chosen")

@@ -94,17 +94,36 @@ class SearchView(Output):
     """A search."""
 
     id: str = Field(description="UUID of the search; also of its job")
+    kind: Literal["search", "discrete_search"] = Field(
+        description="`search`: of a supernet's weights; `discrete_search`: of members that are measured one by one"
+    )
     state: str = Field(description="State of its job")
     space: SpaceIdentity = Field(description="The space that is searched")
     strategy: str = Field(description="The strategy")
+    parameters: dict[str, int] | None = Field(description="Of a discrete strategy, every parameter; else null")
     dataset: str = Field(description="The data set")
+    objectives: list[dict[str, str]] | None = Field(
+        description="Of a discrete search, what it seeks: `metric` and `goal`; else null"
+    )
+    evaluator: str | None = Field(description="Of a discrete search, the kind of its evaluator; else null")
+    budget: int | None = Field(description="Of a discrete search, its evaluations at most; else null")
+    evaluations: int | None = Field(description="Of a discrete search, how many it has made, as last told; else null")
+    best: dict[str, Any] | None = Field(
+        description="The best so far of a discrete search. While it runs, its latest metrics: `best_` and the name of "
+        "the one objective, or `front`, how many members nothing beats; then `index`, `genotype`, `values`, `n`. Null "
+        "where there is none"
+    )
+    oracle: bool = Field(description="Whether it is guided by results on the test split: an experiment on strategies")
+    label: str | None = Field(description="What is then to be shown with every number of it; else null")
     seed: int = Field(description="The seed")
     genotype: Any = Field(description="The genotype it found; null until then")
-    links: dict[str, str] = Field(description="Its job, report, trajectory and evaluations")
+    links: dict[str, str] = Field(
+        description="Its job, report, trajectory, evaluations, provenance, checklist as a page, and replay"
+    )
 
 
 class ReportView(Output):
-    """The discretisation report of a search."""
+    """The discretisation report of a search of a supernet."""
 
     search_id: str = Field(description="UUID of the search")
     space: SpaceIdentity = Field(description="The space that was searched")
@@ -115,10 +134,17 @@ class ReportView(Output):
 
 
 class TrajectoryView(Output):
-    """How the decisions of a search moved."""
+    """How a search went."""
 
     search_id: str = Field(description="UUID of the search")
     space: SpaceIdentity = Field(description="The space that is searched")
+    oracle: bool = Field(description="Whether it was guided by results on the test split")
+    label: str | None = Field(description="What is then to be shown with every number of it; else null")
     items: list[dict[str, Any]] = Field(
-        description="One entry an epoch: `epoch`, `mean_entropy` in nats, `skip_share`, `weights` by decision path"
+        description="Of a supernet, one entry an epoch: `epoch`, `mean_entropy` in nats, `skip_share`, `weights` by "
+        "decision path. Of a discrete search, one an evaluation: `n` from 1, `index`, `fidelity`, `values` by metric "
+        "(null where it failed), `by` whom it was proposed, `several` results that the values are the mean of, their "
+        "`deviations`, `job` and `failure`"
     )
+    total: int = Field(description="How many entries there are")
+    next: str | None = Field(description="Cursor of the next page; null on the last one")

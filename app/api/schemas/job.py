@@ -28,8 +28,8 @@ class JobView(Output):
 
     id: str = Field(description="UUID of the job")
     kind: str = Field(
-        description="What it does: `search`, `training`, `transfer`, `count`, `profile` or `dataset`; a `table` was "
-        "imported"
+        description="What it does: `search`, `discrete_search`, `comparison`, `training`, `transfer`, `count`, "
+        "`profile`, `dataset` or `table`"
     )
     state: JobStateName = Field(description="`succeeded`, `failed` and `cancelled` are final")
     queue: Literal["gpu", "cpu"] = Field(description="The queue it waits in or was taken from")
@@ -45,6 +45,8 @@ class JobView(Output):
     )
     gpu_seconds: float = Field(description="Seconds that its finished attempts have held a GPU")
     request: dict[str, Any] = Field(description="What was asked, with every default that was chosen")
+    oracle: bool = Field(description="Whether it searches by results on the test split: an experiment on strategies")
+    label: str | None = Field(description="What is then to be shown with every number of it; else null")
     result: dict[str, Any] | None = Field(description="What came out; null until then")
     error: dict[str, Any] | None = Field(
         description="Why it failed: type, title, detail, and the places where they are known; null unless it did"

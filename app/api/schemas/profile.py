@@ -11,6 +11,7 @@ from app.api.schemas.job import DeviceName
 from app.api.schemas.model import Input, Output
 from app.api.schemas.skeleton import ImageBody, SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
+from app.experiment.proxies import PROXIES, ProxyName
 
 DirectionName = Literal["forward", "forward+backward"]
 PrecisionName = Literal["float32", "bfloat16"]
@@ -51,9 +52,14 @@ class ProfileBody(Input):
     batch_size: BatchSize = 1
     precision: Precision = "float32"
     direction: Direction = "forward"
-    whole: bool = Field(default=True, description="Measure each operation and architecture as a whole")
-    entries: bool = Field(
-        default=True, description="Measure every distinct computation in them alone, for the device's lookup table"
+    whole: bool | None = Field(
+        default=None,
+        description="Measure each operation and architecture as a whole; default: unless only proxies are asked for",
+    )
+    entries: bool | None = Field(
+        default=None,
+        description="Measure every distinct computation in them alone, for the device's lookup table; default: unless "
+        "only proxies are asked for",
     )
     every: bool = Field(
         default=False,
@@ -66,6 +72,21 @@ class ProfileBody(Input):
         max_length=200,
         description="Name of a device: leave out the computations that its table for these conditions has already; "
         "default: measure all of them, which renews the table",
+    )
+    proxies: list[ProxyName] = Field(
+        default=[],
+        max_length=len(PROXIES),
+        description="Zero-cost proxies to compute of the genotypes and members; GET /v1/proxies says what they are",
+    )
+    dataset: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Data set whose split `weights` the proxies' images are drawn from, and whose images and classes "
+        "the networks are for; default: `digits`. Without proxies nothing is read",
+    )
+    images: int = Field(default=64, ge=1, le=1024, description="Images of the proxies' batch")
+    seed: int = Field(
+        default=0, ge=0, lt=2**63, description="Seed of the proxies' images and of the networks' initial weights"
     )
     rounds: int = Field(default=15, ge=3, le=200, description="Samples of each measurement, in interleaved rounds")
     threads: int | None = Field(
@@ -85,6 +106,8 @@ class ProfilePlanView(Output):
     architectures: int = Field(description="Architectures that would be measured as a whole")
     entries: list[str] = Field(description="Computations that would be measured alone, as the lookup table names them")
     known: int = Field(description="Computations left out because the table has them")
+    proxies: list[str] = Field(description="Zero-cost proxies that would be computed")
+    scored: int = Field(description="Architectures that they would be computed of")
     seconds: float | None = Field(description="How long it would take on a worker; null where nothing is known of that")
     seconds_basis: str = Field(description="What that is reckoned from, or why it is not known")
     samples: int = Field(description="Samples in all, about 5 milliseconds each or one pass where that is longer")

@@ -1,6 +1,6 @@
 """What is fixed in a release: operations, strategies, data sets."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -103,10 +103,19 @@ class CombinatorList(Output):
 class ParameterView(Output):
     """A parameter of a strategy."""
 
-    name: str = Field(description="Name, as POST /v1/searches accepts it")
+    name: str = Field(description="Name, as POST /v1/searches accepts it: of members under `parameters`")
     values: list[Any] = Field(description="The values it may have, where they can be listed")
+    least: int | None = Field(description="The least whole number it may be; null where it is none")
+    most: int | None = Field(description="The greatest whole number it may be; null where it is none")
     default: Any = Field(description="The value it has where none is given; null where that depends on the space")
     description: str = Field(description="What it decides")
+
+
+class NeedView(Output):
+    """What a strategy needs of a search."""
+
+    name: str = Field(description="Its name")
+    meaning: str = Field(description="What must be so")
 
 
 class StrategyView(Output):
@@ -114,7 +123,11 @@ class StrategyView(Output):
 
     name: str = Field(description="Name of the strategy")
     title: str = Field(description="What it does, in one line")
+    draws: Literal["weights", "members"] = Field(
+        description="`weights` of one supernet's decisions, or `members` of the space for an evaluator to measure"
+    )
     paper: str = Field(description="Where it was published")
+    needs: list[NeedView] = Field(description="What a search must have; without it the search is refused")
     parameters: list[ParameterView] = Field(description="What can be chosen")
 
 

@@ -138,15 +138,23 @@ class Canvas:
         return y
 
     def wire(
-        self, points: Sequence[tuple[float, float]], kind: str = "wire", *, arrow: bool = False, sure: bool = True
+        self,
+        points: Sequence[tuple[float, float]],
+        kind: str = "wire",
+        *,
+        arrow: bool = False,
+        sure: bool = True,
+        dash: str = "",
     ) -> None:
-        """A line through some points; `arrow` gives it a head at its end. What is not sure is dashed."""
+        """A line through some points; `arrow` gives it a head at its end. What is not sure is dashed; `dash` says how
+        another line is, in pixels."""
         for x, y in points:
             self._reach(x, y)
         points = [(self.left + x, y) for x, y in points]
         path = "M" + " L".join(f"{x:g} {y:g}" for x, y in points)
         classes = kind if sure else f"{kind} maybe"
-        self.wires.append(f'<path class={quoteattr(classes)} d="{path}"/>')
+        dashed = f" style={quoteattr(f'stroke-dasharray:{dash}')}" if dash else ""
+        self.wires.append(f'<path class={quoteattr(classes)}{dashed} d="{path}"/>')
         if arrow:
             (x0, y0), (x, y) = points[-2:]
             dx, dy = (0, 1) if x0 == x and y > y0 else (1 if x > x0 else -1, 0)
@@ -154,16 +162,30 @@ class Canvas:
             head = f"M{ends[0][0]:g} {ends[0][1]:g} L{x:g} {y:g} L{ends[1][0]:g} {ends[1][1]:g}"
             self.wires.append(f'<path class={quoteattr(kind)} style="stroke-dasharray:none" d="{head}"/>')
 
+    def area(self, points: Sequence[tuple[float, float]], kind: str) -> None:
+        """A faint surface within a line through some points, under everything that comes later."""
+        for x, y in points:
+            self._reach(x, y)
+        path = "M" + " L".join(f"{self.left + x:g} {y:g}" for x, y in points) + "Z"
+        style = "stroke:none;fill-opacity:.45"
+        self.wires.append(f'<path class={quoteattr(kind)} style="{style}" d="{path}"/>')
+
     def dot(self, x: float, y: float) -> None:
         """Where a wire leaves a trunk."""
         self.wires.append(f'<circle class="dot" cx="{self.left + x:g}" cy="{y:g}" r="2.5"/>')
 
-    def finish(self, title: str, theme: Theme = "auto") -> str:
-        """The whole document, standing for itself; it shrinks with a page that is narrower."""
+    def finish(self, title: str, theme: Theme = "auto", *, description: str = "") -> str:
+        """The whole document, standing for itself; it shrinks with a page that is narrower.
+
+        The description is what somebody is told who cannot see it, beside the title.
+        """
         width, height = self.right + MARGIN, self.bottom + MARGIN
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
             f'height="{height:g}" style="max-width:100%;height:auto" role="img" font-size="{SIZE}">'
         )
         body = "\n".join([*self.wires, *self.shapes])
-        return f"{head}\n<title>{escape(label(title, 200))}</title>\n<style>{style(theme)}</style>\n{body}\n</svg>\n"
+        told = f"<desc>{escape(label(description, 4000))}</desc>\n" if description else ""
+        return (
+            f"{head}\n<title>{escape(label(title, 200))}</title>\n{told}<style>{style(theme)}</style>\n{body}\n</svg>\n"
+        )

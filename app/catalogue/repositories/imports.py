@@ -54,6 +54,7 @@ class EvaluationRow:
     device: str
     torch_version: str
     code_version: str
+    job_id: UUID | None = None  # None: that of the import
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ FROM staged WHERE reason IS NULL ORDER BY row ON CONFLICT (id) DO NOTHING
 
 EVALUATIONS_STAGED: LiteralString = """
 CREATE TEMPORARY TABLE staged (
-    row bigint, architecture_id text, kind text, dataset text, split text, recipe_name text, recipe_digest text,
-    recipe json, seed numeric, metrics json, accuracy float, seconds float, device text, torch_version text,
-    code_version text, reason text
+    row bigint, job_id uuid, architecture_id text, kind text, dataset text, split text, recipe_name text,
+    recipe_digest text, recipe json, seed numeric, metrics json, accuracy float, seconds float, device text,
+    torch_version text, code_version text, reason text
 ) ON COMMIT DROP
 """
 EVALUATIONS_JUDGED: LiteralString = """
@@ -127,8 +128,8 @@ INSERT INTO evaluations (
     id, architecture_id, job_id, kind, dataset, split, recipe_name, recipe_digest, recipe, seed, metrics, accuracy,
     params, macs, device, torch_version, code_version, seconds, provenance, owner, visibility
 )
-SELECT gen_random_uuid(), architecture_id, %s, kind, dataset, split, recipe_name, recipe_digest, recipe, seed, metrics,
-    accuracy, params, macs, device, torch_version, code_version, seconds, %s, %s, %s
+SELECT gen_random_uuid(), architecture_id, job_id, kind, dataset, split, recipe_name, recipe_digest, recipe, seed,
+    metrics, accuracy, params, macs, device, torch_version, code_version, seconds, %s, %s, %s
 FROM staged JOIN architectures ON architectures.id = architecture_id
 WHERE reason IS NULL ORDER BY row
 ON CONFLICT (job_id, kind, split, architecture_id, dataset, recipe_digest) DO NOTHING
@@ -156,7 +157,7 @@ def import_evaluations(
     visibility: Visibility = "private",
     provenance: Mapping[str, Any] | None = None,
 ) -> ImportReport:
-    """Write the evaluations that this job has not written yet."""
+    """Write the evaluations that their jobs have not written yet."""
 
     def values(number: int, row: EvaluationRow) -> Values:
         recipe = row.recipe_name, row.recipe_digest, row.recipe
@@ -164,10 +165,11 @@ def import_evaluations(
         metrics = {name: value for name, value in row.metrics.items() if math.isfinite(value)}
         measured = row.seed, json.dumps(metrics), row.metrics.get("accuracy"), row.seconds
         by = row.device, row.torch_version, row.code_version
-        return (number, row.architecture_id, row.kind, row.dataset, row.split, *recipe, *measured, *by, None)
+        of = row.job_id or job_id, row.architecture_id, row.kind, row.dataset, row.split
+        return (number, *of, *recipe, *measured, *by, None)
 
     staged = (values(number, row) for number, row in enumerate(rows))
-    given = job_id, json.dumps(dict(provenance or {})), owner, visibility
+    given = json.dumps(dict(provenance or {})), owner, visibility
     return written(session, EVALUATIONS_STAGED, EVALUATIONS_JUDGED, EVALUATIONS_WRITTEN, staged, given)
 
 

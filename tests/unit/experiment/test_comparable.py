@@ -156,6 +156,8 @@ def test_what_reports_say_they_were_judged_by_decides_too() -> None:
     assert found == [Unlike(place="/judged_by/results", values={"a": "1", "b": "2"})]
     (missing,) = unlike({"a": SEARCH, "b": SEARCH}, {"a": {"results": "1"}})
     assert missing.values == {"a": "1", "b": None}
+    later = {name: {"as_of": f"2026-01-0{i}", "recipe": f"r{i}"} for i, name in enumerate("ab", 1)}
+    assert unlike({"a": SEARCH, "b": SEARCH}, later) == [], "digests stand for when results were seen, and for names"
 
 
 def test_every_search_is_named_with_its_value() -> None:

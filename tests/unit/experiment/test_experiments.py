@@ -80,6 +80,7 @@ def test_a_recipe_digest_is_of_everything_but_the_name(recipe: TrainingRecipe | 
         "precision": "bfloat16",
         "alpha_betas": (0.1, 0.2),
         "pressure": Pressure(cost="macs", strength=0.5),
+        "strategy": "single_path",
         **{f.name: not getattr(recipe, f.name) for f in fields(recipe) if isinstance(getattr(recipe, f.name), bool)},
     }
     for field in fields(recipe):

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import hashlib
 import json
 import subprocess
 import sys
@@ -15,9 +16,17 @@ import pytest
 
 from app.architecture import architecture_id, cost, lower
 from app.architecture.formats import read_format, write_format
+from app.experiment import (
+    PublishedRecipe,
+    PublishedTable,
+    SpaceVersion,
+    TableReport,
+    TableRequest,
+    TableRow,
+)
 from app.space import space_to_json
 from app.space.zoo import ZOO
-from workers.benchmark import Prepared, TableError, TableRequest, prepare, rows_of
+from workers.benchmark import Identified, TableError, prepare, rows, rows_of, with_checksum
 from workers.benchmark.rows import LONGEST
 
 SPACE = ZOO["nasbench201"]
@@ -34,19 +43,29 @@ def table(folder: Path, *rows: str, header: str = "arch,acc") -> Path:
     return path
 
 
-def prepared(path: Path, **changed: Any) -> tuple[Prepared, list[dict[str, Any]]]:
-    """What became of the rows of a file, and the lines that were written."""
-    asked: dict[str, Any] = {
-        "space": space_to_json(SPACE),
+def asked(**changed: Any) -> TableRequest:
+    """What is asked of a table of NAS-Bench-201."""
+    fields: dict[str, Any] = {
+        "table": PublishedTable(file="table.csv", source="a paper", licence="MIT", sha256=None),
+        "space": SpaceVersion(name=SPACE.name, version=SPACE.version, digest=SPACE.digest),
+        "document": space_to_json(SPACE),
         "skeleton": "cifar",
         "format": "nasbench201",
         "genotype": "arch",
         "metrics": {"accuracy": "acc"},
-        "seed": 0,
+        "dataset": "cifar10",
+        "split": "test",
+        "recipe": PublishedRecipe(name="theirs", source="a paper"),
     }
+    return TableRequest(**(fields | changed))
+
+
+def prepared(path: Path, **changed: Any) -> tuple[TableReport, list[TableRow]]:
+    """What became of the rows of a file, and the sound ones."""
     lines = path.with_name("lines")
-    report = prepare(TableRequest(path=str(path), prepared=str(lines), **(asked | changed)))
-    return report, [json.loads(line) for line in lines.read_text().splitlines()]
+    with lines.open("w") as opened:
+        report = prepare(asked(**changed), path, opened)
+    return report, [TableRow.of_line(line) for line in lines.read_text().splitlines()]
 
 
 def bomb(path: Path, rows: int = 1000) -> Path:
@@ -62,16 +81,18 @@ def test_a_row_has_its_identity_its_costs_and_its_values(tmp_path: Path) -> None
     genotype = read_format(SPACE, "nasbench201", BEST)
     skeleton = SPACE.skeletons["cifar"]
     total = cost(lower(SPACE.grammar, skeleton, SPACE.input, SPACE.plan.read(genotype)))
-    assert line == {
-        "row": 1,
-        "id": architecture_id(SPACE, skeleton, SPACE.input, genotype),
-        "index": SPACE.plan.rank(genotype),
-        "params": total.params,
-        "macs": total.macs,
-        "series": [7, 0],
-        "metrics": {"accuracy": 94.37, "loss": 0.2},
-    }
-    assert report == Prepared(rows=1, sound=1, repeated=0, refused=0, series=((7, 0),), refusals=())
+    assert line == TableRow(
+        number=1,
+        architecture=architecture_id(SPACE, skeleton, SPACE.input, genotype),
+        first=True,
+        index=SPACE.plan.rank(genotype),
+        params=total.params,
+        macs=total.macs,
+        series=(7, 0),
+        metrics={"accuracy": 94.37, "loss": 0.2},
+    )
+    expected = TableReport(rows=1, sound=1, repeated=0, refused=0, architectures=1, series=((7, 0),), refusals=())
+    assert report == expected
 
 
 def test_what_is_refused_is_named_and_keeps_nothing_else_out(tmp_path: Path) -> None:
@@ -79,7 +100,7 @@ def test_what_is_refused_is_named_and_keeps_nothing_else_out(tmp_path: Path) -> 
     file = table(tmp_path, *rows, f"{BEST},94.37", f"{BEST},94.38", "", f"{OTHER},80.5")
     report, lines = prepared(file)
     assert (report.rows, report.sound, report.repeated, report.refused) == (9, 2, 1, 6)
-    assert [line["row"] for line in lines] == [1, 9], "an empty line is no row"
+    assert [line.number for line in lines] == [1, 9], "an empty line is no row"
     places = [(refusal["row"], refusal["column"], refusal["value"]) for refusal in report.refusals]
     assert places == [
         (2, "arch", "|conv_9x9~0|"),
@@ -108,7 +129,8 @@ def test_a_hundred_refusals_are_named_and_all_are_counted(tmp_path: Path) -> Non
 def test_isomorphic_genotypes_are_kept_where_their_results_differ(tmp_path: Path) -> None:
     report, (one, two) = prepared(table(tmp_path, f"{BY_INPUT},70", f"{BY_NODE},71", f"{BY_NODE},71"))
     assert (report.sound, report.repeated, report.series) == (2, 1, ((0, 0), (0, 1)))
-    assert (one["id"], one["series"], two["series"]) == (two["id"], [0, 0], [0, 1])
+    assert (one.architecture, one.series, two.series) == (two.architecture, (0, 0), (0, 1))
+    assert (one.first, two.first, report.architectures) == (True, False, 1)
     report, _ = prepared(table(tmp_path, f"{BY_INPUT},72", f"{BY_NODE},72"))
     assert (report.sound, report.repeated) == (1, 1)
 
@@ -144,7 +166,7 @@ def test_accuracies_in_fractions_are_told_by_the_caller(tmp_path: Path) -> None:
     file = table(tmp_path, f"{BEST},0.9437", f"{OTHER},0.805")
     with pytest.raises(TableError, match=r"no accuracy is above 0\.9437: accuracies are in percent, unless"):
         prepared(file)
-    assert [line["metrics"]["accuracy"] for line in prepared(file, fractions=True)[1]] == [94.37, 80.5]
+    assert [line.metrics["accuracy"] for line in prepared(file, fractions=True)[1]] == [94.37, 80.5]
 
 
 @pytest.mark.parametrize("format", ["json", "nasbench201"])
@@ -156,7 +178,7 @@ def test_every_format_of_a_space_is_read(tmp_path: Path, format: str, index: int
         written = genotype if isinstance(genotype, str) else json.dumps(genotype)
         csv.writer(opened).writerows([["arch", "acc"], [written, 50]])
     (line,) = prepared(file, format=format)[1]
-    assert line["index"] == index
+    assert line.index == index
 
 
 def test_a_document_of_a_format_may_be_written_as_json(tmp_path: Path) -> None:
@@ -165,9 +187,9 @@ def test_a_document_of_a_format_may_be_written_as_json(tmp_path: Path) -> None:
     assert not isinstance(document, str)
     with file.open("w", newline="") as opened:
         csv.writer(opened).writerows([["arch", "acc"], [json.dumps(document), 50], ["[" * 5000, 50]])
-    changed = {"space": space_to_json(space), "skeleton": next(iter(space.skeletons)), "format": "nasbench101"}
+    changed = {"document": space_to_json(space), "skeleton": next(iter(space.skeletons)), "format": "nasbench101"}
     report, (line,) = prepared(file, **changed)
-    assert line["index"] == space.plan.rank(read_format(space, "nasbench101", document))
+    assert line.index == space.plan.rank(read_format(space, "nasbench101", document))
     assert report.refused == 1
 
 
@@ -207,18 +229,56 @@ def test_a_batch_of_parquet_is_bounded(tmp_path: Path) -> None:
 
 
 def test_a_table_that_takes_too_much_memory_is_refused_by_its_process(tmp_path: Path) -> None:
-    asked = TableRequest(
-        path=str(bomb(tmp_path / "t.parquet")),
-        prepared=str(tmp_path / "lines"),
-        space=space_to_json(SPACE),
-        skeleton="cifar",
-        format="nasbench201",
-        genotype="arch",
-        metrics={"accuracy": "acc"},
-        seed=0,
-    )
+    file, lines = bomb(tmp_path / "t.parquet"), tmp_path / "lines"
+    document = {"request": asdict(asked()), "file": str(file), "lines": str(lines)}
     limited = "import sys; from workers.benchmark import __main__ as p; p.MEMORY = 1 << 30; sys.exit(p.main())"
-    done = subprocess.run(
-        [sys.executable, "-c", limited], input=json.dumps(asdict(asked)), capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", limited], input=json.dumps(document), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "the table needs more than 1 GiB of memory\n")
+
+
+def test_a_genotype_is_identified_once_whatever_its_seeds(tmp_path: Path) -> None:
+    known: dict[int, Identified] = {}
+    file = table(tmp_path, f"{BEST},94,1", f"{BEST},95,2", f"{OTHER},80,1", header="arch,acc,seed")
+    with (tmp_path / "lines").open("w") as opened:
+        first = prepare(asked(seed="seed"), file, opened, known=known)
+    assert sorted(known) == sorted(SPACE.plan.rank(read_format(SPACE, "nasbench201", g)) for g in (BEST, OTHER))
+    told = dict.fromkeys(known, Identified("0" * 32, 1, 2))
+    with (tmp_path / "again").open("w") as opened:
+        second = prepare(asked(seed="seed"), file, opened, known=told)
+    assert (first.architectures, second.architectures) == (2, 1), "what is known is not worked out again"
+
+
+def test_what_is_refused_is_told_without_what_a_database_has_no_place_for(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    rows = (f"{BEST},94.37", "x\0y,1", "=cmd()|'/c calc'!A1,1", '"""\\ud800""",1')
+    file.write_bytes("\n".join(("arch,acc", *rows, "")).encode())
+    report, _ = prepared(file)
+    assert [refusal["value"] for refusal in report.refusals] == ["x\\0y", "=cmd()|'/c calc'!A1", '"\\ud800"']
+    text = json.dumps(asdict(report), ensure_ascii=False)
+    assert "\\u0000" not in text
+    assert text.encode(), "every character is a whole one"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"x,1\n"])
+def test_tables_without_an_end_are_refused(tmp_path: Path, end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "table.csv.gz"
+    file.write_bytes(gzip.compress(b"arch,acc\n" + end * 200_000))
+    assert file.stat().st_size < 10_000
+    monkeypatch.setattr(rows, "MOST_ROWS", 100_000)
+    with pytest.raises(TableError, match="the table is too long: at most 100000 lines and 17179869184 bytes"):
+        list(rows_of(file, ["arch", "acc"]))
+    parquet = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"arch": [BEST] * 3000, "acc": [1.0] * 3000}), parquet)
+    monkeypatch.setattr(rows, "MOST_ROWS", 2000)
+    with pytest.raises(TableError, match="at most 2000 rows are accepted"):
+        list(rows_of(parquet, ["arch", "acc"]))
+
+
+def test_a_file_that_is_not_what_was_uploaded(tmp_path: Path) -> None:
+    file = table(tmp_path, f"{BEST},94.37")
+    request = with_checksum(asked(), file)
+    assert request.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert with_checksum(request, file) == request
+    file.write_text("arch,acc\n")
+    with pytest.raises(TableError, match=r"table\.csv is not what it was"):
+        with_checksum(request, file)

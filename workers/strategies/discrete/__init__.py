@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from app.experiment import DiscreteStrategyName
+from workers.strategies.discrete.bananas import Bananas
 from workers.strategies.discrete.evolution import Evolution
 from workers.strategies.discrete.local_search import LocalSearch
 from workers.strategies.discrete.nsga2 import NSGA2
@@ -14,6 +15,7 @@ DISCRETE: Mapping[DiscreteStrategyName, Callable[..., DiscreteStrategy]] = {
     "random": RandomSearch,
     "evolution": Evolution,
     "local_search": LocalSearch,
+    "bananas": Bananas,
     "nsga2": NSGA2,
     "successive_halving": SuccessiveHalving,
 }
@@ -22,6 +24,7 @@ DISCRETE: Mapping[DiscreteStrategyName, Callable[..., DiscreteStrategy]] = {
 __all__ = [
     "DISCRETE",
     "NSGA2",
+    "Bananas",
     "DiscreteStrategy",
     "Evolution",
     "LocalSearch",

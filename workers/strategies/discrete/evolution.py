@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from workers.strategies.discrete.archive import Archive, Fitness, single
+from workers.strategies.discrete.archive import Archive, Fitness, single, told
 from workers.strategies.discrete.protocol import Measured, Problem, Proposal
 
 
@@ -22,7 +22,7 @@ class Evolution:
         single(problem, "evolution")
         if population < 1 or tournament < 1:
             raise ValueError(f"population {population}, tournament {tournament}: each is at least 1")
-        self._archive = Archive(problem, "evolution")
+        self._archive = Archive(problem, "evolution", population=population, tournament=tournament)
         self._population: deque[tuple[int, Fitness]] = deque(maxlen=population)
         self._first, self._tournament = population, tournament
 
@@ -43,9 +43,16 @@ class Evolution:
 
     def restore(self, document: Mapping[str, Any]) -> None:
         """See `DiscreteStrategy`."""
-        self._archive.restore(document)
+        found = self._archive.opened(document)
+        members = found.field("population").items(most=self._first)
+        population = [told(member, self._archive.space.plan.size) for member in members]
+        self._archive.restore(found)
         self._population.clear()
-        self._population.extend((int(rank), (fitness[0], fitness[1])) for rank, fitness in document["population"])
+        self._population.extend(population)
+
+    def notes(self) -> tuple[str, ...]:
+        """See `DiscreteStrategy`."""
+        return self._archive.notes()
 
     def _next(self) -> int | None:
         if self._archive.met < self._first or not self._population:

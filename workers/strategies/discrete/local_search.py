@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from workers.strategies.discrete.archive import Archive, Fitness, read, single, written
+from workers.strategies.discrete.archive import Archive, Fitness, single, told
+from workers.strategies.discrete.document import written
 from workers.strategies.discrete.protocol import Measured, Problem, Proposal
 
 AROUND = 1_000  # neighbours looked at; where a member has more, so many mutants are drawn
@@ -21,7 +22,7 @@ class LocalSearch:
         single(problem, "local search")
         if starts < 1:
             raise ValueError(f"starts {starts}: at least 1")
-        self._archive = Archive(problem, "local search")
+        self._archive = Archive(problem, "local_search", starts=starts)
         self._starts = starts
         self._drawn = 0  # random members proposed for this climb
         self._summit: tuple[int, Fitness] | None = None  # the best member of this climb
@@ -48,11 +49,17 @@ class LocalSearch:
 
     def restore(self, document: Mapping[str, Any]) -> None:
         """See `DiscreteStrategy`."""
-        self._archive.restore(document)
-        self._drawn = document["drawn"]
-        summit, around = document["summit"], document["around"]
-        self._summit = None if summit is None else (int(summit[0]), (summit[1][0], summit[1][1]))
-        self._around = None if around is None else read(around)
+        found, size = self._archive.opened(document), self._archive.space.plan.size
+        drawn = found.field("drawn").whole()
+        at, near = found.field("summit").maybe(), found.field("around").maybe()
+        summit = None if at is None else told(at, size)
+        around = None if near is None else near.ranks(size)
+        self._archive.restore(found)
+        self._drawn, self._summit, self._around = drawn, summit, around
+
+    def notes(self) -> tuple[str, ...]:
+        """See `DiscreteStrategy`."""
+        return self._archive.notes()
 
     def _next(self) -> int | None:
         if self._summit is not None and self._drawn >= self._starts:

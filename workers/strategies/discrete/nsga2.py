@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.strategies.discrete.archive import Archive
+from workers.strategies.discrete.document import Found
 from workers.strategies.discrete.protocol import Measured, Problem, Proposal
 
 CROSSED = 0.9  # Deb et al., 2002, section IV
@@ -44,7 +45,7 @@ class NSGA2:
             raise ValueError("objectives: none; NSGA-II takes one or more")
         if population < 2:
             raise ValueError(f"population {population}: at least 2")
-        self._archive = Archive(problem, "nsga2")
+        self._archive = Archive(problem, "nsga2", population=population)
         self._size = population
         self._signs = tuple(-1.0 if objective.goal == "maximise" else 1.0 for objective in problem.objectives)
         self._parents: list[Individual] = []
@@ -71,8 +72,23 @@ class NSGA2:
 
     def restore(self, document: Mapping[str, Any]) -> None:
         """See `DiscreteStrategy`."""
-        self._archive.restore(document)
-        self._parents, self._children = _read(document["parents"]), _read(document["children"])
+        found = self._archive.opened(document)
+        parents = self._read(found.field("parents").items(most=self._size))
+        children = self._read(found.field("children").items(most=self._size - 1))
+        self._archive.restore(found)
+        self._parents, self._children = parents, children
+
+    def notes(self) -> tuple[str, ...]:
+        """See `DiscreteStrategy`."""
+        return self._archive.notes()
+
+    def _read(self, individuals: Iterable[Found]) -> list[Individual]:
+        found: list[Individual] = []
+        for one in individuals:
+            rank, violation, costs = one.items(3)
+            numbers = tuple(cost.number() for cost in costs.items(len(self._signs)))
+            found.append(Individual(rank.rank(self._archive.space.plan.size), violation.number(0), numbers))
+        return found
 
     def _next(self) -> int | None:
         return self._archive.bred(self._child) if self._parents else self._archive.fresh()
@@ -145,7 +161,3 @@ def survivors(individuals: Sequence[Individual], count: int) -> list[Individual]
 
 def _written(individuals: Iterable[Individual]) -> list[Any]:
     return [[str(one.rank), one.violation, list(one.costs)] for one in individuals]
-
-
-def _read(document: Iterable[Any]) -> list[Individual]:
-    return [Individual(int(rank), violation, tuple(costs)) for rank, violation, costs in document]

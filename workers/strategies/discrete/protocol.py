@@ -31,6 +31,8 @@ class Problem:
     """What is searched. A strategy with the same problem that is told the same proposes the same.
 
     feasible   a bound that is known without measuring, such as one on parameters: what it refuses is never proposed
+    excess     by how much a member passes that bound, 0 where it keeps to it, infinite where that cannot be said:
+               where members within the bound are too rare to be drawn, it leads to them
     repeats    whether a member may be proposed again
     """
 
@@ -38,6 +40,7 @@ class Problem:
     objectives: tuple[Objective, ...]
     seed: int
     feasible: Callable[[int], bool] | None = None
+    excess: Callable[[int], float] | None = None
     repeats: bool = False
 
 
@@ -79,5 +82,12 @@ class DiscreteStrategy(Protocol):
         ...
 
     def restore(self, document: Mapping[str, Any]) -> None:
-        """The inverse of `state`; ValueError for the state of another strategy or space."""
+        """The inverse of `state`, for the same problem and parameters.
+
+        Raises ValueError, with the place and what was expected there, for anything else; then nothing has changed.
+        """
+        ...
+
+    def notes(self) -> tuple[str, ...]:
+        """What one should know about the search so far, in sentences; empty where all is as usual."""
         ...

@@ -27,4 +27,8 @@ class RandomSearch:
 
     def restore(self, document: Mapping[str, Any]) -> None:
         """See `DiscreteStrategy`."""
-        self._archive.restore(document)
+        self._archive.restore(self._archive.opened(document))
+
+    def notes(self) -> tuple[str, ...]:
+        """See `DiscreteStrategy`."""
+        return self._archive.notes()

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.strategies.discrete.archive import Archive, Fitness, read, single, written
+from workers.strategies.discrete.archive import Archive, Fitness, single
+from workers.strategies.discrete.document import Found, written
 from workers.strategies.discrete.protocol import Measured, Problem, Proposal
 
 
@@ -47,11 +48,12 @@ class SuccessiveHalving:
         single(problem, "successive halving")
         if eta < 2 or not 1 <= least <= most:
             raise ValueError(f"least {least}, most {most}, eta {eta}: expected 1 <= least <= most and eta >= 2")
-        self._archive = Archive(problem, "successive halving")
+        self._archive = Archive(problem, "successive_halving", least=least, most=most, eta=eta)
         self._eta = eta
         self._fidelities = [least]
         while self._fidelities[-1] * eta <= most:
             self._fidelities.append(self._fidelities[-1] * eta)
+        self._first = eta ** (len(self._fidelities) - 1)  # members of a bracket at the least fidelity
         self._filling: Bracket | None = None
         self._brackets: list[Bracket] = []  # filled, oldest first
         self._promoted: deque[Proposal] = deque()
@@ -85,10 +87,34 @@ class SuccessiveHalving:
 
     def restore(self, document: Mapping[str, Any]) -> None:
         """See `DiscreteStrategy`."""
-        self._archive.restore(document)
-        self._filling = None if document["filling"] is None else _read(document["filling"])
-        self._brackets = [_read(bracket) for bracket in document["brackets"]]
-        self._promoted = deque(Proposal(int(rank), fidelity) for rank, fidelity in document["promoted"])
+        found = self._archive.opened(document)
+        at = found.field("filling").maybe()
+        filling = None if at is None else self._read(at, most=self._first - 1)
+        brackets = [self._read(bracket) for bracket in found.field("brackets").items()]
+        promoted = [self._promotion(proposal) for proposal in found.field("promoted").items()]
+        self._archive.restore(found)
+        self._filling, self._brackets, self._promoted = filling, brackets, deque(promoted)
+
+    def notes(self) -> tuple[str, ...]:
+        """See `DiscreteStrategy`."""
+        return self._archive.notes()
+
+    def _read(self, found: Found, most: int | None = None) -> Bracket:
+        items = found.field("ranks").items(most=self._first if most is None else most)
+        ranks = [item.rank(self._archive.space.plan.size) for item in items]
+        results: list[Fitness | None] = []
+        for result in found.field("results").items(len(ranks)):
+            both = None if result.maybe() is None else result.items(2)
+            results.append(None if both is None else (both[0].number(), both[1].number()))
+        waiting = found.field("waiting")
+        places = {place.whole(most=len(ranks) - 1) for place in waiting.items(most=len(ranks))}
+        return Bracket(found.field("rung").whole(most=len(self._fidelities) - 1), ranks, results, places)
+
+    def _promotion(self, found: Found) -> Proposal:
+        rank, fidelity = found.items(2)
+        if fidelity.whole() not in self._fidelities:
+            raise fidelity.refused(f"one of {', '.join(map(str, self._fidelities))}")
+        return Proposal(rank.rank(self._archive.space.plan.size), fidelity.whole())
 
     def _next(self) -> Proposal | None:
         if self._promoted:
@@ -100,7 +126,7 @@ class SuccessiveHalving:
         if self._filling is None:
             self._filling = Bracket()
         self._filling.enter(rank)
-        if len(self._filling.ranks) == self._eta ** (len(self._fidelities) - 1):
+        if len(self._filling.ranks) == self._first:
             self._close()
         return Proposal(rank, self._fidelities[0])
 
@@ -132,8 +158,3 @@ def _written(bracket: Bracket) -> dict[str, Any]:
         "results": [None if result is None else list(result) for result in bracket.results],
         "waiting": sorted(bracket.waiting),
     }
-
-
-def _read(document: Mapping[str, Any]) -> Bracket:
-    results: list[Fitness | None] = [None if found is None else (found[0], found[1]) for found in document["results"]]
-    return Bracket(document["rung"], read(document["ranks"]), results, set(document["waiting"]))
