@@ -322,7 +322,7 @@ class Search:
                     "inherited",
                     "selection",
                     f.inherited,
-                    request.recipe,
+                    replace(request.recipe, strategy=request.strategy),
                     seconds=f.spent["search"] + f.spent["calibrate"],
                 )
             )

@@ -77,7 +77,8 @@ class _Drawn:
 
 
 class Snas(_Drawn):
-    """Soft draws; one of `workers.strategies.Strategy`. λ falls geometrically."""
+    """Soft draws; one of `workers.strategies.Strategy`. λ falls geometrically; the paper says that it falls, not from
+    where to where."""
 
     TEMPERATURES = (1.0, 0.03)
 
@@ -96,7 +97,8 @@ class Snas(_Drawn):
 
 
 class Gdas(_Drawn):
-    """Hard draws, one option a decision; one of `workers.strategies.Strategy`. τ falls linearly."""
+    """Hard draws, one option a decision; one of `workers.strategies.Strategy`. τ falls linearly, as in section 4 of the
+    paper and in D-X-Y/AutoDL-Projects."""
 
     TEMPERATURES = (10.0, 0.1)
 
