@@ -46,6 +46,22 @@ BY_TRAINING = {
 }
 
 
+BY_INHERITING: dict[str, Any] = {
+    "space": "nasbench201",
+    "strategy": "random",
+    "evaluator": {
+        "kind": "inherited",
+        "dataset": "digits",
+        "recipe": {"epochs": 6, "batch_size": 64, "flip": False, "deterministic": True},
+        "skeleton": {"family": "edge_cells", "channels": 4, "num_cells": 1, "num_classes": 10},
+    },
+    "budget": 40,
+    "batch": 1,
+    "device": "cpu",
+    "seed": 4,
+}
+
+
 @pytest.fixture
 def http(workplace: Workplace) -> Iterator[httpx.Client]:
     """A client of an API process beside the workers."""
@@ -217,3 +233,31 @@ def test_a_search_by_training_whose_processes_are_killed_trains_nobody_twice(
     again = everything(http, UUID(compared["replay"]))
     assert [one | {"job": None} for one in again] == [one | {"job": None} for one in trajectory]
     assert not {one["job"] for one in again} & {one["job"] for one in trajectory}, "it trained its own"
+
+
+@pytest.mark.slow
+def test_a_search_by_inherited_weights_trains_its_supernet_once(workplace: Workplace, http: httpx.Client) -> None:
+    """Killed are the training of the supernet, and then the measuring of members."""
+    workplace.worker("--queues", "cpu", "--no-spare")
+    id = posted(http, "/v1/searches", BY_INHERITING)
+
+    def phase() -> str | None:
+        with workplace.database.transaction() as session:
+            found = artefacts.checkpoint(session, id)
+        assert not workplace.job(id).final, "it is over already"
+        return None if found is None else found.phase
+
+    workplace.until(lambda: phase() == "supernet", seconds=120)
+    assert kill_jobs(workplace.data_root) >= 1
+    workplace.until(lambda: phase() == "search", seconds=240)
+    assert kill_jobs(workplace.data_root) >= 1
+    job = workplace.until_final(id, seconds=240)
+    assert (job.state, job.error, job.attempt) == ("succeeded", None, 3)
+    told = [(e.data["phase"], e.data["epoch"]) for e in workplace.events(id) if e.kind == "progress"]
+    assert told.count(("supernet", 1)) == 1, "it was trained once"
+    trajectory = everything(http, id)
+    assert [one["n"] for one in trajectory] == list(range(1, 1 + BY_INHERITING["budget"]))
+    assert all(one["failure"] is None for one in trajectory)
+
+    compared = replayed(workplace, http, id)
+    assert compared["identical"] is True, compared
