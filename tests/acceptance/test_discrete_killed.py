@@ -128,6 +128,13 @@ def everything(http: httpx.Client, id: UUID) -> list[dict[str, Any]]:
     return found + page["items"]
 
 
+def timeless(value: Any) -> Any:
+    """A report without what depends on the clock."""
+    if isinstance(value, dict):
+        return {name: timeless(v) for name, v in value.items() if "seconds" not in name and "hours" not in name}
+    return [timeless(v) for v in value] if isinstance(value, list) else value
+
+
 def kill_jobs(data_root: Path) -> int:
     """SIGKILL to every process that runs jobs; how many there were."""
     found = [process.pid for process in of_installation(data_root) if "workers.run" in process.words]
@@ -261,3 +268,25 @@ def test_a_search_by_inherited_weights_trains_its_supernet_once(workplace: Workp
 
     compared = replayed(workplace, http, id)
     assert compared["identical"] is True, compared
+
+
+@pytest.mark.slow
+def test_a_comparison_whose_processes_are_killed_comes_to_the_same_report(
+    workplace: Workplace, http: httpx.Client, tabulated: int
+) -> None:
+    strategies = [{"strategy": "random"}, {"strategy": "bananas", "parameters": {"chosen": 1}}]
+    body = {name: ON_A_TABLE[name] for name in ("space", "evaluator")} | {"budget": 60, "seeds": 6}
+    workplace.worker("--queues", "cpu")
+    id = posted(http, "/v1/comparisons", body | {"strategies": strategies})
+    for _ in range(2):
+        before = committed(workplace, id)
+        workplace.until(lambda before=before: committed(workplace, id) > before, seconds=90)
+        assert kill_jobs(workplace.data_root) >= 1
+    job = workplace.until_final(id, seconds=180)
+    assert (job.state, job.error, job.attempt) == ("succeeded", None, 3)
+    calm = posted(http, "/v1/comparisons", body | {"strategies": strategies})
+    undisturbed = workplace.until_final(calm, seconds=180)
+    assert (undisturbed.state, undisturbed.error, undisturbed.attempt) == ("succeeded", None, 1)
+    reports = [timeless(one.result["report"]) for one in (job, undisturbed)]
+    assert reports[0] == reports[1]
+    assert {one["n"] for one in reports[0]["strategies"]} == {6}
