@@ -93,6 +93,7 @@ SINGLE: Mapping[str, Callable[[Problem], DiscreteStrategy]] = {
     "local_search": LocalSearch,
     "bananas": Bananas,
 }
+EARLY = (25, 50, 100)  # evaluations after which the best so far is told too
 SECONDS: Mapping[str, float] = {"bananas": 2.0}
 """CPU seconds that a search may take; 0.3 of the others."""
 SEVERAL: Mapping[str, Callable[[Problem], DiscreteStrategy]] = {"random": RandomSearch, "nsga2": NSGA2}
@@ -118,8 +119,12 @@ def best_found(folder: Path, evaluations: int = 200, seeds: int = 200) -> Iterat
     for name, make in SINGLE.items():
         started = time.process_time()
         problems = (Problem(space=space, objectives=(ACCURACY,), seed=seed) for seed in range(seeds))
-        best = [max(search(make(problem), table, evaluations))[0] for problem in problems]
-        seconds, mean = (time.process_time() - started) / seeds, fmean(best)
+        found = [[value for (value,) in search(make(problem), table, evaluations)] for problem in problems]
+        seconds = (time.process_time() - started) / seeds
+        best = [max(values) for values in found]
+        mean = fmean(best)
+        early = ", ".join(f"{fmean(max(values[:n]) for values in found):.3f} after {n}" for n in EARLY)
+        print(f"{name:12} {early}")
         line = f"{name:12} {mean:8.4f} ± {stdev(best):.4f} (n={seeds})  {seconds:.4f} s a search"
         most = SECONDS.get(name, 0.3)
         if name == "random":
