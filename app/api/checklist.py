@@ -1,10 +1,11 @@
 """The reproducibility checklist that a search fills in by itself, as JSON and as a page to read and to print."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
@@ -12,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.orm import Session
 
 from app.api.dependencies import ServicesHere
-from app.api.records import request_of
+from app.api.records import COMPARISON, DISCRETE, request_of
 from app.api.replays import compared
 from app.api.schemas.checklist import ChecklistView, ItemView
 from app.api.searches import SearchHere
@@ -21,7 +22,7 @@ from app.api.views import is_oracle, label_of
 from app.catalogue import EvaluationQuery, Job
 from app.catalogue.repositories.origins import tables_behind
 from app.catalogue.repositories.related import finished_in_space, replays_of
-from app.experiment import CatalogueEvaluator, ComparisonRequest, DiscreteSearchRequest, SearchRequest
+from app.experiment import CatalogueEvaluator, DiscreteSearchRequest, SearchRequest
 from app.experiment.checklist import PAPER, VERSION, Compared, Facts, Replay, checklist, counted
 from app.experiment.comparable import unlike
 
@@ -36,6 +37,8 @@ pages = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+NOTHING: Mapping[str, Any] = {}  # in place of a space's document, which decides nothing here
 
 PAGE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
@@ -105,9 +108,10 @@ def comparisons_with(session: Session, job: Job, asked: DiscreteSearchRequest, v
     """Finished comparisons on the footing of a search that have its strategy with its parameters."""
     found: list[Compared] = []
     for other in finished_in_space(session, "comparison", asked.space.digest, viewer=viewer):
-        request = cast("ComparisonRequest", request_of(other))
+        search: dict[str, Any] = {**other.request["search"], "document": NOTHING}
+        request = COMPARISON.validate_python({**other.request, "search": search})
         member = any((one.strategy, one.parameters) == (asked.strategy, asked.parameters) for one in request.strategies)
-        if member and alike({"search": (asked, job), "comparison": (request.search, other)}):
+        if member and alike(asked, judged_by(job), request.search, other.judged_by):
             found.append(Compared(id=str(other.id), request=request))
     return tuple(found)
 
@@ -116,23 +120,24 @@ def seeds_of(session: Session, job: Job, asked: DiscreteSearchRequest, viewer: s
     """The seeds of finished searches that differ from one in nothing else."""
     own = {asked.seed} if job.state == "succeeded" else set[int]()
     for other in finished_in_space(session, "discrete_search", asked.space.digest, viewer=viewer):
-        request = cast("DiscreteSearchRequest", request_of(other))
+        request = DISCRETE.validate_python({**other.request, "document": NOTHING})
         same = (request.strategy, request.parameters) == (asked.strategy, asked.parameters)
-        if same and alike({"one": (asked, job), "other": (request, other)}):
+        if same and alike(asked, judged_by(job), request, other.judged_by):
             own.add(request.seed)
     return tuple(sorted(own))
 
 
-def alike(searches: dict[str, tuple[DiscreteSearchRequest, Job]]) -> bool:
-    """Whether searches stand on the same footing; what one was judged by counts where the others say it too."""
-    judged = {name: judged_by(job) for name, (_, job) in searches.items()}
-    known = judged if all(judged.values()) else {}
-    return not unlike({name: request for name, (request, _) in searches.items()}, known)
+def alike(
+    asked: DiscreteSearchRequest, judged: Mapping[str, Any], other: DiscreteSearchRequest, others: Mapping[str, Any]
+) -> bool:
+    """Whether searches stand on the same footing; what one was judged by counts where the other says it too."""
+    known = {"one": judged, "other": others} if judged and others else {}
+    return not unlike({"one": asked, "other": other}, known)
 
 
-def judged_by(job: Job) -> dict[str, Any]:
+def judged_by(job: Job) -> Mapping[str, Any]:
     """What a report says that its search was judged by; nothing where there is no report."""
-    report: dict[str, Any] = (job.result or {}).get("report") or {}
+    report: Mapping[str, Any] = (job.result or {}).get("report") or {}
     return report.get("judged_by") or {}
 
 

@@ -95,6 +95,7 @@ def get_comparison(job: AnyComparisonHere) -> ComparisonView:
         "table": f"{here}/report.csv",
         "curves": f"{here}/curves.csv",
         "drawing": f"{here}/report.svg",
+        "provenance": f"{here}/provenance",
     }
     if search["evaluator"]["kind"] in APART:
         links["runs"] = f"/v1/jobs?parent={job.id}"

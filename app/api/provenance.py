@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -181,12 +181,14 @@ def of_evaluator(evaluator: Evaluator) -> dict[str, Any]:
                 "as_of": evaluator.as_of,
             }
         case TrainingEvaluator() | InheritedEvaluator():
-            seeds = text_of(evaluator.seeds) if isinstance(evaluator, TrainingEvaluator) else None
+            inherited = isinstance(evaluator, InheritedEvaluator)
+            seeds = None if inherited else text_of(evaluator.seeds)
+            recipe = replace(evaluator.recipe, strategy="single_path") if inherited else evaluator.recipe
             return {
                 "split": "selection",
                 "dataset_digest": digest_of(evaluator.data),
-                "recipe": evaluator.recipe.name,
-                "recipe_digest": recipe_digest(evaluator.recipe),
+                "recipe": recipe.name,
+                "recipe_digest": recipe_digest(recipe),
                 "training_seeds": seeds,
             }
         case ProxyEvaluator():

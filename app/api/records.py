@@ -14,9 +14,9 @@ from app.experiment import ComparisonRequest, DiscreteSearchRequest, SearchReque
 
 SEARCHES = ("search", "discrete_search")
 
-_SUPERNET = TypeAdapter(SearchRequest)
-_DISCRETE = TypeAdapter(DiscreteSearchRequest)
-_COMPARISON = TypeAdapter(ComparisonRequest)
+SUPERNET = TypeAdapter(SearchRequest)
+DISCRETE = TypeAdapter(DiscreteSearchRequest)
+COMPARISON = TypeAdapter(ComparisonRequest)
 
 Recorded = SearchRequest | DiscreteSearchRequest | ComparisonRequest
 
@@ -45,8 +45,8 @@ def request_of(job: Job) -> Recorded:
     document = dict(job.request)
     match job.kind:
         case "search":
-            return _SUPERNET.validate_python(document)
+            return SUPERNET.validate_python(document)
         case "comparison":
-            return _COMPARISON.validate_python(document)
+            return COMPARISON.validate_python(document)
         case _:
-            return _DISCRETE.validate_python(document)
+            return DISCRETE.validate_python(document)

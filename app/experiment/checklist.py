@@ -7,7 +7,7 @@ they cannot show is told to be unknown, for an author to answer.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.experiment.comparison import ComparisonRequest
@@ -132,8 +132,10 @@ def _recipe(request: SearchRequest | DiscreteSearchRequest) -> tuple[Answer, str
             seeds = str(seed)
         case DiscreteSearchRequest(evaluator=TrainingEvaluator(recipe=recipe) as evaluator):
             seeds = ", ".join(map(str, evaluator.seeds))
+            if "fidelities" in DISCRETE_STRATEGIES[request.strategy].needs:
+                seeds += "; the strategy decides its epochs, and the trajectory has them"
         case DiscreteSearchRequest(evaluator=InheritedEvaluator(recipe=recipe), seed=seed):
-            seeds = str(seed)
+            recipe, seeds = replace(recipe, strategy="single_path"), str(seed)
         case DiscreteSearchRequest(evaluator=CatalogueEvaluator(recipe_name=name, recipe_digest=digest)):
             evidence = f"of recipe {name!r} the catalogue has what came with the results, by digest {digest[:12]}"
             return "cannot be known", evidence
@@ -315,7 +317,7 @@ def _service(facts: Facts) -> Iterator[Item]:
     yield item(
         "s1",
         "Was the test split kept out of every decision?",
-        ("no", ORACLE) if oracle else ("yes", f"decided by {_split(request)}; test is read once, at the end, or never"),
+        ("no", ORACLE) if oracle else ("yes", _split(request)),
     )
     yield item("s2", "Is it certain which version of the data decided?", _data(facts))
     yield item("s3", "Did a run from the record alone come to exactly the same?", *_replayed(facts))
@@ -334,14 +336,16 @@ def _service(facts: Facts) -> Iterator[Item]:
 
 def _split(request: SearchRequest | DiscreteSearchRequest) -> str:
     match request:
-        case DiscreteSearchRequest(evaluator=CatalogueEvaluator() as evaluator):
-            return f"the split {evaluator.split!r}"
-        case DiscreteSearchRequest(evaluator=ProxyEvaluator()):
-            return "proxies on training images"
-        case DiscreteSearchRequest():
-            return "the split 'selection'"
         case SearchRequest():
-            return "the split 'architecture'"
+            return "decided by the split 'architecture'; test is read once, when all is decided"
+        case DiscreteSearchRequest(evaluator=CatalogueEvaluator(split=split)):
+            return f"decided by results on the split {split!r}"
+        case DiscreteSearchRequest(evaluator=TrainingEvaluator()):
+            return "decided by the split 'selection'; every training measures test as well, and no decision reads it"
+        case DiscreteSearchRequest(evaluator=InheritedEvaluator()):
+            return "decided by the split 'selection'; test is not read"
+        case DiscreteSearchRequest():
+            return "decided by proxies on training images; test is not read"
 
 
 def _data(facts: Facts) -> tuple[Answer, str]:

@@ -61,7 +61,7 @@ class StrategyOutcome:
     most: float | None
     area: float | None  # mean over the runs of the mean of their value over all evaluations
     reached: int  # runs that were as good as the target at some time
-    evaluations_to_target: float | None  # median over all runs; None where no more than half reached it
+    evaluations_to_target: int | None  # after which half of all runs had reached it; None where fewer ever did
     regret: float | None  # by how much the mean misses the best of the table
     of_front: float | None  # mean hypervolume as a share of the true front's
     evaluations: int  # of all runs

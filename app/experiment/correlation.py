@@ -9,7 +9,7 @@ p-value      n <= 7: all orders; n <= 200: random orders; above: the normal limi
              of an overlap without ties at the k-th place: the hypergeometric distribution, exactly
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from math import comb, erfc, sqrt
@@ -26,6 +26,7 @@ Whole = NDArray[np.int64]
 
 DRAWN = 200  # things up to which random orders are drawn; the normal limit is near enough from here on
 LEAST_RESAMPLES = 100
+OVERLAPS = 500  # resamples for overlaps
 WORK = 3_000_000  # things in all resamples of Kendall's tau; the others take less for each
 LEAST_P = 1e-300  # what is smaller is written so
 _ROUNDING = 1e-12
@@ -64,7 +65,7 @@ def associations(x: Values, y: Values, tops: Sequence[int], seed: int) -> tuple[
     gx, gy = (np.unique(values, return_inverse=True)[1].astype(np.int64) for values in (a, b))
     rho = _coefficient("spearman", gx, gy, seed)
     tau = _coefficient("kendall", gx, gy, seed)
-    return (rho, tau, *(_overlap(gx, gy, k, seed) for k in tops))
+    return (rho, tau, *_overlaps(gx, gy, tops, seed))
 
 
 # -- coefficients
@@ -125,9 +126,13 @@ def _percentiles(
     values = [value for _ in range(resamples) if (value := measure(rng.integers(n, size=n))) is not None]
     if not values:
         return None, None, 0
-    values.sort()
-    cut, last = (1 - LEVEL) / 2, len(values) - 1
-    return values[round(cut * last)], values[round((1 - cut) * last)], len(values)
+    return *_cut(values), len(values)
+
+
+def _cut(values: Sequence[float]) -> tuple[float, float]:
+    """The interval that holds the middle 95 % of some values."""
+    ordered, cut, last = sorted(values), (1 - LEVEL) / 2, len(values) - 1
+    return ordered[round(cut * last)], ordered[round((1 - cut) * last)]
 
 
 def _rho(gx: Whole, gy: Whole, times: Whole) -> float | None:
@@ -229,37 +234,48 @@ def _kendall_z(found: float, gx: Whole, gy: Whole) -> float:
 # -- the best
 
 
-def _overlap(gx: Whole, gy: Whole, k: int, seed: int) -> Association:
-    n, once = len(gx), np.ones(len(gx), dtype=np.int64)
+def _overlaps(gx: Whole, gy: Whole, tops: Sequence[int], seed: int) -> Iterator[Association]:
+    n = len(gx)
     if not (gx.any() and gy.any()):
-        return _unordered("top_overlap", k, n)
-    x, y = (_among_best(group, once, k) for group in (gx, gy))
-    found = float((x * y).sum()) / k
-    low, high, resamples = _percentiles(lambda drawn: _shared(gx, gy, np.bincount(drawn, minlength=n), k), n, 500, seed)
-    p_value, method = _chance_overlap(x, y, found, k, seed)
-    return Association(
-        statistic="top_overlap",
-        k=k,
-        value=found,
-        low=low,
-        high=high,
-        resamples=resamples,
-        p_value=p_value,
-        p_method=method,
-        n=n,
-    )
+        yield from (_unordered("top_overlap", k, n) for k in tops)
+        return
+    once, rng = np.ones(n, dtype=np.int64), np.random.default_rng([seed, 1])
+    resamples = _shared(gx, gy, (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(OVERLAPS)), tops)
+    for k, values in zip(tops, resamples, strict=True):
+        (x,), (y,) = (list(_among_best(group, once, (k,))) for group in (gx, gy))
+        found = float((x * y).sum()) / k
+        p_value, method = _chance_overlap(x, y, found, k, seed)
+        low, high = _cut(values)
+        yield Association(
+            statistic="top_overlap",
+            k=k,
+            value=found,
+            low=low,
+            high=high,
+            resamples=OVERLAPS,
+            p_value=p_value,
+            p_method=method,
+            n=n,
+        )
 
 
-def _shared(gx: Whole, gy: Whole, times: Whole, k: int) -> float:
-    x, y = (_among_best(group, times, k) for group in (gx, gy))
-    return float((times * x * y).sum()) / k
+def _shared(gx: Whole, gy: Whole, every: Iterable[Whole], tops: Sequence[int]) -> list[list[float]]:
+    """For each number of best ones the overlap in each resample, of things that are there so many times."""
+    found: list[list[float]] = [[] for _ in tops]
+    if tops:
+        for times in every:
+            best = zip(_among_best(gx, times, tops), _among_best(gy, times, tops), strict=True)
+            for values, k, (x, y) in zip(found, tops, best, strict=True):
+                values.append(float((times * x * y).sum()) / k)
+    return found
 
 
-def _among_best(group: Whole, times: Whole, k: int) -> Numbers:
+def _among_best(group: Whole, times: Whole, tops: Sequence[int]) -> Iterator[Numbers]:
     """For each thing the chance that it is among the k largest, where equal ones have equal chances."""
     size = np.bincount(group, weights=times)
     above = np.cumsum(size[::-1])[::-1] - size
-    return np.clip((k - above) / np.maximum(size, 1), 0.0, 1.0)[group]
+    for k in tops:
+        yield np.clip((k - above) / np.maximum(size, 1), 0.0, 1.0)[group]
 
 
 def _chance_overlap(x: Numbers, y: Numbers, found: float, k: int, seed: int) -> tuple[float, str]:
@@ -271,7 +287,8 @@ def _chance_overlap(x: Numbers, y: Numbers, found: float, k: int, seed: int) -> 
         return max(LEAST_P, ways / comb(n, k)), "hypergeometric distribution, exactly"
     rng, some = np.random.default_rng([seed, 3]), np.flatnonzero(x)
     hits = sum(
-        bool((x[some] * y[rng.permutation(n)[: len(some)]]).sum() >= (found - _ROUNDING) * k) for _ in range(DRAWS)
+        bool((x[some] * y[rng.choice(n, len(some), replace=False)]).sum() >= (found - _ROUNDING) * k)
+        for _ in range(DRAWS)
     )
     return (hits + 1) / (
         DRAWS + 1

@@ -152,7 +152,7 @@ class _Comparison:
             most=max(finals, default=None),
             area=fmean(areas) if areas else None,
             reached=len(hits),
-            evaluations_to_target=_median_of_all(hits, len(runs)),
+            evaluations_to_target=_half(hits, len(runs)),
             regret=None if known is None or self.several or not finals else self._regret(known, finals),
             of_front=None if not whole or mean is None else mean / whole,
             evaluations=sum(run.evaluations for run in runs),
@@ -268,13 +268,10 @@ class _Comparison:
         return found
 
 
-def _median_of_all(hits: Sequence[int], runs: int) -> float | None:
-    """The median over all runs of when they reached the target, those that never did counted as later than all."""
-    ordered = [*sorted(hits), *[None] * (runs - len(hits))]
-    if not ordered:
-        return None
-    low, high = ordered[(runs - 1) // 2], ordered[runs // 2]
-    return None if low is None or high is None else (low + high) / 2
+def _half(hits: Sequence[int], runs: int) -> int | None:
+    """After how many evaluations half of all runs had reached the target; None where fewer than half ever did."""
+    needed = (runs + 1) // 2
+    return sorted(hits)[needed - 1] if runs and len(hits) >= needed else None
 
 
 def _sentence(

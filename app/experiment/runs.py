@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.experiment.curves import Course
+from app.experiment.dataset import described
 from app.experiment.discrete import Evaluator, Measurement, SoughtMetric
 from app.experiment.fronts import Point, costs, dominates, hypervolume
 
@@ -61,7 +62,7 @@ def own_fidelity(evaluator: Evaluator) -> int | None:
         case "proxies":
             return evaluator.images
         case "inherited":
-            return None  # all images of the split
+            return described(evaluator.dataset, evaluator.data).splits["selection"]
 
 
 def progressed(

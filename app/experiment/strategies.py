@@ -100,7 +100,7 @@ DISCRETE_STRATEGIES: Mapping[str, StrategyDeclaration] = {
             title="Evolution of several objectives: fronts one behind the other, and crowding within a front",
             paper="K. Deb, A. Pratap, S. Agarwal and T. Meyarivan (2002), A Fast and Elitist Multiobjective Genetic "
             "Algorithm: NSGA-II, doi:10.1109/4235.996017",
-            parameters=(_whole("population", 20, 2, 10_000, "Members of a generation; the paper's is 100"),),
+            parameters=(_whole("population", 20, 2, 1_000, "Members of a generation; the paper's is 100"),),
         ),
         StrategyDeclaration(
             name="successive_halving",

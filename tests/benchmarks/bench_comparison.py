@@ -171,7 +171,7 @@ def told(report: Mapping[str, Any]) -> list[bool]:
             line += f", {one['of_front']:.4f} of the true front"
         else:
             line += f", regret {one['regret']:.3f}, area {one['area']:.3f}"
-            line += f", target after {one['evaluations_to_target']:g} in {one['reached']} runs"
+            line += f", target after {one['evaluations_to_target']} in {one['reached']} runs"
         line += f", {one['strategy_seconds'] / len(one['runs']):.4f} s of thinking a run"
         asked = expectation(report, one)
         if asked is not None:

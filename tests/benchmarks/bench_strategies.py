@@ -16,15 +16,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import comb
 from pathlib import Path
 from statistics import fmean, stdev, variance
 
 from app.architecture.formats import read_format
+from app.experiment.chance import expected_best
 from app.space import SearchSpace
 from app.space.zoo import nasbench201, nasbench_macro
 from workers.strategies.discrete import (
     NSGA2,
+    Bananas,
     DiscreteStrategy,
     Evolution,
     LocalSearch,
@@ -76,13 +77,6 @@ def search(strategy: DiscreteStrategy, table: Table, evaluations: int) -> list[t
     return found
 
 
-def expected_best(values: Iterable[float], n: int) -> float:
-    """The exact expectation of the best of `n` different members drawn uniformly."""
-    ordered = sorted(values)
-    sets = comb(len(ordered), n)
-    return sum(value * (comb(i, n - 1) / sets) for i, value in enumerate(ordered) if i >= n - 1)
-
-
 def hypervolume(points: Iterable[tuple[float, ...]], reference: tuple[float, float]) -> float:
     """The area that points (larger better, smaller better) dominate above a reference."""
     area, best = 0.0, reference[0]
@@ -97,7 +91,11 @@ SINGLE: Mapping[str, Callable[[Problem], DiscreteStrategy]] = {
     "random": RandomSearch,
     "evolution": Evolution,
     "local_search": LocalSearch,
+    "bananas": Bananas,
 }
+EARLY = (25, 50, 100)  # evaluations after which the best so far is told too
+SECONDS: Mapping[str, float] = {"bananas": 2.0}
+"""CPU seconds that a search may take; 0.3 of the others."""
 SEVERAL: Mapping[str, Callable[[Problem], DiscreteStrategy]] = {"random": RandomSearch, "nsga2": NSGA2}
 
 
@@ -115,22 +113,27 @@ def welch(first: list[float], second: list[float]) -> float:
 def best_found(folder: Path, evaluations: int = 200, seeds: int = 200) -> Iterator[bool]:
     """One line a strategy on NAS-Bench-201; whether each keeps to what is asked."""
     space, table = nasbench201_table(folder)
-    exact = expected_best((accuracy for (accuracy,) in table.values()), evaluations)
+    exact = expected_best([accuracy for (accuracy,) in table.values()], evaluations)
     print(f"nasbench201, {evaluations} evaluations: exact expectation of random search {exact:.4f}")
     by_random: list[float] = []
     for name, make in SINGLE.items():
         started = time.process_time()
         problems = (Problem(space=space, objectives=(ACCURACY,), seed=seed) for seed in range(seeds))
-        best = [max(search(make(problem), table, evaluations))[0] for problem in problems]
-        seconds, mean = (time.process_time() - started) / seeds, fmean(best)
+        found = [[value for (value,) in search(make(problem), table, evaluations)] for problem in problems]
+        seconds = (time.process_time() - started) / seeds
+        best = [max(values) for values in found]
+        mean = fmean(best)
+        early = ", ".join(f"{fmean(max(values[:n]) for values in found):.3f} after {n}" for n in EARLY)
+        print(f"{name:12} {early}")
         line = f"{name:12} {mean:8.4f} ± {stdev(best):.4f} (n={seeds})  {seconds:.4f} s a search"
+        most = SECONDS.get(name, 0.3)
         if name == "random":
             by_random = best
-            yield kept(line, "within 0.1 of it, under 0.3 s", abs(mean - exact) <= 0.1, seconds < 0.3)
+            yield kept(line, f"within 0.1 of it, under {most} s", abs(mean - exact) <= 0.1, seconds < most)
         else:
             t = welch(best, by_random)
             line = f"{line}  t={t:.1f} against random"
-            yield kept(line, "at least 94.25, t over 3, under 0.3 s", mean >= 94.25, t > 3, seconds < 0.3)
+            yield kept(line, f"at least 94.25, t over 3, under {most} s", mean >= 94.25, t > 3, seconds < most)
 
 
 def front_found(folder: Path, evaluations: int = 500, seeds: int = 20) -> Iterator[bool]:

@@ -192,6 +192,34 @@ def test_repeats_where_they_are_allowed(name: str) -> None:
     assert {proposal.rank for proposal in found} <= members(space)
 
 
+@pytest.mark.parametrize("space", list(SPACES.values()), ids=list(SPACES))
+def test_every_space_is_searched_for_several_objectives(space: SearchSpace) -> None:
+    """Some measurements fail and some pass a bound; what may be proposed is kept to, and a kill changes nothing."""
+    objectives = Objective("accuracy"), Objective("loss", "minimise"), Objective("latency", "minimise")
+    problem = Problem(space=space, objectives=objectives, seed=5, feasible=lambda rank: rank % 3 != 0)
+
+    def search(*, killed: bool) -> tuple[list[Proposal], Any]:
+        strategy, found = STRATEGIES["nsga2"](problem), list[Proposal]()
+        for step in range(8):
+            asked = strategy.ask(3)
+            found += asked
+            for proposal in asked:
+                rng = Random(proposal.rank)
+                values = None if rng.random() < 0.1 else (rng.random(), rng.random(), float(rng.randrange(3)))
+                strategy.tell([Measured(proposal, values, rng.choice((0.0, 0.0, 0.5)))])
+            if killed and step % 2:
+                document = json.loads(json.dumps(strategy.state(), allow_nan=False))
+                strategy = STRATEGIES["nsga2"](problem)
+                strategy.restore(document)
+        return found, strategy.state()
+
+    found, state = search(killed=False)
+    assert len({proposal.rank for proposal in found}) == len(found) > 0
+    assert all(proposal.rank % 3 and is_valid(space, proposal.rank) for proposal in found)
+    assert state["parents"]
+    assert search(killed=True) == (found, state)
+
+
 @every_strategy
 def test_a_seed_decides(name: str) -> None:
     def first(seed: int) -> tuple[list[Proposal], Any]:

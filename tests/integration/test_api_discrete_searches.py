@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from app.architecture import architecture_id, price_of
 from app.catalogue import Database, jobs, profiles
+from app.embedded import wait_until
 from app.experiment import (
     DISCRETE_STRATEGIES,
     ORACLE,
@@ -23,7 +24,7 @@ from app.experiment import (
     ProxyEvaluator,
     TrainingEvaluator,
 )
-from app.jobs import attend, claim, fan_out, record_epoch, record_progress, suspend
+from app.jobs import claim, fan_out, record_epoch, record_progress, suspend
 from app.jobs.children import ChildJob
 from app.settings import Settings
 from app.space import space_to_json
@@ -579,8 +580,11 @@ def test_a_search_tells_the_best_so_far_while_it_runs_and_while_it_waits(
     assert shown() == (3, {"best_accuracy": 94.0})
     with api_database.transaction() as session:
         suspend(session, taken.lease)
-        attend(session)
-    assert api.get(f"/v1/jobs/{id}").json()["progress"]["phase"] == "children"
+
+    def told() -> bool:  # by the services of the API
+        return api.get(f"/v1/jobs/{id}").json()["progress"]["phase"] == "children"
+
+    assert wait_until(told, 30, pause=0.05)
     assert shown() == (2, {"best_accuracy": 93.5}), "what is kept of it"
 
 

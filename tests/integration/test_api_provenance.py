@@ -19,6 +19,7 @@ from app.experiment import (
     Bounds,
     ComparedStrategy,
     ComparisonRequest,
+    InheritedEvaluator,
     ProxyEvaluator,
     SoughtMetric,
     TrainingEvaluator,
@@ -161,6 +162,10 @@ def test_other_evaluators_say_what_they_are_made_of(api: TestClient, api_databas
     assert (row["recipe_digest"], json.loads(row["training_seeds"])) == (recipe_digest(recipe), [3, 4])
     assert json.loads(row["warm_start"])["kept"] == 4
     assert (row["as_of"], row["tables"]) == (None, None)
+    quick = SEARCH_RECIPES["digits-quick"]
+    inherited = InheritedEvaluator(dataset="digits", recipe=quick, skeleton=SPACE.skeletons["small"])
+    row = row_of(api, submitted(api_database, replace(search(api_database), evaluator=inherited)))
+    assert row["recipe_digest"] == recipe_digest(replace(quick, strategy="single_path")) != recipe_digest(quick)
     sought = (SoughtMetric(metric="synflow"),)
     row = row_of(api, submitted(api_database, replace(search(api_database), evaluator=proxies, objectives=sought)))
     assert (row["evaluator"], row["dataset"], row["recipe"]) == ("proxies", "digits", None)

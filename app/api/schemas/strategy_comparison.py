@@ -131,8 +131,8 @@ class StrategyOutcomeView(Output):
     most: float | None = Field(description="The largest")
     area: float | None = Field(description="Mean over the runs of the mean of a run's value over all evaluations")
     reached: int = Field(description="Runs that were as good as the target at some time")
-    evaluations_to_target: float | None = Field(
-        description="Median over all runs of when they first were; null where no more than half ever were"
+    evaluations_to_target: int | None = Field(
+        description="Evaluations after which half of all runs had been; null where fewer ever were"
     )
     regret: float | None = Field(description="By how much the mean misses the best of the table, where it is known")
     of_front: float | None = Field(description="Mean hypervolume as a share of the true front's, where it is known")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Float, Numeric, Select, Text, func, literal, select
+from sqlalchemy import ColumnElement, Float, Numeric, Select, Text, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
@@ -53,18 +53,34 @@ class Pairing:
 
 
 def paired(session: Session, x: MeasuredPlace, y: MeasuredPlace, by: Joined, most: int) -> Pairing:
-    """Results of two places, by architecture or by genotype."""
-    left, right = _values(x, by).cte("x"), _values(y, by).cte("y")
-    both = select(left.c.value, right.c.value, left.c.several, right.c.several, func.count().over())
-    joined = both.join_from(left, right, left.c.key == right.c.key)
-    rows = session.execute(joined.order_by(func.md5(left.c.key), left.c.key).limit(most)).all()
-    of_x, of_y = (session.execute(select(func.count()).select_from(side)).scalar_one() for side in (left, right))
-    return Pairing(
-        pairs=tuple(Pair(a, b, n, m) for a, b, n, m, _ in rows),
-        total=rows[0][-1] if rows else 0,
-        of_x=of_x,
-        of_y=of_y,
+    """Results of two places, by architecture or by genotype.
+
+    Grouped, not joined: what a plan takes the number of rows for does not matter then.
+    """
+    sides = (_values(place, by).subquery(name) for place, name in ((x, "x"), (y, "y")))
+    rows = union_all(
+        *(select(side.c.key, side.c.value, side.c.several, literal(i).label("side")) for i, side in enumerate(sides))
     )
+    every = rows.subquery("every")
+
+    def of(side: int, name: str) -> ColumnElement[Any]:
+        return func.max(every.c[name]).filter(every.c.side == side).label(f"{name}{side}")
+
+    columns = [of(side, name) for side in (0, 1) for name in ("value", "several")]
+    keys = select(every.c.key, *columns).group_by(every.c.key).subquery("keys")
+    of_sides = [func.count(keys.c[name]).over().label(name) for name in ("value0", "value1")]
+    counted = select(keys, *(count.label(f"of{i}") for i, count in enumerate(of_sides))).subquery("counted")
+    c = counted.c
+    both = c.value0.is_not(None), c.value1.is_not(None)
+    found = select(c.value0, c.value1, c.several0, c.several1, func.count().over(), c.of0, c.of1).where(*both)
+    pairs = session.execute(found.order_by(func.md5(c.key), c.key).limit(most)).all()
+    if not pairs:
+        of_x, of_y = (
+            session.execute(select(func.count()).select_from(_values(p, by).subquery())).scalar_one() for p in (x, y)
+        )
+        return Pairing(pairs=(), total=0, of_x=of_x, of_y=of_y)
+    total, of_x, of_y = tuple(pairs[0])[4:]
+    return Pairing(pairs=tuple(Pair(*row[:4]) for row in pairs), total=total, of_x=of_x, of_y=of_y)
 
 
 def costed(session: Session, x: MeasuredPlace, cost: CostName, most: int) -> Pairing:

@@ -14,6 +14,7 @@ from app.experiment import (
     ComparedStrategy,
     ComparisonRequest,
     DiscreteSearchRequest,
+    InheritedEvaluator,
     ProxyEvaluator,
     SearchRequest,
     SoughtMetric,
@@ -48,6 +49,13 @@ SEARCH = DiscreteSearchRequest(
     seed=3,
 )
 TRAINED = replace(SEARCH, evaluator=TrainingEvaluator(dataset="digits", recipe=TRAINING_RECIPES["digits-quick"]))
+INHERITED = replace(
+    SEARCH,
+    evaluator=InheritedEvaluator(
+        dataset="digits", recipe=SEARCH_RECIPES["digits-quick"], skeleton=SPACE.skeletons["cifar"]
+    ),
+)
+HALVING = {"least": 1, "most": 27, "eta": 3}
 SUPERNET = SearchRequest(
     space=VERSION,
     document={},
@@ -145,7 +153,17 @@ def test_every_question_of_the_checklist_is_asked_once() -> None:
         (facts(state="queued"), "3c", "no", "the search is queued"),
         (facts(), "s1", "yes", "the split 'selection'"),
         (facts(replace(SEARCH, evaluator=replace(EVALUATOR, split="test"))), "s1", "no", ORACLE),
-        (facts(SUPERNET), "s1", "yes", "the split 'architecture'"),
+        (facts(SUPERNET), "s1", "yes", "the split 'architecture'; test is read once"),
+        (facts(TRAINED), "s1", "yes", "every training measures test as well, and no decision reads it"),
+        (facts(INHERITED), "s1", "yes", "the split 'selection'; test is not read"),
+        (facts(replace(SEARCH, evaluator=ProxyEvaluator(dataset="digits"))), "s1", "yes", "proxies on training images"),
+        (
+            facts(INHERITED),
+            "1c",
+            "yes",
+            recipe_digest(replace(SEARCH_RECIPES["digits-quick"], strategy="single_path"))[:12],
+        ),
+        (facts(replace(TRAINED, strategy="successive_halving", parameters=HALVING)), "1c", "yes", "decides its epochs"),
         (facts(), "s2", "yes", "d" * 64),
         (facts(result={}), "s2", "cannot be known", "comes with the report"),
         (facts(TRAINED), "s2", "yes", "digits is built in"),

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from app.experiment import (
+    DATASETS,
     ORACLE,
     ComparedStrategy,
     DiscreteSearchRequest,
+    InheritedEvaluator,
     Measurement,
     ProxyEvaluator,
     RecipeAt,
@@ -22,7 +24,7 @@ from app.experiment.comparison import ComparisonReport
 from app.experiment.discrete import CatalogueEvaluator
 from app.experiment.fronts import costs, hypervolume
 from app.experiment.judgement import LEVEL, comparison_report
-from app.experiment.recipe import TRAINING_RECIPES
+from app.experiment.recipe import SEARCH_RECIPES, TRAINING_RECIPES
 from app.experiment.runs import Run, own_fidelity, progressed
 from app.experiment.significance import mann_whitney
 from app.space import EdgeCellSkeleton, ImageInput
@@ -104,6 +106,10 @@ def test_the_fidelity_that_an_evaluator_has_of_its_own() -> None:
     recipe = TRAINING_RECIPES["digits-quick"]
     assert own_fidelity(TrainingEvaluator(dataset="digits", recipe=recipe)) == recipe.epochs
     assert own_fidelity(ProxyEvaluator(dataset="digits", images=32)) == 32
+    shared = InheritedEvaluator(
+        dataset="digits", recipe=next(iter(SEARCH_RECIPES.values())), skeleton=EdgeCellSkeleton()
+    )
+    assert own_fidelity(shared) == DATASETS["digits"].splits["selection"]
     assert own_fidelity(TEST) is None
     levels = tuple(RecipeAt(fidelity=f, recipe_name="r", recipe_digest=d * 64) for f, d in ((12, "b"), (200, "a")))
     assert own_fidelity(replace(TEST, fidelities=levels)) == 200
@@ -129,6 +135,15 @@ def test_statistics_are_over_the_final_values() -> None:
     assert (found.oracle, found.label, found.seeds, found.budget) == (True, ORACLE, (0, 1, 2), 4)
     assert "A: 1 of 3 runs have no value that counts" in found.notes
     assert any(note.startswith("few seeds: A 2, B 1") for note in found.notes)
+
+
+def test_when_half_of_the_runs_had_reached_the_target() -> None:
+    """The target is the worse median: half of the runs of its strategy reach it, wherever the others are."""
+    a = [single("A", seed, 1, 1, 1 + seed, 1 + seed) for seed in range(4)]  # ends at 1, 2, 3, 4
+    b = [single("B", seed, 9, 9, 9, 9) for seed in range(4)]
+    found = report(SEARCH, [*a, *b])
+    assert found.target == 2.5
+    assert [(one.reached, one.evaluations_to_target) for one in found.strategies] == [(2, 3), (4, 1)]
 
 
 def test_pairs_are_tested_and_corrected_for_all_of_them() -> None:

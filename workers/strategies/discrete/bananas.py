@@ -2,7 +2,8 @@
 
 The first `initial` members are random. Then an ensemble of `networks` learns from what was told, and of `candidates`
 mutants of the best members the `chosen` that are best by independent Thompson sampling are proposed: each candidate's
-worth is drawn from a normal distribution of the ensemble's mean and deviation. The next time the ensemble learns anew.
+worth is drawn from a normal distribution of the ensemble's mean and deviation. The next time the ensemble learns anew,
+where what was told has grown by a share of GROWN: always up to some 200 evaluations, and seldom after thousands.
 
 As in the paper: path encoding (`features.py`), the acquisition, candidates by mutation. Otherwise than there: what the
 networks learn is the normal score of a member's rank among the measured ones, so that units, signs and outliers of an
@@ -25,6 +26,7 @@ from workers.strategies.discrete.protocol import Measured, Problem, Proposal
 
 PARENTS = 10  # best members of which candidates are mutants
 LEARNT = 2_000  # measured members at most that an ensemble learns from: the best half and the latest half
+GROWN = 0.05
 AGAIN = 5  # mutants made for each candidate that is asked for, at most
 
 
@@ -47,7 +49,8 @@ class Bananas:
         self._features = Features(problem.space)
         self._told: list[tuple[int, Fitness]] = []
         self._queue: list[int] = []  # the next one last
-        self._learnt: tuple[int, Columns, Ensemble] | None = None  # from so many of those told
+        self._learnt = 0  # the ensemble is of so many of those told, the first ones
+        self._ensemble: tuple[Columns, Ensemble] | None = None  # None before it is asked for
 
     def ask(self, n: int) -> tuple[Proposal, ...]:
         """See `DiscreteStrategy`."""
@@ -63,7 +66,9 @@ class Bananas:
     def state(self) -> dict[str, Any]:
         """See `DiscreteStrategy`; no weights, as the same data and seed give the same networks."""
         return self._archive.state(
-            told=[[str(rank), list(fitness)] for rank, fitness in self._told], queue=written(self._queue)
+            told=[[str(rank), list(fitness)] for rank, fitness in self._told],
+            queue=written(self._queue),
+            learnt=self._learnt,
         )
 
     def restore(self, document: Mapping[str, Any]) -> None:
@@ -71,8 +76,9 @@ class Bananas:
         found, size = self._archive.opened(document), self._archive.space.plan.size
         members = [told(member, size) for member in found.field("told").items()]
         queue = found.field("queue").ranks(size)
+        learnt = found.field("learnt").whole(most=len(members))
         self._archive.restore(found)
-        self._told, self._queue, self._learnt = members, queue, None
+        self._told, self._queue, self._learnt, self._ensemble = members, queue, learnt, None
 
     def notes(self) -> tuple[str, ...]:
         """See `DiscreteStrategy`."""
@@ -93,7 +99,7 @@ class Bananas:
         candidates = self._mutants()
         if not candidates:
             return []
-        columns, ensemble = self._ensemble()
+        columns, ensemble = self._learn()
         worths = ensemble.predict(columns.matrix([self._features.of(rank) for rank in candidates]))
         drawn = zip(worths.mean(0).tolist(), worths.std(0, ddof=1).tolist(), strict=True)
         sampled = [self._archive.rng.gauss(mean, deviation) for mean, deviation in drawn]
@@ -115,21 +121,22 @@ class Bananas:
                 found[rank] = None
         return list(found)
 
-    def _ensemble(self) -> tuple[Columns, Ensemble]:
-        """What was learnt from all that was told."""
-        count = len(self._told)
-        if self._learnt is None or self._learnt[0] != count:
-            members = self._told
-            if count > LEARNT:
-                latest = members[-(LEARNT // 2) :]
-                earlier = sorted(members[: -(LEARNT // 2)], key=lambda member: member[1], reverse=True)
-                members = earlier[: LEARNT // 2] + latest
+    def _learn(self) -> tuple[Columns, Ensemble]:
+        """What was learnt of what was told."""
+        if len(self._told) >= (1 + GROWN) * self._learnt:
+            self._learnt, self._ensemble = len(self._told), None
+        if self._ensemble is None:
+            members = self._told[: self._learnt]
+            if len(members) > LEARNT:
+                half = LEARNT // 2
+                earlier = sorted(members[:-half], key=lambda member: member[1], reverse=True)
+                members = [*earlier[:half], *members[-half:]]
             features = [self._features.of(rank) for rank, _ in members]
             columns = Columns(features)
-            ensemble = Ensemble(columns.count, self._networks, (self._archive.problem.seed % 2**64, count))
+            ensemble = Ensemble(columns.count, self._networks, (self._archive.problem.seed % 2**64, self._learnt))
             ensemble.fit(columns.matrix(features), normal_scores([fitness for _, fitness in members]))
-            self._learnt = count, columns, ensemble
-        return self._learnt[1:]
+            self._ensemble = columns, ensemble
+        return self._ensemble
 
 
 def normal_scores(fitness: Sequence[Fitness]) -> Floats:

@@ -14,6 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workers.strategies.discrete.archive import Archive
 from workers.strategies.discrete.document import Found
 from workers.strategies.discrete.protocol import Measured, Problem, Proposal
@@ -109,26 +112,26 @@ class NSGA2:
 
 def fronts(individuals: Sequence[Individual]) -> list[list[Individual]]:
     """The individuals that no other dominates, then those that only the first dominate, and so on."""
-    count = len(individuals)
-    dominated: list[list[int]] = [
-        [j for j in range(count) if individuals[i].dominates(individuals[j])] for i in range(count)
-    ]
-    above = [0] * count
-    for below in dominated:
-        for j in below:
-            above[j] += 1
+    above = _domination(individuals)
+    left = np.ones(len(individuals), np.bool_)
     found: list[list[Individual]] = []
-    front = [i for i in range(count) if above[i] == 0]
-    while front:
+    while left.any():
+        front: list[int] = np.flatnonzero(left & ~above[left].any(0)).tolist()
         found.append([individuals[i] for i in front])
-        following: list[int] = []
-        for i in front:
-            for j in dominated[i]:
-                above[j] -= 1
-                if above[j] == 0:
-                    following.append(j)
-        front = following
+        left[front] = False
     return found
+
+
+def _domination(individuals: Sequence[Individual]) -> NDArray[np.bool_]:
+    """(N, N): whether the individual of the row dominates that of the column."""
+    violation = np.array([one.violation for one in individuals])
+    costs = np.array([one.costs for one in individuals])
+    alike = violation[:, None] == violation
+    no_greater, smaller = alike.copy(), np.zeros_like(alike)
+    for cost in costs.T:
+        no_greater &= cost[:, None] <= cost
+        smaller |= cost[:, None] < cost
+    return (violation[:, None] < violation) | (no_greater & smaller)
 
 
 def crowding(front: Sequence[Individual]) -> list[float]:

@@ -2,7 +2,9 @@
 
 A bracket starts with `eta`^k random members at the least fidelity. Once all of them are measured, the better 1/`eta`
 are measured at `eta` times the fidelity, and so on until one is left at the most. While a bracket waits for what is
-being measured, the next one starts, so an ask never has to wait.
+being measured, the next one starts, so an ask never has to wait. A member that goes on is no repeat: it is measured
+once at a fidelity. Where repeats are allowed, members are drawn that were drawn before, and are measured once more for
+each time.
 """
 
 from collections import deque
