@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app.api import (
     architectures,
     audit,
+    benchmarks,
     checklist,
     comparison,
     comparisons,
@@ -78,6 +79,7 @@ EXPOSED_HEADERS = (
     "WWW-Authenticate",
     "X-Request-ID",
 )
+UPLOADS = ("/v1/datasets", "/v1/benchmarks")  # what may be posted there is larger than any other body
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 ROUTERS = (  # routes are tried in this order: what is asked most comes first
     counts.router,
@@ -108,6 +110,7 @@ ROUTERS = (  # routes are tried in this order: what is asked most comes first
     vocabulary.router,
     reference.router,
     datasets.router,
+    benchmarks.router,
     workers.router,
     quota.router,
     keys.router,
@@ -173,7 +176,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    app.add_middleware(Gate, hosts=accepted_hosts(chosen), uploads={"/v1/datasets": chosen.max_upload_bytes})
+    app.add_middleware(Gate, hosts=accepted_hosts(chosen), uploads=dict.fromkeys(UPLOADS, chosen.max_upload_bytes))
     app.add_middleware(RequestLog)
     return app
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from app.experiment import DatasetRequest, JobResult
+from app.experiment import DatasetRequest, JobResult, TableRequest
 from app.settings import load_settings
 from workers.ingest import DataError, keep, read_source
 from workers.ingest.keeping import sha256
@@ -48,7 +48,7 @@ def run(request: DatasetRequest, progress: Progress) -> JobResult:
     )
 
 
-def source_of(root: Path, request: DatasetRequest) -> Path:
+def source_of(root: Path, request: DatasetRequest | TableRequest) -> Path:
     """The file or folder of a request. Raises DataError where it is not there, outside, or not what was uploaded."""
     path = root.resolve() / request.path
     if ".." in Path(request.path).parts or path.resolve() != path:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.architecture import architecture_id
-from app.catalogue import Job, architectures, counts, datasets, evaluations, profiles
+from app.catalogue import Job, architectures, audit, benchmarks, counts, datasets, evaluations, profiles
 from app.experiment import (
     DATASETS,
     Dataset,
@@ -14,6 +14,7 @@ from app.experiment import (
     MeasuredCount,
     MeasuredEvaluation,
     MeasuredProfile,
+    ReadTable,
     recipe_digest,
 )
 from app.space import ImageInput, SearchSpace, space_from_json
@@ -99,6 +100,16 @@ def record_datasets(session: Session, job: Job, made: tuple[Dataset, ...]) -> No
         datasets.register(
             session, owner=job.owner, visibility=visibility, dataset=dataset, request=job.request, job_id=job.id
         )
+
+
+def record_table(session: Session, job: Job, table: ReadTable) -> dict[str, Any]:
+    """Write a published table before its job is ended in the same transaction, as that takes the job's row, without
+    which it has no heartbeat. Answers what becomes of the job's result."""
+    written = benchmarks.keep(session, table, owner=job.owner, visibility=job.visibility, job_id=job.id)
+    if not written.known:
+        subject = f"/v1/jobs/{job.id}"
+        audit.record(session, action="table.add", subject=subject, of=job.owner, sha256=table.request.sha256)
+    return written.result
 
 
 def record_profiles(session: Session, job: Job, measured: tuple[MeasuredProfile, ...]) -> None:

@@ -27,7 +27,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
 from app import log as logs
-from app.catalogue import Database, Job, jobs
+from app.catalogue import Database, Job, jobs, visibilities
 from app.experiment import JobResult
 from app.jobs import Lease, LeaseLost, cancelled, fail, finish, release, suspend
 from app.settings import Settings, load_settings
@@ -41,6 +41,7 @@ from workers.measured import (
     record_counts,
     record_datasets,
     record_profiles,
+    record_table,
 )
 from workers.progress import Stopped, StopReason, Waiting
 from workers.tasks import KINDS, TORCH_KINDS, handler_of
@@ -80,7 +81,7 @@ def _work(job: Job, settings: Settings, database: Database, lease: Lease, progre
         request = TypeAdapter(request_type).validate_python(job.request)
         outcome = handler(request, progress)
         measured = measure(job, outcome)
-        patiently(database, lambda session: _finish(session, lease, outcome, measured))
+        patiently(database, lambda session: _finish(session, lease, job, outcome, measured))
         log.info("succeeded", evaluations=len(measured))
     except LeaseLost:
         raise
@@ -121,9 +122,15 @@ def plain(value: object) -> Any:
     return to_jsonable_python(value, inf_nan_mode="null")
 
 
-def _finish(session: Session, lease: Lease, outcome: JobResult, measured: tuple[MeasuredArchitecture, ...]) -> None:
+def _finish(
+    session: Session, lease: Lease, begun: Job, outcome: JobResult, measured: tuple[MeasuredArchitecture, ...]
+) -> None:
     """The job's result, its evaluations and its final state: all of it, or nothing."""
-    job = finish(session, lease, plain(outcome.result))  # as it is now: it may have been shown or hidden meanwhile
+    of_table = {} if outcome.table is None else record_table(session, begun, outcome.table)
+    result = plain({**outcome.result, **of_table})
+    job = finish(session, lease, result)  # as it is now: it may have been shown or hidden meanwhile
+    if of_table and job.visibility != begun.visibility:
+        visibilities.of_job(session, job.id, visibility=job.visibility)
     record(session, job, measured)
     record_counts(session, job, outcome.counted)
     record_datasets(session, job, outcome.datasets)

@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {
     "count": "workers.count:run",
     "profile": "workers.profile:run",
     "dataset": "workers.dataset:run",
+    "table": "workers.table:run",
 }
 """A kind's handler, `def run(request: ARequest, progress: Progress) -> JobResult`, by name: nothing is imported yet."""
 

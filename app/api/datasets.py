@@ -2,18 +2,16 @@
 
 import json
 from dataclasses import asdict, replace
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 
 from app.api.collection import Kept, dataset_at, page_of_datasets
 from app.api.cursors import read_cursor, write_cursor
 from app.api.dependencies import Cursor, IdempotencyKey, PageLimit, ServicesHere
-from app.api.problems import TITLES, Problem, shown_text, unprocessable
+from app.api.problems import Problem, unprocessable
 from app.api.schemas.dataset import (
     DatasetBody,
     DatasetList,
@@ -26,14 +24,13 @@ from app.api.schemas.job import JobView
 from app.api.services import Services
 from app.api.statuses import declared
 from app.api.submissions import Submission, submitted, written
-from app.api.uploads import FOLDER, cut_off, received, sweep
+from app.api.uploads import FOLDER, JSON_TYPE, cut_off, media_type, read_body, received, sweep
 from app.catalogue import datasets
 from app.experiment import DATASETS, SPLITS, Dataset, DatasetFormat, DatasetRequest, Split
 from app.space import Fault
 
 router = APIRouter(prefix="/v1", tags=["reference"])
 
-JSON_TYPE = "application/json"
 UPLOADS: dict[str, DatasetFormat | None] = {
     "application/octet-stream": None,  # `format` says which, or the first bytes
     "application/zip": "images",
@@ -93,9 +90,9 @@ async def add_dataset(
     What is uploaded is described in the query; a JSON body names what lies in the data root and describes it itself.
     Nothing is fetched, and no other path is read. The job fails with the place of whatever is wrong.
     """
-    sent = media_type(request)
+    sent = media_type(request, UPLOADS)
     if sent == JSON_TYPE:
-        wanted = of_data_root(services, read_body(await request.body()), options)
+        wanted = of_data_root(services, read_body(await request.body(), DatasetBody), options)
     else:
         described = request_of(services, options, f"{FOLDER}/-")
         digest, first = await received(
@@ -130,36 +127,11 @@ def same(made_from: Any, wanted: DatasetRequest) -> bool:
     return all(made_from.get(name) == value for name, value in fields.items() if name != "largest_bytes")
 
 
-def media_type(request: Request) -> str:
-    """What the body is, by its header. Raises a Problem, 415."""
-    given = request.headers.get("content-type", "")
-    sent = given.partition(";")[0].strip().lower()
-    if sent != JSON_TYPE and sent not in UPLOADS:
-        detail = f"Content-Type is {shown_text(given)!r}; send one of {', '.join((JSON_TYPE, *UPLOADS))}"
-        raise Problem(415, *TITLES[415], detail=detail)
-    return sent
-
-
 def recognised(first: bytes) -> DatasetFormat:
     """The format of a file by its first bytes. Raises a Problem where they do not tell."""
     if first.startswith(MAGIC["parquet"]):
         return "parquet"
     raise unprocessable("/format", "say what the bytes are: npz, parquet or images", None, (*MAGIC,))
-
-
-def read_body(raw: bytes) -> DatasetBody:
-    """The JSON body, checked as those of other routes are."""
-    given: Any = None
-    try:
-        given = json.loads(raw)
-        return DatasetBody.model_validate(given)
-    except ValidationError as error:
-        faults = [fault | {"loc": ("body", *fault["loc"])} for fault in cast("list[Any]", error.errors())]
-        raise RequestValidationError(faults, body=given) from error
-    except (ValueError, RecursionError) as error:
-        place = getattr(error, "pos", getattr(error, "start", 0))
-        fault = {"type": "json_invalid", "loc": ("body", place), "msg": "", "ctx": {"error": str(error)}}
-        raise RequestValidationError([fault], body=None) from error
 
 
 def of_data_root(services: Services, body: DatasetBody, options: DatasetQuery) -> DatasetRequest:

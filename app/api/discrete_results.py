@@ -108,8 +108,8 @@ def nothing(space: SearchSpace, asked: CatalogueEvaluatorBody, others: list[Plac
     given = asked.model_dump(exclude={"kind", "fidelities"}, exclude_none=True)
     if not others:
         message = (
-            f"you see no results of {space.name}@{space.version}; `cellar data add-benchmark` imports a published "
-            "table, POST /v1/trainings measures"
+            f"you see no results of {space.name}@{space.version}; POST /v1/benchmarks and `cellar data add-benchmark` "
+            "import a published table, POST /v1/trainings measures"
         )
         return unprocessable("/evaluator", message, given)
     choices = tuple(dict.fromkeys(map(described, others)))[:SHOWN]

@@ -1,25 +1,58 @@
 """Bytes on their way in: streamed to a file of the data root that is called by its SHA-256, never into memory."""
 
 import hashlib
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from os import SEEK_END
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar, cast
 from zipfile import is_zipfile
 
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 
-from app.api.problems import TITLES, Problem, unprocessable
+from app.api.problems import TITLES, Problem, shown_text, unprocessable
 from app.api.services import Services
 from app.catalogue import datasets
 from app.experiment import DatasetFormat
 
+Body = TypeVar("Body", bound=BaseModel)
+
+JSON_TYPE = "application/json"
 FOLDER = "uploads"  # of the data root
 FORGOTTEN_SECONDS = 600.0  # without a byte written, after which what no job wants any more is removed
 PIECE = 1 << 20  # bytes written at a time
+
+
+def media_type(request: Request, uploads: Iterable[str]) -> str:
+    """What the body is, by its header: JSON, or one of these. Raises a Problem, 415."""
+    given = request.headers.get("content-type", "")
+    sent = given.partition(";")[0].strip().lower()
+    accepted = (JSON_TYPE, *uploads)
+    if sent not in accepted:
+        detail = f"Content-Type is {shown_text(given)!r}; send one of {', '.join(accepted)}"
+        raise Problem(415, *TITLES[415], detail=detail)
+    return sent
+
+
+def read_body(raw: bytes, schema: type[Body]) -> Body:
+    """A JSON body, checked as those of other routes are."""
+    given: Any = None
+    try:
+        given = json.loads(raw)
+        return schema.model_validate(given)
+    except ValidationError as error:
+        faults = [fault | {"loc": ("body", *fault["loc"])} for fault in cast("list[Any]", error.errors())]
+        raise RequestValidationError(faults, body=given) from error
+    except (ValueError, RecursionError) as error:
+        place = getattr(error, "pos", getattr(error, "start", 0))
+        fault = {"type": "json_invalid", "loc": ("body", place), "msg": "", "ctx": {"error": str(error)}}
+        raise RequestValidationError([fault], body=None) from error
 
 
 async def received(data_root: Path, body: AsyncIterator[bytes], largest: int) -> tuple[str, bytes]:

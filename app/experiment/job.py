@@ -121,9 +121,9 @@ class JobResult:
     same provenance. A count's: "space", "equivalence", "exact" (decimal), "method", "seconds". A profile's:
     "measurements", how many, "proxies", where they are wanted, and the same provenance. A transfer's: "report" (a
     TransferReport) and the same provenance; of one that fans out also "children", their job ids by name. A dataset's:
-    "dataset" (a Dataset), "seconds". A table's: "identity", "rows" (a TableReport), "jobs" of its series, "known" where
-    an earlier import has written them, "seconds". A discrete search's: "genotype", "report" (a DiscreteReport),
-    "trajectory" (Measurements) and provenance.
+    "dataset" (a Dataset), "seconds". A table's: "identity", "sha256", "rows" (a TableReport), "jobs" of its series,
+    "known" where an earlier import has written them, "seconds". A discrete search's: "genotype", "report" (a
+    DiscreteReport), "trajectory" (Measurements) and provenance.
     A comparison's: "report" (a ComparisonReport) and provenance. A cancelled job's result holds what there is of
     these, and "stopped_in", the phase.
     """

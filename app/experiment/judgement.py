@@ -283,4 +283,6 @@ def _sentence(
     gap = f"the mean of {a} less that of {b} is {means.mean:.4g}{interval}"
     if better is None:
         return f"no difference between {a} and {b} can be claimed: {told}; {gap}"
-    return f"{better} is better than {b if better == a else a}: {told}; {gap}; {magnitude(a12)} effect, A12 = {a12:.3f}"
+    by = " by ranks, though not by the mean" if means.mean * (a12 - 0.5) < 0 else ""
+    other = b if better == a else a
+    return f"{better} is better than {other}{by}: {told}; {gap}; {magnitude(a12)} effect, A12 = {a12:.3f}"

@@ -56,7 +56,7 @@ class TableRequest:
     recipe: PublishedRecipe
     seed: str | int = 0  # column, or the seed of all rows
     fractions: bool = False  # accuracies are in [0, 1], not in percent
-    path: str | None = None  # relative to the data root; None: a command reads it
+    path: str = ""  # relative to the data root; empty: a command reads it, wherever it is
     dry_run: bool = False  # read and judge, and write nothing
     device: Literal["cpu"] = "cpu"
 

@@ -13,11 +13,13 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from kombu.connection import Connection
 
 from app.catalogue import Database, Job, JobEvent, events, jobs, metrics, workers
 from app.jobs import BackgroundServices, submit
+from app.listener import listen, url_of
 
 HANDLERS = Path(__file__).parent / "handlers"
 LEASE_SECONDS = 3.0  # short, and long enough for a machine that does much else
@@ -157,3 +159,34 @@ def workplace(database: Database, redis_url: str, open_directory: Path) -> Itera
     place.start()
     yield place
     place.stop()
+
+
+@pytest.fixture
+def http(workplace: Workplace) -> Iterator[httpx.Client]:
+    """A client of an API process beside the workers."""
+    listening = listen("127.0.0.1", 0, allow_open=False)
+    descriptor = listening.fileno()
+    log = workplace.data_root / "api.log"
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "app.cli", "api", "--listening", str(descriptor)],
+            env={**os.environ, **workplace._environment},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            pass_fds=(descriptor,),
+        )
+
+    def answers() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return client.get("/healthz").status_code == 200
+        return False
+
+    try:
+        with httpx.Client(base_url=url_of(listening), timeout=30) as client:
+            workplace.until(answers, seconds=90, unless_dead=process)
+            yield client
+    finally:
+        process.kill()
+        process.wait()
+        listening.close()

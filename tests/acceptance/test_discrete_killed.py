@@ -4,9 +4,7 @@ happened, which replays of it confirm."""
 import contextlib
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +14,6 @@ import pytest
 
 from app.architecture import price_of
 from app.catalogue import artefacts, jobs
-from app.listener import listen, url_of
 from tests.acceptance.faults.processes import of_installation
 from tests.integration import recorded
 from tests.integration.recorded import SPACE, table
@@ -60,37 +57,6 @@ BY_INHERITING: dict[str, Any] = {
     "device": "cpu",
     "seed": 4,
 }
-
-
-@pytest.fixture
-def http(workplace: Workplace) -> Iterator[httpx.Client]:
-    """A client of an API process beside the workers."""
-    listening = listen("127.0.0.1", 0, allow_open=False)
-    descriptor = listening.fileno()
-    log = workplace.data_root / "api.log"
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "app.cli", "api", "--listening", str(descriptor)],
-            env={**os.environ, **workplace._environment},
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            pass_fds=(descriptor,),
-        )
-
-    def answers() -> bool:
-        with contextlib.suppress(httpx.TransportError):
-            return client.get("/healthz").status_code == 200
-        return False
-
-    try:
-        with httpx.Client(base_url=url_of(listening), timeout=30) as client:
-            workplace.until(answers, seconds=90, unless_dead=process)
-            yield client
-    finally:
-        process.kill()
-        process.wait()
-        listening.close()
 
 
 @pytest.fixture

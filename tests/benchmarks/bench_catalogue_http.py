@@ -43,6 +43,8 @@ def questions(rng: np.random.Generator, client: httpx.Client) -> dict[str, tuple
         "front of macs": ("/v1/pareto", fronts),
         "front of macs within max_macs": ("/v1/pareto", fronts | cheap),
         "front of macs within max_params": ("/v1/pareto", fronts | small),
+        "seeds of a table, summed up": ("/v1/evaluations/summary", table),
+        "seeds of a space, summed up": ("/v1/evaluations/summary", {"space": space}),
         "architecture by its id": (here, {}),
         "smallest 50 architectures": ("/v1/architectures", {"space": space, "sort": "params"}),
         "neighbours with results": (neighbours_of(rng, client), {"dataset": "cifar10", "recipe": "standard-108"}),

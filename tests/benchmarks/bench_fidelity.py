@@ -22,19 +22,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from app.architecture import cost
 from app.experiment import TRAINING_RECIPES
-from app.experiment.ranks import Measure, RankCorrelation, correlation, kendall, spearman, top_overlap
+from app.experiment.ranks import Measure, RankCorrelation, Values, correlation, kendall, spearman, top_overlap
 from app.space.zoo import ZOO
 from workers.data import Images, load
 from workers.training.determinism import deterministic, limit_threads
 from workers.training.discrete import FITTED, candidate
 
 SPACE = "nasbench201"
+Pair = tuple[float, float]  # of the two seeds
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -162,9 +163,10 @@ def report(trained: list[Trained], top: int) -> None:
     *short, longest = sorted({one.epochs for one in trained})
     by = {(one.rank, one.epochs, one.seed): one for one in trained}
 
-    def values(field: str, epochs: int, seed: int) -> list[float]:
+    def pairs(field: str, epochs: int) -> list[Pair]:
         sign = -1.0 if field == "selection_loss" else 1.0
-        return [sign * getattr(by[rank, epochs, seed], field) for rank in ranks]
+        a, b = ([sign * getattr(by[rank, epochs, seed], field) for rank in ranks] for seed in seeds)
+        return list(zip(a, b, strict=True))
 
     print(f"{len(ranks)} architectures; what counts is `test` after {longest} epochs\n")
     print("| epochs | seconds each | accuracy on `test`: lowest | median | highest |")
@@ -175,31 +177,40 @@ def report(trained: list[Trained], top: int) -> None:
         print(f"| {epochs} | {each:.1f} | {tests[0]:.1f} | {tests[len(tests) // 2]:.1f} | {tests[-1]:.1f} |")
 
     print(f"\n| known | seed | Spearman | Kendall | best {top} overlap |\n| --- | --- | --- | --- | --- |")
+    truth = pairs("test", longest)
     for epochs in (*short, longest):
         for field, name in (("selection", "accuracy"), ("selection_loss", "loss")):
-            for seed in seeds:
-                for truth in seeds:
-                    which = "the same" if truth == seed else "another"
-                    x, y = values(field, epochs, seed), values("test", longest, truth)
-                    known = f"{name} on `selection`, {epochs} epochs"
-                    print(f"| {known} | {which} ({seed}, {truth}) | {' | '.join(compared(x, y, top))} |")
-    a, b = seeds
-    line = compared(values("test", longest, a), values("test", longest, b), top)
-    print(f"| accuracy on `test`, {longest} epochs | another ({a}, {b}) | {' | '.join(line)} |")
+            for which, crossed in (("the same", False), ("another", True)):
+                line = compared(pairs(field, epochs), truth, top, crossed=crossed)
+                print(f"| {name} on `selection`, {epochs} epochs | {which} | {' | '.join(line)} |")
+    line = compared(truth, truth, top, crossed=True)
+    print(f"| accuracy on `test`, {longest} epochs | another | {' | '.join(line)} |")
     for field in ("params", "macs"):
-        for truth in seeds:
-            line = compared(values(field, longest, truth), values("test", longest, truth), top)
-            print(f"| {field} | - ({truth}) | {' | '.join(line)} |")
+        line = compared(pairs(field, longest), truth, top, crossed=False)
+        print(f"| {field} | | {' | '.join(line)} |")
 
 
-def compared(x: list[float], y: list[float], top: int) -> list[str]:
-    """Rank correlations and the overlap of the best, each with the bootstrap's 95 % interval."""
+def compared(x: list[Pair], y: list[Pair], top: int, *, crossed: bool) -> list[str]:
+    """Rank correlations and the overlap of the best, each the mean over two pairs of seeds, with the bootstrap's 95 %
+    interval over architectures. `crossed`: what is known is of one seed, what counts of the other."""
 
-    def overlap(x: Any, y: Any) -> float:
+    def overlap(x: Values, y: Values) -> float:
         return top_overlap(x, y, top)
 
     measures: tuple[Measure, ...] = (spearman, kendall, overlap)
-    return [written(correlation(measure, x, y, seed=0)) for measure in measures]
+    return [
+        written(correlation(of_both(measure, crossed), cast("Values", x), cast("Values", y), 0)) for measure in measures
+    ]
+
+
+def of_both(measure: Measure, crossed: bool) -> Measure:
+    """The mean of a measure over two pairs of seeds, of values that are pairs themselves."""
+
+    def mean(x: Any, y: Any) -> float | None:
+        found = [measure([a[i] for a in x], [b[1 - i if crossed else i] for b in y]) for i in (0, 1)]
+        return None if None in found else sum(value for value in found if value is not None) / 2
+
+    return mean
 
 
 def written(found: RankCorrelation) -> str:

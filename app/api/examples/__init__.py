@@ -8,7 +8,7 @@ from functools import cache
 from app.api.examples.access import about_access
 from app.api.examples.catalogue import about_catalogue
 from app.api.examples.comparisons import about_comparisons
-from app.api.examples.datasets import about_datasets
+from app.api.examples.datasets import about_benchmarks, about_datasets
 from app.api.examples.example import BROKEN, DARTS_V2, MINE, TINY, Example
 from app.api.examples.experiments import about_experiments
 from app.api.examples.fairness import about_fairness
@@ -36,6 +36,7 @@ def examples() -> tuple[Example, ...]:
         *about_operations(),
         *about_transfers(),
         *about_datasets(),
+        *about_benchmarks(),
         *about_fairness(),
         *about_access(),
     )

@@ -95,7 +95,7 @@ def keep(
     request = {name: value for name, value in asdict(table.request).items() if name != "document"}
     done = Written(ids, known=False)
     if job_id is None:
-        result = {"identity": identity, "rows": asdict(table.report)} | done.result
+        result = {"identity": identity, "sha256": sha256, "rows": asdict(table.report)} | done.result
         _record(session, ids[0], owner=owner, visibility=visibility, request=request, result=result)
     for id, (seed, number) in zip(ids[1:], table.report.series[1:], strict=True):
         _record(
@@ -204,7 +204,8 @@ def _whole(report: ImportReport, *, new: bool = False) -> None:
 def _kept() -> tuple[ColumnElement[bool], ...]:
     """What is so of a table that was written, and not of one that was only read."""
     written = select(evaluations.c.id).where(evaluations.c.job_id == jobs.c.id).exists()
-    return jobs.c.state == "succeeded", jobs.c.queue == "cpu", jobs.c.kind == KIND, written
+    told = jobs.c.result["identity"].as_string().is_not(None)
+    return jobs.c.state == "succeeded", jobs.c.queue == "cpu", jobs.c.kind == KIND, written, told
 
 
 def _visible(viewer: str) -> ColumnElement[bool]:

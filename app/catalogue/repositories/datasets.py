@@ -113,7 +113,7 @@ def in_use(session: Session, digest: str) -> bool:
 def paths_in_use(session: Session) -> frozenset[str]:
     """Paths of uploads that jobs have still to read."""
     final = jobs.c.state.in_(("succeeded", "failed", "cancelled"))
-    statement = select(jobs.c.request["path"].as_string()).where(jobs.c.kind == "dataset", ~final)
+    statement = select(jobs.c.request["path"].as_string()).where(jobs.c.kind.in_(("dataset", "table")), ~final)
     return frozenset(path for path in session.execute(statement).scalars() if path)
 
 

@@ -14,6 +14,7 @@ from app.experiment.correlation import LEAST_P, associations, inversions
 few = st.lists(st.integers(0, 6), min_size=2, max_size=30)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.integers(0, 5), st.integers(0, 70_000)), max_size=60))
 def test_inversions_are_those_of_every_pair(values: list[int]) -> None:
     expected = sum(values[i] > values[j] for j in range(len(values)) for i in range(j))
@@ -32,6 +33,7 @@ def test_coefficients_are_those_of_few_things(x: list[int], rng) -> None:
     assert (top.value is None) == (rho.value is None)
 
 
+@settings(deadline=None)
 @given(few, st.data())
 def test_a_resample_has_the_coefficients_of_its_things_written_out(x: list[int], data) -> None:
     y = data.draw(st.lists(st.integers(0, 4), min_size=len(x), max_size=len(x)))

@@ -195,6 +195,17 @@ def test_few_seeds_are_no_evidence_however_far_apart() -> None:
     assert pair.says.startswith("no difference between A and B can be claimed: p = 0.1 after Holm's correction, n = 3;")
 
 
+def test_ranks_and_means_may_disagree_and_the_sentence_says_so() -> None:
+    """A is better in most runs and fails badly in few: what the test sees, and what the means see."""
+    a = [10.0 + seed for seed in range(18)] + [-1000.0, -1000.0]
+    b = [float(seed % 10) for seed in range(20)]
+    runs = [single(label, seed, v) for label, values in (("A", a), ("B", b)) for seed, v in enumerate(values)]
+    (pair,) = report(SEARCH, runs).pairs
+    assert pair.better == "A"
+    assert pair.difference < 0
+    assert pair.says.startswith("A is better than B by ranks, though not by the mean: p = ")
+
+
 def test_hypervolumes_have_one_reference_for_all_runs() -> None:
     first = run(BOTH, "A", 0, made({"accuracy": a, "macs": m} for a, m in ((3, 9), (5, 12), (2, 8))))
     second = run(BOTH, "B", 0, made({"accuracy": a, "macs": m} for a, m in ((1, 20), (6, 10))))

@@ -6,7 +6,7 @@ from math import sqrt
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.experiment.ranks import correlation, kendall, ranks, regret, spearman, top_overlap
@@ -34,6 +34,7 @@ def by_pairs(x: tuple[float, ...], y: tuple[float, ...]) -> float | None:
     return sum(a * b for a, b in signs) / sqrt(untied) if untied else None
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from((-1.5, 0.0, 1e-9, 2.0, 7.0)), st.integers(-4, 4).map(float)), max_size=40))
 def test_counting_inversions_finds_what_looking_at_every_pair_does(things: list[tuple[float, float]]) -> None:
     x, y = tuple(a for a, _ in things), tuple(b for _, b in things)
