@@ -46,7 +46,7 @@ def test_every_pair_passes_or_says_why_not(http: httpx.Client, workplace: Workpl
 
 def test_faults_of_a_search_are_seen() -> None:
     space = ZOO["nasbench201"]
-    entry = {"index": "3", "fidelity": None, "values": {"synflow": 1.0}, "failure": None, "n": 1}
+    entry = {"index": "3", "fidelity": None, "values": {"grad_norm": 1.0}, "failure": None, "n": 1}
     made = [entry | {"index": str(rank), "n": n} for n, rank in enumerate(range(6), 1)]
     report = {"evaluations": 6, "exhausted": False, "best": {"index": "3"}, "front": []}
     assert list(faulty(space, "random", report, made)) == []

@@ -72,8 +72,8 @@ def own_spaces() -> dict[str, dict[str, Any]]:
 
 
 def body(space: str, strategy: str) -> dict[str, Any]:
-    """A short search by zero-cost proxies; NSGA-II seeks few MACs beside them."""
-    sought = [{"metric": "synflow"}, *([{"metric": "macs"}] if strategy == "nsga2" else [])]
+    """A short search by a zero-cost proxy that is finite on every network; NSGA-II seeks few MACs beside it."""
+    sought = [{"metric": "grad_norm"}, *([{"metric": "macs"}] if strategy == "nsga2" else [])]
     return {
         "space": space,
         "strategy": strategy,

@@ -27,7 +27,7 @@ from workers.strategies.discrete.protocol import Measured, Problem, Proposal
 PARENTS = 10  # best members of which candidates are mutants
 LEARNT = 2_000  # measured members at most that an ensemble learns from: the best half and the latest half
 GROWN = 0.05
-AGAIN = 5  # mutants made for each candidate that is asked for, at most
+WALK = 5  # decisions that a candidate is away from one of them, at most
 
 
 class Bananas:
@@ -107,18 +107,22 @@ class Bananas:
         return [candidates[i] for i in order[-self._chosen :]]
 
     def _mutants(self) -> list[int]:
-        """Different members one decision away from the best, of those that may be proposed."""
+        """Different mutants of the best, of those that may be proposed.
+
+        What is met already is changed in one more decision, so that the candidates do not run out around the best.
+        """
         parents = sorted(self._told, key=lambda member: member[1], reverse=True)[:PARENTS]
         found: dict[int, None] = {}
-        for _ in range(AGAIN * self._candidates):
-            if len(found) == self._candidates:
-                break
-            try:
-                rank = self._archive.mutant(self._archive.rng.choice(parents)[0])
-            except NoOther:
-                break
-            if rank not in found and self._archive.open(rank):
-                found[rank] = None
+        for _ in range(self._candidates):
+            rank, _ = self._archive.rng.choice(parents)
+            for _ in range(WALK):
+                try:
+                    rank = self._archive.mutant(rank)
+                except NoOther:
+                    return []
+                if rank not in found and self._archive.open(rank):
+                    found[rank] = None
+                    break
         return list(found)
 
     def _learn(self) -> tuple[Columns, Ensemble]:
