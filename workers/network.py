@@ -81,6 +81,8 @@ class Network(nn.Module):
                 self.parts[key(node.name)] = PRIMITIVES[node.op](graph, node)
         self._guards: list[Guard] = []
         self._steps, slots = self._flatten(graph)
+        self._at = {step.slot: step for step in self._steps}
+        self._slots = 1 + max(self._at)
         self._inputs = {s.node.name: s.slot for s in self._steps if s.node.op == "input"}
         self._outputs = tuple(slots[name] for name in graph.outputs)
         self._simple = [simple(g) for g in self._guards]
@@ -95,7 +97,7 @@ class Network(nn.Module):
         named = dict.fromkeys(self._inputs, x) if isinstance(x, Tensor) else x
         if isinstance(x, Tensor) and len(self._inputs) != 1:
             raise ValueError(f"the network has inputs {sorted(self._inputs)}: pass them by name")
-        values: Values = [None] * len(self._steps)
+        values: Values = [None] * self._slots
         for name, slot in self._inputs.items():
             values[slot] = named[name]
         scales = self._scales(weights, next(iter(named.values())))
@@ -208,7 +210,7 @@ class Network(nn.Module):
         on = [i for i, g in enumerate(step.guards) if g not in off]
         if not self.lazy:
             return tuple(on)
-        zeros = [i for i, slot in enumerate(step.inputs) if self._steps[slot].node.op == "zero"]
+        zeros = [i for i, slot in enumerate(step.inputs) if self._at[slot].node.op == "zero"]
         # where nothing else is left one zero stays: it knows the extents
         return tuple([i for i in on if i not in zeros] or ([i for i in on if i in zeros] or zeros)[:1])
 
@@ -293,7 +295,7 @@ class Network(nn.Module):
     def _concat(self, step: Step, live: tuple[int, ...]) -> Call:
         node, guards = step.node, step.guards
         parts = [(slot if i in live else -1, guards[i]) for i, slot in enumerate(step.inputs)]
-        runs = [_runs(self._steps[slot].node.axis, guard) for slot, guard in zip(step.inputs, node.guards, strict=True)]
+        runs = [_runs(self._at[slot].node.axis, guard) for slot, guard in zip(step.inputs, node.guards, strict=True)]
 
         def call(values: Values, scales: Scales) -> Tensor:
             found = [

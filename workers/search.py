@@ -38,6 +38,7 @@ from workers.supernet.collapse import alarm, skip_share
 from workers.supernet.discretise import genotype_of, plain
 from workers.supernet.fit import SupernetFit
 from workers.supernet.pressure import ExpectedCost, decided_costs
+from workers.supernet.rewrite import FusedNetwork
 from workers.supernet.summary import decision_summaries, mean_entropy, trajectory_entry
 from workers.supernet.weights import Relaxed, relax, uniform_weights
 from workers.training import Fit, drive, evaluate, recalibrate
@@ -113,7 +114,7 @@ class Search:
         graph = lower(s.space.grammar, request.skeleton, s.images.dataset.input)
         relaxed = relax(self.plan, graph.open)
         with seeded(request.seed, "supernet"):
-            network = Network(graph)
+            network = FusedNetwork(graph)
         strategy = STRATEGIES[request.strategy](relaxed, request.recipe, seed=request.seed, device=s.device)
         cost = self._pressure(graph, relaxed, strategy)
         fit = SupernetFit(
@@ -321,7 +322,7 @@ class Search:
                     "inherited",
                     "selection",
                     f.inherited,
-                    request.recipe,
+                    replace(request.recipe, strategy=request.strategy),
                     seconds=f.spent["search"] + f.spent["calibrate"],
                 )
             )

@@ -12,64 +12,94 @@ from app.experiment import (
 )
 from app.experiment.strategies import Need
 
-DARTS = StrategyView(
-    name="darts",
-    title="Differentiable search, first order: architecture parameters by gradient on images the weights do not see",
-    draws="weights",
-    paper="H. Liu, K. Simonyan and Y. Yang (2019), DARTS: Differentiable Architecture Search, arXiv:1806.09055",
-    needs=[],
-    parameters=[
-        ParameterView(
-            name="discretisation",
-            values=["darts", "argmax"],
-            least=None,
-            most=None,
-            default=None,
-            description="`darts`: each node keeps the inputs with the strongest operations other than `none`; "
-            "`argmax`: each decision keeps its strongest option. Default: `darts` where nodes choose among inputs",
-        ),
-        ParameterView(
-            name="skeleton",
-            values=[],
-            least=None,
-            most=None,
-            default=None,
-            description="Skeleton of the supernet: one of the space's names or an object. Default: by image size",
-        ),
-        ParameterView(
-            name="recipe",
-            values=sorted(SEARCH_RECIPES),
-            least=None,
-            most=None,
-            default=None,
-            description="Search recipe: a name, or every field that differs from the defaults. Default: the data set's",
-        ),
-        ParameterView(
-            name="retrain_skeleton",
-            values=[],
-            least=None,
-            most=None,
-            default=None,
-            description="Skeleton of the discrete network that is trained from scratch. Default: by image size",
-        ),
-        ParameterView(
-            name="retrain_recipe",
-            values=sorted(TRAINING_RECIPES),
-            least=None,
-            most=None,
-            default=None,
-            description="Training recipe of that network and of the baseline. Default: the data set's",
-        ),
-        ParameterView(
-            name="baseline",
-            values=[True, False],
-            least=None,
-            most=None,
-            default=True,
-            description="Whether a random genotype of the space is trained under the same recipe",
-        ),
-    ],
-)
+OVER_SUPERNETS = [
+    ParameterView(
+        name="discretisation",
+        values=["darts", "argmax"],
+        least=None,
+        most=None,
+        default=None,
+        description="`darts`: each node keeps the inputs with the strongest operations other than `none`; "
+        "`argmax`: each decision keeps its strongest option. Default: `darts` where nodes choose among inputs",
+    ),
+    ParameterView(
+        name="skeleton",
+        values=[],
+        least=None,
+        most=None,
+        default=None,
+        description="Skeleton of the supernet: one of the space's names or an object. Default: by image size",
+    ),
+    ParameterView(
+        name="recipe",
+        values=sorted(SEARCH_RECIPES),
+        least=None,
+        most=None,
+        default=None,
+        description="Search recipe: a name, or every field that differs from the defaults. Default: the data set's",
+    ),
+    ParameterView(
+        name="retrain_skeleton",
+        values=[],
+        least=None,
+        most=None,
+        default=None,
+        description="Skeleton of the discrete network that is trained from scratch. Default: by image size",
+    ),
+    ParameterView(
+        name="retrain_recipe",
+        values=sorted(TRAINING_RECIPES),
+        least=None,
+        most=None,
+        default=None,
+        description="Training recipe of that network and of the baseline. Default: the data set's",
+    ),
+    ParameterView(
+        name="baseline",
+        values=[True, False],
+        least=None,
+        most=None,
+        default=True,
+        description="Whether a random genotype of the space is trained under the same recipe",
+    ),
+]
+"""What every search over a supernet lets one choose."""
+
+
+def _over_supernet(name: str, title: str, paper: str) -> StrategyView:
+    return StrategyView(name=name, title=title, draws="weights", paper=paper, needs=[], parameters=OVER_SUPERNETS)
+
+
+DARTS = "H. Liu, K. Simonyan and Y. Yang (2019), DARTS: Differentiable Architecture Search, arXiv:1806.09055"
+
+SUPERNETS = [
+    _over_supernet(
+        "darts",
+        "Differentiable search, first order: architecture parameters by gradient on images the weights do not see",
+        DARTS,
+    ),
+    _over_supernet(
+        "darts_second_order",
+        "The same, through one step of the weights; its second derivatives by a central difference",
+        DARTS,
+    ),
+    _over_supernet(
+        "snas",
+        "Soft draws from the concrete distribution, whose temperature falls from 1 to 0.03",
+        "S. Xie, H. Zheng, C. Liu and L. Lin (2019), SNAS: Stochastic Neural Architecture Search, arXiv:1812.09926",
+    ),
+    _over_supernet(
+        "gdas",
+        "Hard draws, one option a decision, with a straight-through gradient; the temperature falls from 10 to 0.1",
+        "X. Dong and Y. Yang (2019), Searching for a Robust Neural Architecture in Four GPU Hours, arXiv:1910.04465",
+    ),
+    _over_supernet(
+        "drnas",
+        "Weights drawn from a Dirichlet distribution, kept near the uniform one",
+        "X. Chen, R. Wang, M. Cheng, X. Tang and C.-J. Hsieh (2021), DrNAS: Dirichlet Neural Architecture Search, "
+        "arXiv:2006.10355",
+    ),
+]
 
 NEEDS: Mapping[Need, str] = {
     "one-objective": "One objective",
@@ -101,4 +131,4 @@ def _parameter(declared: StrategyDeclaration, parameter: StrategyParameter) -> P
     )
 
 
-STRATEGIES = [DARTS, *map(_discrete, DISCRETE_STRATEGIES.values())]
+STRATEGIES = [*SUPERNETS, *map(_discrete, DISCRETE_STRATEGIES.values())]

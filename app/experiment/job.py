@@ -19,7 +19,7 @@ JobKind = Literal[
 JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 Queue = Literal["gpu", "cpu"]
 Device = Literal["auto", "cpu", "cuda"]
-Strategy = Literal["darts"]
+Strategy = Literal["darts", "darts_second_order", "snas", "gdas", "drnas"]  # over the weights of one supernet
 Discretisation = Literal["darts", "argmax"]
 EvaluationKind = Literal["inherited", "trained", "baseline"]
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 Precision = Literal["float32", "bfloat16"]
 PressedCost = Literal["params", "macs", "latency_ms"]
-Weighting = Literal["darts", "single_path"]
+Weighting = Literal["darts", "darts_second_order", "snas", "gdas", "drnas", "single_path"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, SearchSpace
 from app.space.zoo import chain, darts, nasbench201, simple_cell
 from workers import search
 from workers.progress import Stopped
+from workers.strategies.shared_weights import STRATEGIES
 from workers.training import checkpoint
 
 Memory = Any  # the class of tests/cpu/conftest.py
@@ -205,6 +206,21 @@ def test_a_killed_search_ends_with_the_same_bits(
         here, there = (checkpoint.load(f)[0] for f in (file, second.kept[name]))
         assert here.keys() == there.keys()
         assert all(torch.equal(tensor, there[key]) for key, tensor in here.items())
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES.keys() - {"darts"}))
+def test_every_strategy_searches_and_goes_on_to_the_bit(memory_progress: Memory, tmp_path: Path, strategy: Any) -> None:
+    asked = request(strategy=strategy, baseline=False, retrain_recipe=replace(RETRAIN, epochs=1))
+    whole = comparable(search.run(asked, memory_progress(tmp_path / "whole")))
+    first = memory_progress(tmp_path / "first", kill_after=3)  # in the epoch in which decisions learn
+    with pytest.raises(memory_progress.killed):
+        search.run(asked, first)
+    assert comparable(search.run(asked, first.next_attempt(tmp_path / "second"))) == whole
+    inherited, *trained = whole["evaluations"]
+    assert inherited["recipe"]["strategy"] == strategy
+    assert len(trained) == 2
+    uniform, learnt = (entry["weights"] for entry in whole["result"]["trajectory"])
+    assert uniform != learnt
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 9])

@@ -25,8 +25,11 @@ class BatchNorm(nn.BatchNorm2d):
             self.running_mean.zero_()
             self.running_var.fill_(1)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalise by the batch in training, by the running statistics otherwise."""
+    def forward(self, input: Tensor, scale: Tensor | float = 1.0) -> Tensor:
+        """Normalise by the batch in training, by the running statistics otherwise, and multiply by `scale`, ().
+
+        The scale is folded into the weight: a mixture's weight costs no pass of its own over the maps.
+        """
         momentum = self.momentum
         if self.training:
             if input.numel() == self.num_features:
@@ -34,10 +37,11 @@ class BatchNorm(nn.BatchNorm2d):
             if momentum is None:
                 self.batches += 1
                 momentum = 1.0 / self.batches
+        weight, bias = self._scaled(input, scale)
         return torch.batch_norm(
             input,
-            self.weight,
-            self.bias,
+            weight,
+            bias,
             self.running_mean,
             self.running_var,
             self.training,
@@ -45,6 +49,18 @@ class BatchNorm(nn.BatchNorm2d):
             self.eps,
             torch.backends.cudnn.enabled,
         )
+
+    def _scaled(self, like: Tensor, scale: Tensor | float) -> tuple[Tensor | None, Tensor | None]:
+        """Weight and bias (C,) times a number; dense, as gradients of expanded ones were wrong in torch 2.13."""
+        if not isinstance(scale, Tensor) and scale == 1:
+            return self.weight, self.bias
+        if self.weight is not None:
+            return self.weight * scale, self.bias * scale
+        if isinstance(scale, Tensor):
+            weight = scale.reshape(1).repeat(self.num_features)
+        else:
+            weight = like.new_full((self.num_features,), scale)
+        return weight, torch.zeros_like(weight)
 
 
 def batch_norm(graph: Graph, node: Node) -> nn.Module:

@@ -1,19 +1,43 @@
 """What every strategy over one supernet is: it draws decision weights and learns from a loss at them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from torch import Tensor
 
-from workers.supernet.weights import Weights
+from workers.supernet.weights import Draws, Weights
 
-Loss = Callable[[Weights], Tensor]  # of the supernet at some weights, on a batch of the architecture split; ()
+
+class Loss(Protocol):
+    """What a strategy learns from in one step: the losses of the supernet at weights of its own drawing."""
+
+    def __call__(self, draws: Draws, /) -> Tensor:
+        """The loss on a batch of the split `architecture`, (); the gradient flows into those that want one."""
+        ...
+
+    def training(self, draws: Draws, /) -> Tensor:
+        """The loss on the batch of the split `weights` that the network learns from in this step: ()."""
+        ...
+
+    @property
+    def parameters(self) -> Sequence[Tensor]:
+        """The weights of the network."""
+        ...
+
+    def ahead(self, gradients: Sequence[Tensor | None], /) -> AbstractContextManager[float]:
+        """Within, the network's weights are one step of their optimiser further; gives that step's learning rate."""
+        ...
 
 
 class Strategy(Protocol):
     """How decisions are weighted, step by step. Nothing else: the weights of the network are the engine's."""
 
-    def draw(self) -> Weights:
+    def reach(self, share: float) -> None:
+        """Be told before each step what share of the search is done, in [0, 1): temperatures depend on it."""
+        ...
+
+    def draw(self) -> Draws:
         """Weights for one step of the network's own weights; no gradient flows into the strategy."""
         ...
 

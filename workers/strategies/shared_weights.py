@@ -3,9 +3,17 @@
 from collections.abc import Callable, Mapping
 
 from app.experiment import Strategy as StrategyName
-from workers.strategies.darts import Darts
+from workers.strategies.darts import Darts, SecondOrderDarts
+from workers.strategies.drnas import DrNas
+from workers.strategies.gumbel import Gdas, Snas
 from workers.strategies.protocol import Loss, Strategy
 
-STRATEGIES: Mapping[StrategyName, Callable[..., Strategy]] = {"darts": Darts}
+STRATEGIES: Mapping[StrategyName, Callable[..., Strategy]] = {
+    "darts": Darts,
+    "darts_second_order": SecondOrderDarts,
+    "snas": Snas,
+    "gdas": Gdas,
+    "drnas": DrNas,
+}
 
-__all__ = ["STRATEGIES", "Darts", "Loss", "Strategy"]
+__all__ = ["STRATEGIES", "Darts", "DrNas", "Gdas", "Loss", "SecondOrderDarts", "Snas", "Strategy"]

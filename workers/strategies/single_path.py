@@ -42,6 +42,9 @@ class SinglePath:
         ((rank,), _) = valid_ranks(self.space, Random(stream_seed(self.seed, "path", number)), 1, self._judge)
         return rank
 
+    def reach(self, share: float) -> None:
+        """Nothing here depends on how far the search is."""
+
     def draw(self) -> Weights:
         """The next member as weights: 1 for what it takes, 0 for what it does not."""
         rank = self.member(self.drawn)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from app.experiment import SearchRecipe
 from workers.data.images import Images
-from workers.supernet.weights import Weights
+from workers.supernet.bilevel import BilevelLoss
+from workers.supernet.weights import Draws
 from workers.training import checkpoint
 from workers.training.augment import Augmentation
 from workers.training.checkpoint import CheckpointError
@@ -25,11 +26,15 @@ from workers.training.schedule import learning_rate
 class Drawing(Protocol):
     """The part of a strategy that a fit needs; see `workers.strategies.protocol.Strategy`."""
 
-    def draw(self) -> Weights:
-        """Weights for one step of the network's weights."""
+    def reach(self, share: float) -> None:
+        """Be told how much of the search is done."""
         ...
 
-    def learn(self, loss: Callable[[Weights], Tensor]) -> None:
+    def draw(self) -> Draws:
+        """Draws for one step of the network's weights."""
+        ...
+
+    def learn(self, loss: BilevelLoss) -> None:
         """One step of the strategy."""
         ...
 
@@ -60,7 +65,7 @@ class SupernetFit:
         seed: int,
         device: torch.device,
         note: Callable[[str], None] = lambda text: None,
-        pressure: Callable[[Weights], Tensor] | None = None,
+        pressure: Callable[[Draws], Tensor] | None = None,
     ) -> None:
         """`pressure` is added to the loss that the strategy learns from: ()."""
         self.network = network.to(device)
@@ -108,10 +113,17 @@ class SupernetFit:
             self.tally, self.architecture_tally = Tally.empty(self.device), Tally.empty(self.device)
             self._schedule(self.epoch)
         number = self.epoch * self.steps + self.step
+        self.strategy.reach(number / (self.epochs * self.steps))
+        x, labels = self.feed.batch(number)
         if self.epoch >= self.recipe.alpha_warmup_epochs:
             batch = self.architecture_feed.batch(number)
-            self.strategy.learn(lambda weights: self._pressed(weights, *batch))
-        x, labels = self.feed.batch(number)
+            self.strategy.learn(
+                BilevelLoss(
+                    lambda draws: self._pressed(draws, *batch),
+                    lambda draws: self._loss(draws, x, labels, Tally.empty(self.device)),
+                    self.optimiser,
+                )
+            )
         loss = self._loss(self.strategy.draw(), x, labels, self.tally)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -122,14 +134,14 @@ class SupernetFit:
         if self.step == self.steps:
             self.epoch, self.step = self.epoch + 1, 0
 
-    def _loss(self, weights: Weights, x: Tensor, labels: Tensor, tally: Tally) -> Tensor:
+    def _loss(self, weights: Draws, x: Tensor, labels: Tensor, tally: Tally) -> Tensor:
         with self.autocast():
             output = self.network(x, weights)
         loss = classification_loss(output, labels)
         tally.add(loss, main_logits(output), labels)
         return loss
 
-    def _pressed(self, weights: Weights, x: Tensor, labels: Tensor) -> Tensor:
+    def _pressed(self, weights: Draws, x: Tensor, labels: Tensor) -> Tensor:
         loss = self._loss(weights, x, labels, self.architecture_tally)
         return loss if self.pressure is None else loss + self.pressure(weights)
 
@@ -151,7 +163,7 @@ class SupernetFit:
         return found
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
-        """Weights, momentum, the strategy, generators and place."""
+        """Draws, momentum, the strategy, generators and place."""
         tensors = {
             **checkpoint.under("model/", self.network.state_dict()),
             **checkpoint.under("sgd/", checkpoint.optimiser_state(self.optimiser)),

@@ -7,7 +7,7 @@ decisions the quotient is a mean of Σ_o p_o w_o, with the options' cost weights
 Shapes: O options of a decision.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from app.architecture.guard import position
 from app.architecture.workload import workload
 from app.experiment import PressedCost
 from app.space import Path, Symbol
-from workers.supernet.weights import Weights
+from workers.supernet.weights import Draws, as_vector
 
 Numbers = Mapping[Path, tuple[float, ...]]
 
@@ -49,10 +49,10 @@ class ExpectedCost:
         """The expected cost at some weights, in its own unit."""
         return sum(self._expectation.at(self._drawn(numbers)))
 
-    def __call__(self, weights: Weights) -> Tensor:
+    def __call__(self, weights: Draws) -> Tensor:
         """Its part of the loss at weights (O,), a scalar with the gradient that the expectation has there."""
         paths = [path for path in self._options if path in weights]
-        flat = torch.cat([weights[path] for path in paths])
+        flat = torch.cat([as_vector(weights[path], self._like(weights)) for path in paths])
         parts = iter(flat.detach().double().tolist())
         numbers = {path: tuple(next(parts) for _ in weights[path]) for path in paths}
         drawn = self._drawn(numbers)
@@ -62,6 +62,11 @@ class ExpectedCost:
         scale = self.strength / self.reference
         gradient = torch.tensor(slopes, dtype=flat.dtype, device=flat.device) * scale
         return sum(self._expectation.at(drawn)) * scale + ((flat - flat.detach()) * gradient).sum()
+
+    def _like(self, weights: Draws) -> Tensor:
+        """A tensor like those among the weights."""
+        found = (w for given in weights.values() for w in (given if isinstance(given, Sequence) else (given,)))
+        return next((w for w in found if isinstance(w, Tensor)), torch.zeros(()))
 
     def _drawn(self, numbers: Numbers) -> Drawn:
         def weight(path: Path, symbols: tuple[Symbol, ...]) -> float:

@@ -10,7 +10,7 @@ compete: the continuous relaxation of Liu et al. (2019), section 2.2.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,7 @@ from app.space import Decision, Path, Plan, Symbol
 from app.space.path import step
 
 Weights = Mapping[Path, Tensor]  # one entry an option of the decision, (O,)
+Draws = Mapping[Path, Tensor | Sequence[Tensor | float]]  # the same; a number 0 says that nothing is to be computed
 Rule = Literal["softmax", "present", "sigmoid"]
 
 
@@ -98,6 +99,13 @@ def soft_weights(
             case "present":
                 weights[r.path] = torch.ones(len(r.options), dtype=like.dtype, device=like.device)
     return weights
+
+
+def as_vector(weights: Tensor | Sequence[Tensor | float], like: Tensor) -> Tensor:
+    """Weights (O,) as one tensor, of the type and on the device of another."""
+    if isinstance(weights, Tensor):
+        return weights
+    return torch.stack([w if isinstance(w, Tensor) else like.new_tensor(w) for w in weights])
 
 
 def uniform_weights(relaxed: tuple[Relaxed, ...], like: Tensor) -> dict[Path, Tensor]:

@@ -13,6 +13,7 @@ from app.api.schemas.recipe import PressureBody, SearchRecipeChoice, TrainingRec
 from app.api.schemas.skeleton import SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
 
+SupernetStrategy = Literal["darts", "darts_second_order", "snas", "gdas", "drnas"]
 SEED_LIMIT = 2**31  # what every generator that a seed reaches accepts
 
 
@@ -28,7 +29,7 @@ class ExperimentBody(Input):
 class SearchBody(ExperimentBody):
     """A supernet search: train the supernet, discretise it, train what it found, and report."""
 
-    strategy: Literal["darts"] = Field(default="darts", description="GET /v1/strategies describes them")
+    strategy: SupernetStrategy = Field(default="darts", description="GET /v1/strategies describes them")
     discretisation: Literal["darts", "argmax"] | None = Field(
         default=None,
         description="`darts`: the strongest inputs of each node; `argmax`: the strongest option of each decision; "

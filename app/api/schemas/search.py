@@ -6,10 +6,11 @@ from pydantic import BeforeValidator, Discriminator, Tag, ValidationError
 from pydantic_core import InitErrorDetails
 
 from app.api.schemas.discrete_search import DiscreteSearchBody, StrategyName
-from app.api.schemas.experiment import SearchBody
+from app.api.schemas.experiment import SearchBody, SupernetStrategy
 
 DARTS = "darts"
-STRATEGIES = (DARTS, *get_args(StrategyName))
+OVER_SUPERNETS = get_args(SupernetStrategy)
+STRATEGIES = (*OVER_SUPERNETS, *get_args(StrategyName))
 
 
 def strategy_in(body: object) -> object:
@@ -35,7 +36,7 @@ def named(body: object) -> object:
 
 def family(body: object) -> str:
     """Tells the bodies apart."""
-    return "supernet search" if strategy_in(body) == DARTS else "discrete search"
+    return "supernet search" if strategy_in(body) in OVER_SUPERNETS else "discrete search"
 
 
 SearchChoice = Annotated[

@@ -14,9 +14,10 @@ from app.api.schemas.discrete_search import (
     SoughtView,
     StrategyName,
 )
+from app.api.schemas.experiment import SupernetStrategy
 from app.api.schemas.search import STRATEGIES
 from app.api.views import is_oracle, label_of
-from app.experiment import ORACLE, Bounds, DiscreteReport, Found, Hypervolume, SoughtMetric
+from app.experiment import ORACLE, Bounds, DiscreteReport, Found, Hypervolume, SoughtMetric, Strategy
 from app.experiment.strategies import DISCRETE_STRATEGIES, DiscreteStrategyName
 
 
@@ -36,7 +37,8 @@ def test_a_view_has_every_field(view: type[BaseModel], value: type) -> None:
 
 def test_every_strategy_can_be_asked_for() -> None:
     assert get_args(StrategyName) == get_args(DiscreteStrategyName)
-    assert set(STRATEGIES) == {"darts", *DISCRETE_STRATEGIES}
+    assert get_args(SupernetStrategy) == get_args(Strategy)
+    assert set(STRATEGIES) == {*get_args(Strategy), *DISCRETE_STRATEGIES}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,133 @@
+"""Rewritten supernets answer as plain ones do, in values, gradients and running statistics, in float64."""
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.architecture import lower
+from app.space import ImageInput
+from app.space.zoo import ZOO
+from workers.inheritance import one_hot
+from workers.network import Network
+from workers.supernet.rewrite import FusedNetwork
+from workers.supernet.rewrite.phases import join, split
+from workers.supernet.weights import initial_alpha, relax, soft_weights
+
+SMALL: dict[str, dict[str, Any]] = {
+    "darts": {"channels": 2, "num_cells": 3, "auxiliary": False},
+    "nasbench201": {"channels": 2, "num_cells": 1},
+}
+IMAGE = ImageInput(channels=3, height=16, width=16)
+
+
+def graph_of(name: str) -> Any:
+    space = ZOO[name]
+    named = space.skeletons.get("search") or next(iter(space.skeletons.values()))
+    return space, lower(space.grammar, replace(named, **SMALL[name]), IMAGE)
+
+
+def pair_of(name: str) -> tuple[Any, Network, FusedNetwork]:
+    space, graph = graph_of(name)
+    torch.manual_seed(0)
+    plain = Network(graph).double()
+    for tensor in plain.parameters():
+        with torch.no_grad():
+            tensor.copy_(torch.randn(tensor.shape, dtype=torch.float64) * 0.3)
+    fused = FusedNetwork(graph).double()
+    fused.load_state_dict(plain.state_dict())
+    return space, plain, fused
+
+
+def alphas(space: Any, network: Network, seed: int = 0) -> dict[str, Tensor]:
+    relaxed = relax(space.plan, network.graph.open)
+    found = initial_alpha(relaxed, torch.Generator().manual_seed(seed), 1.0)
+    return {path: a.double().requires_grad_() for path, a in found.items()}
+
+
+def run(space: Any, network: Network, x: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    alpha = alphas(space, network)
+    network.zero_grad()
+    weights = soft_weights(relax(space.plan, network.graph.open), alpha)
+    output = network(x, weights)
+    loss = torch.nn.functional.cross_entropy(output, labels)
+    loss.backward()
+    gradients = {path: a.grad for path, a in alpha.items() if a.grad is not None}
+    gradients |= {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    return loss.detach(), gradients
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", ["darts", "nasbench201"])
+def test_rewritten_supernets_are_the_same(name: str, training: bool) -> None:
+    space, plain, fused = pair_of(name)
+    x = torch.randn(3, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    labels = torch.tensor([0, 3, 5])
+    for network in (plain, fused):
+        network.train(training)
+    loss, gradients = run(space, plain, x, labels)
+    same, also = run(space, fused, x, labels)
+    assert abs(loss - same) < 1e-12 * abs(loss)
+    assert gradients.keys() == also.keys()
+    scale = torch.stack([g.norm() for g in gradients.values()]).norm()
+    for place, gradient in gradients.items():
+        assert (gradient - also[place]).norm() < 1e-10 * scale, place
+    theirs = fused.state_dict()
+    assert theirs.keys() == plain.state_dict().keys()
+    for place, tensor in plain.state_dict().items():
+        assert torch.allclose(tensor, theirs[place], rtol=1e-10, atol=1e-12), place
+
+
+@pytest.mark.parametrize("name", ["darts", "nasbench201"])
+def test_rewritten_single_paths_are_the_same(name: str) -> None:
+    space, plain, fused = pair_of(name)
+    x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    for genotype in space.plan.sample(Random(0), 3):
+        weights = one_hot(plain.graph, space.plan.read(genotype))
+        for lazy in (True, False):
+            plain.lazy = fused.lazy = lazy
+            assert torch.allclose(plain(x, weights), fused(x, weights), rtol=1e-10, atol=1e-12)
+
+
+def test_rewriting_takes_fewer_steps() -> None:
+    _, plain, fused = pair_of("darts")
+    ran, before = (
+        Counter(network._at[slot].node.op for slot, *_ in network._compile(frozenset()))  # pyright: ignore
+        for network in (fused, plain)
+    )
+    assert ran["phases"] == 3 * 5 - 2 * 2  # states that something reads: five of a cell, three where the others halve
+    assert ran["phase"] == 2 * 2
+    # What is normalised apart: the stem, cells' inputs, first halves of separable convolutions, pooled states.
+    assert ran["batch_norm"] < before["batch_norm"] / 2
+    assert ran["sum"] == 3 * 4
+    assert sum(ran.values()) < 0.8 * sum(before.values())
+
+
+def test_second_derivatives_are_exact() -> None:
+    """Of what a supernet's normalisation, folding and phases compute."""
+    space, plain, fused = pair_of("darts")
+    x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    labels = torch.tensor([1, 2])
+    found: list[Tensor] = []
+    for network in (plain, fused):
+        network.lazy = False
+        alpha = alphas(space, network)
+        weights = soft_weights(relax(space.plan, network.graph.open), alpha)
+        if network is plain:  # its weighted sum has first derivatives only; entries of their own avoid it
+            weights = {path: list(w.unbind(0)) for path, w in weights.items()}  # pyright: ignore
+        loss = torch.nn.functional.cross_entropy(network(x, weights), labels)
+        first = torch.autograd.grad(loss, list(network.parameters()), create_graph=True)
+        product = sum((g.sum() for g in first), torch.zeros(()).double())
+        found.append(torch.cat(torch.autograd.grad(product, list(alpha.values()))))
+    assert (found[0] - found[1]).norm() < 1e-9 * found[0].norm()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_phases_join_to_what_was_split(layout: torch.memory_format) -> None:
+    x = torch.randn(3, 5, 6, 8).contiguous(memory_format=layout)
+    assert split(x).shape == (12, 5, 3, 4)
+    assert torch.equal(join(split(x).contiguous(memory_format=layout)), x)

@@ -1,0 +1,5 @@
+"""The same supernet in fewer and cheaper steps: equal values and gradients, equal names in the state."""
+
+from workers.supernet.rewrite.fused import FusedNetwork
+
+__all__ = ["FusedNetwork"]
