@@ -227,6 +227,13 @@ def measured(folder: Path, settings: Settings, seeds: Sequence[int], out: Path |
     return all(kept)
 
 
+def reachable(folder: Path) -> Path:
+    """A folder that the engines' own account can reach too, where they do not run as this one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    return folder
+
+
 def main() -> None:
     """Print one line a measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -239,7 +246,7 @@ def main() -> None:
         sys.exit("CELLAR_BENCHMARK_TABLES does not name a folder with the two tables: there is nothing to compare on")
     with (
         nullcontext(given.root) if given.root else tempfile.TemporaryDirectory(prefix="cellar-bench-") as name,
-        Engines(Path(name) / "engines", command="bench_comparison", durable=False) as engines,
+        Engines(reachable(Path(name)) / "engines", command="bench_comparison", durable=False) as engines,
     ):
         url = engines.postgres.url("postgres")
         migrate(url)

@@ -125,6 +125,13 @@ def look_ups(table: Table, size: int) -> None:
         print(f"{what:18} {len(wanted) / seconds:12,.0f} look-ups a second, {missing} without a result", flush=True)
 
 
+def reachable(folder: Path) -> Path:
+    """A folder that the engines' own account can reach too, where they do not run as this one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    return folder
+
+
 def main() -> None:
     """Print one line a measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -137,7 +144,7 @@ def main() -> None:
         sys.exit(f"CELLAR_BENCHMARK_TABLES does not name a folder with {FILE}: there is nothing to search on")
     with (
         nullcontext(given.root) if given.root else tempfile.TemporaryDirectory(prefix="cellar-bench-") as name,
-        Engines(Path(name) / "engines", command="bench_discrete_search", durable=False) as engines,
+        Engines(reachable(Path(name)) / "engines", command="bench_discrete_search", durable=False) as engines,
     ):
         url = engines.postgres.url("postgres")
         migrate(url)
