@@ -1,11 +1,11 @@
 """GET /v1/strategies: what a search may ask for is what is described."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fastapi.testclient import TestClient
 
-from app.experiment import DISCRETE_STRATEGIES
+from app.experiment import DISCRETE_STRATEGIES, Strategy
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ def described(api: TestClient) -> dict[str, Any]:
 
 
 def test_every_strategy_is_described(described: dict[str, Any]) -> None:
-    assert list(described) == ["darts", *DISCRETE_STRATEGIES]
-    assert {name for name, item in described.items() if item["draws"] == "weights"} == {"darts"}
+    assert list(described) == [*get_args(Strategy), *DISCRETE_STRATEGIES]
+    assert {name for name, item in described.items() if item["draws"] == "weights"} == {*get_args(Strategy)}
     for name, declared in DISCRETE_STRATEGIES.items():
         item = described[name]
         assert (item["title"], item["paper"]) == (declared.title, declared.paper)
