@@ -131,3 +131,68 @@ def test_phases_join_to_what_was_split(layout: torch.memory_format) -> None:
     x = torch.randn(3, 5, 6, 8).contiguous(memory_format=layout)
     assert split(x).shape == (12, 5, 3, 4)
     assert torch.equal(join(split(x).contiguous(memory_format=layout)), x)
+
+
+LARGE = {
+    "simple_cell",
+    "nasnet",
+    "amoebanet",
+    "pnasnet",
+    "enas_micro",
+    "nasbench301",
+    "fbnet",
+    "proxylessnas",
+    "hierarchical",
+}
+HIERARCHICAL = {"autodeeplab", "nas_fpn", "detection_head"}  # their maps are large, and no data set here teaches them
+EVERY = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else [], id=name)
+    for name in ZOO
+    if name not in HIERARCHICAL
+]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_rewriting_changes_nothing_in_any_space(name: str) -> None:
+    space = ZOO[name]
+    skeleton = space.skeletons.get("small") or next(iter(space.skeletons.values()))
+    graph = lower(space.grammar, skeleton, IMAGE if "small" in space.skeletons else space.input)
+    relaxed = relax(space.plan, graph.open)
+    torch.manual_seed(0)
+    plain = Network(graph).double()
+    with torch.no_grad():
+        for parameter in plain.parameters():
+            parameter.copy_(0.2 * torch.randn_like(parameter))
+    fused = FusedNetwork(graph).double()
+    fused.load_state_dict(plain.state_dict())
+    draw = torch.Generator().manual_seed(3)
+    x = {
+        node.name: torch.randn(2, len(node.axis), *node.size, dtype=torch.float64, generator=draw)
+        for node in graph.nodes.values()
+        if node.op == "input"
+    }
+    found: list[tuple[Tensor, dict[str, Tensor]]] = []
+    for network in (plain, fused):
+        alpha = {
+            path: a.double().requires_grad_()
+            for path, a in initial_alpha(relaxed, torch.Generator().manual_seed(0), 1.0).items()
+        }
+        answer = network(next(iter(x.values())) if len(x) == 1 else x, soft_weights(relaxed, alpha))
+        parts = answer if isinstance(answer, tuple) else (answer,)
+        weighing = torch.Generator().manual_seed(5)
+        loss = sum(
+            ((part * torch.randn(part.shape, dtype=part.dtype, generator=weighing)).sum() for part in parts),
+            torch.zeros((), dtype=torch.float64),
+        )
+        loss.backward()
+        gradients = {path: a.grad for path, a in alpha.items() if a.grad is not None}
+        gradients |= {key: p.grad for key, p in network.named_parameters() if p.grad is not None}
+        found.append((loss.detach(), gradients))
+    (loss, gradients), (same, also) = found
+    assert abs(loss - same) <= 1e-12 * abs(loss)
+    assert gradients.keys() == also.keys()
+    scale = torch.stack([g.norm() for g in gradients.values()]).norm()
+    assert all((gradient - also[place]).norm() <= 1e-10 * scale for place, gradient in gradients.items())
+    theirs = fused.state_dict()
+    for place, tensor in plain.state_dict().items():
+        assert torch.allclose(tensor, theirs[place], rtol=1e-10, atol=1e-12), place
