@@ -197,7 +197,7 @@ def drain(api: TestClient, settings: Settings, database: Database, id: str) -> N
 
 
 def cancel_all(api: TestClient, but: str = "") -> None:
-    for state in ("queued", "waiting"):
+    for state in ("waiting", "queued"):  # in this order: what waits may be queued meanwhile
         for job in api.get("/v1/jobs", params={"state": state, "limit": 200}).json()["items"]:
             if job["id"] != but:
                 assert api.post(f"/v1/jobs/{job['id']}/cancel").status_code == 200
