@@ -107,6 +107,20 @@ def test_rewriting_takes_fewer_steps() -> None:
     assert sum(ran.values()) < 0.8 * sum(before.values())
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_an_architecture_with_dilated_convolutions_is_the_same(training: bool) -> None:
+    """Nothing is open, and sums may drop their terms: those are not rewritten, nor what they read put in phases."""
+    space = ZOO["darts"]
+    genotype = next(g for g in space.plan.sample(Random(0), 50) if str(g).count("dil_conv") >= 4)
+    skeleton = replace(space.skeletons["search"], **SMALL["darts"])
+    graph = lower(space.grammar, skeleton, IMAGE, space.plan.read(genotype))
+    assert graph.plain
+    plain, fused = Network(graph).double().train(training), FusedNetwork(graph).double().train(training)
+    fused.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(plain(x), fused(x), rtol=1e-10, atol=1e-12)
+
+
 def test_second_derivatives_are_exact() -> None:
     """Of what a supernet's normalisation, folding and phases compute."""
     space, plain, fused = pair_of("darts")

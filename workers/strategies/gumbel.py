@@ -10,6 +10,7 @@ need their outputs. Members of a subset that are decided each on their own are d
 with α and 0 as their parameters: the difference of two Gumbels is logistic.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
@@ -26,7 +27,7 @@ from workers.training.determinism import generator
 LEAST = torch.finfo(torch.float32).tiny  # of a uniform number, whose logarithm is taken
 
 
-class _Drawn:
+class _Drawn(ABC):
     """What both have in common: α, a generator, a temperature that falls from the first to the last value."""
 
     TEMPERATURES = (1.0, 1.0)
@@ -64,8 +65,9 @@ class _Drawn:
     def _weights(self) -> Draws:
         return {r.path: self._of(r) for r in self.alpha.relaxed}
 
+    @abstractmethod
     def _of(self, relaxed: Relaxed) -> Tensor | list[Entry]:
-        raise NotImplementedError
+        """The weights (O,) of one decision, at the present temperature."""
 
     def _gumbel(self, *shape: int) -> Tensor:
         """Standard Gumbel numbers; drawn on the CPU, so that a seed means the same everywhere."""

@@ -60,7 +60,7 @@ class FusedNetwork(Network):
         readers = Counter(slot for step in steps for slot in step.inputs)
         at = {step.slot: step for step in steps}
         once = {slot for slot, count in readers.items() if count == 1} - outputs
-        phased = self._phase(steps, at, once)
+        phased = self._phase(steps, at, once, graph)
         steps = self._split(steps)
         at = {step.slot: step for step in steps}
         for step in steps:
@@ -94,7 +94,7 @@ class FusedNetwork(Network):
             kept.append(step)
         return kept, {name: instead.get(slot, slot) for name, slot in slots.items()}
 
-    def _phase(self, steps: list[Step], at: Mapping[int, Step], once: set[int]) -> set[int]:
+    def _phase(self, steps: list[Step], at: Mapping[int, Step], once: set[int], graph: Graph) -> set[int]:
         """Find the dilated convolutions that are done densely; the slots of normalisations that are then in phases."""
         reader = {slot: step for step in steps for slot in step.inputs}
         phased: set[int] = set()
@@ -110,8 +110,9 @@ class FusedNetwork(Network):
             total = None if norm is None else reader.get(norm.slot)
             if point is None or norm is None or total is None or not {step.slot, point.slot, norm.slot} <= once:
                 continue
-            normal = norm.node.op == "batch_norm" and norm.node.axis.plain and total.node.op == "sum"
-            if normal and is_pointwise(point.node) and node["stride"] == (1, 1):
+            normal = norm.node.op == "batch_norm" and norm.node.axis.plain
+            joins = total.node.op == "sum" and not drops(total.node, graph)
+            if normal and joins and is_pointwise(point.node) and node["stride"] == (1, 1):
                 self._dense[step.slot] = True
                 phased.add(norm.slot)
         return phased
