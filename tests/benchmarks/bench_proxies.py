@@ -21,11 +21,12 @@ from torch import Tensor
 
 from app.architecture import lower
 from app.architecture.formats import read_format
+from app.experiment import PROXIES
 from app.experiment.ranks import kendall, spearman
 from app.space.zoo import ZOO
 from workers.data import Images, load
 from workers.network import Network
-from workers.proxies import PROXIES, Score, compute
+from workers.proxies import Score, compute
 from workers.training.determinism import generator, seeded
 
 TABLE = "nasbench201_cifar10_200ep.csv.gz"

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workers.proxies import PROXIES, compute
+from app.experiment import PROXIES
+from workers.proxies import compute
 from workers.training.determinism import seeded
 
 pytestmark = pytest.mark.usefixtures("exactly")

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from app.architecture import Graph, count, lower, macs
+from app.experiment import PROXIES
 from app.space.constraints import valid
 from app.space.zoo import ZOO
 from workers.data import load
 from workers.network import Network
-from workers.proxies import PROXIES, compute
+from workers.proxies import compute
 from workers.training.determinism import seeded
 
 GRADIENTS = ("synflow", "snip", "grasp", "fisher", "grad_norm", "jacov")

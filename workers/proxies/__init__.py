@@ -10,7 +10,7 @@ zen                                    zen          how far a small change of th
 params macs                            sizes        what every proxy has to beat
 """
 
-from workers.proxies.definition import Need, Proxy, Score, Undefined
-from workers.proxies.registry import PROXIES, compute
+from workers.proxies.computation import FUNCTIONS, compute
+from workers.proxies.definition import Score, Undefined
 
-__all__ = ["PROXIES", "Need", "Proxy", "Score", "Undefined", "compute"]
+__all__ = ["FUNCTIONS", "Score", "Undefined", "compute"]

@@ -1,37 +1,18 @@
-"""What a proxy is, and what it reads of a network."""
+"""What a proxy computes, and what it reads of a network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Need = Literal["images", "labels", "classes", "relu", "batch_norm"]
 Function = Callable[[nn.Module, Tensor, Tensor], float]
+"""(network, images (N, C, H, W), labels (N,)) -> the score. It may alter its network; raises Undefined."""
 
 
 class Undefined(ValueError):
     """A proxy has no value for this network; the message says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
-    """One proxy.
-
-    needs      images   the pixels of the batch; without it only their shape is read
-               labels   the classes of the batch
-               classes  a network whose first output is logits (N, K)
-               relu, batch_norm    at least one in the network
-    function   (network, images (N, C, H, W), labels (N,)) -> the score; it may alter the network that it is given.
-               Raises Undefined
-    """
-
-    name: str
-    paper: str
-    formula: str
-    needs: tuple[Need, ...]
-    function: Function
 
 
 @dataclass(frozen=True, slots=True)

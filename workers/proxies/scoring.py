@@ -14,8 +14,8 @@ from app.architecture import lower
 from app.space import Genotype, SearchSpace, Skeleton
 from workers.data import Images
 from workers.network import Network
+from workers.proxies.computation import compute
 from workers.proxies.definition import Score
-from workers.proxies.registry import compute
 from workers.training.augment import normalised
 from workers.training.determinism import generator, seeded
 
