@@ -1,5 +1,6 @@
 """What can be asked and measured: jobs, recipes, evaluations, reports. Pure data."""
 
+from app.experiment.bounds import Bounds
 from app.experiment.comparison import ComparedStrategy, ComparisonRequest
 from app.experiment.counting import uncountable
 from app.experiment.dataset import (
@@ -16,7 +17,6 @@ from app.experiment.dataset import (
 from app.experiment.discrete import (
     COSTS,
     ORACLE,
-    Bounds,
     CatalogueEvaluator,
     DiscreteReport,
     DiscreteSearchRequest,

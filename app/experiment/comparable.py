@@ -101,7 +101,8 @@ def _evaluator(place: str, evaluator: Evaluator) -> Footing:
         case "training":
             found |= _trained(place, evaluator) | {f"{place}/seeds": list(evaluator.seeds)}
         case "inherited":
-            found |= _trained(place, evaluator) | {f"{place}/skeleton": asdict(evaluator.skeleton)}
+            found |= _trained(place, evaluator)
+            found |= {f"{place}/skeleton": asdict(evaluator.skeleton), f"{place}/paths": evaluator.paths}
         case "proxies":
             found |= {f"{place}/data": _digest(evaluator.data), f"{place}/images": evaluator.images}
     return found

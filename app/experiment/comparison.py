@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.experiment.bounds import Bounds
 from app.experiment.curves import Curve
-from app.experiment.discrete import Bounds, DiscreteSearchRequest, Goal, SoughtMetric
+from app.experiment.discrete import DiscreteSearchRequest, Goal, SoughtMetric
 from app.experiment.job import Device
 from app.experiment.strategies import DiscreteStrategyName
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.experiment.bounds import Bounds
 from app.experiment.dataset import Dataset, Split
 from app.experiment.job import Device, EvaluationKind, SpaceVersion
 from app.experiment.recipe import SearchRecipe, TrainingRecipe
@@ -30,15 +31,6 @@ class SoughtMetric:
 
     metric: str
     goal: Goal = "maximise"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What a member may cost at most, inclusive. What exceeds a bound is never proposed."""
-
-    max_params: int | None = None
-    max_macs: int | None = None
-    max_latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +88,14 @@ class TrainingEvaluator:
     kind: Literal["training"] = "training"
 
 
+Paths = Literal["uniform", "sandwich"]
+"""What a supernet learns from: one uniformly drawn member a step; or the largest, the smallest and some drawn between
+them, which learn from what the largest answers."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InheritedEvaluator:
-    """Weights of one supernet, trained on uniformly drawn single paths; measured on `selection`.
+    """Weights of one supernet, trained on members drawn step by step; measured on `selection`.
 
     A fidelity is a number of images that a member is judged on.
     """
@@ -107,6 +104,7 @@ class InheritedEvaluator:
     recipe: SearchRecipe
     skeleton: Skeleton  # of the supernet
     data: Dataset | None = None
+    paths: Paths = "uniform"
     kind: Literal["inherited"] = "inherited"
 
 

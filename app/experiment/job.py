@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from app.experiment.bounds import Bounds
 from app.experiment.dataset import Dataset
 from app.experiment.profile import Direction, KnownEntries, MeasuredProfile, ProfiledOperation
 from app.experiment.proxies import WantedProxies
@@ -19,7 +20,9 @@ JobKind = Literal[
 JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 Queue = Literal["gpu", "cpu"]
 Device = Literal["auto", "cpu", "cuda"]
-Strategy = Literal["darts", "darts_second_order", "snas", "gdas", "drnas"]  # over the weights of one supernet
+Strategy = Literal["darts", "darts_second_order", "snas", "gdas", "drnas", "pc_darts", "enas"]
+"""What weighs the decisions of one supernet."""
+
 Discretisation = Literal["darts", "argmax"]
 EvaluationKind = Literal["inherited", "trained", "baseline"]
 
@@ -50,6 +53,8 @@ class TrainingRequest:
     recipe: TrainingRecipe
     data: Dataset | None = None  # what `dataset` stands for, where it is a registered one
     keep_weights: bool = True
+    recompute: bool = False  # parts of a forward pass anew in the backward pass: less memory, more time
+    processes: int = 1  # that share the batch, each on a device of its own
     seed: int = 0
     device: Device = "auto"
 
@@ -71,7 +76,10 @@ class SearchRequest:
     retrain_dataset: str | None = None  # of that training and the baseline's; None: what was searched on
     retrain_data: Dataset | None = None
     baseline: bool = True  # also train a uniformly random genotype under the same recipe
-    latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # ms by entry, for the recipe's pressure
+    bounds: Bounds = field(default_factory=Bounds)  # that the genotype keeps to
+    latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # ms by entry, for pressure and bounds
+    latency_factor: float = 1.0  # a latency is so many times the sum of the entries
+    recompute: bool = False  # parts of a forward pass anew in the backward pass: less memory, more time
     replays: str | None = None  # UUID of the search whose record this repeats
     seed: int = 0
     device: Device = "auto"

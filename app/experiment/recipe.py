@@ -10,7 +10,9 @@ from typing import Literal
 
 Precision = Literal["float32", "bfloat16"]
 PressedCost = Literal["params", "macs", "latency_ms"]
-Weighting = Literal["darts", "darts_second_order", "snas", "gdas", "drnas", "single_path"]
+Weighting = Literal[
+    "darts", "darts_second_order", "snas", "gdas", "drnas", "pc_darts", "enas", "single_path", "sandwich"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +74,14 @@ class SearchRecipe:
     precision: Precision = "float32"
     deterministic: bool = False
     pressure: Pressure | None = None
+    curvature_every: int = 0  # epochs between two measurements of the loss's curvature in α; 0 for none
+    curvature_stop: float = 0.0  # ends where the curvature has grown to this many times what it was; 0 never
     strategy: Weighting = "darts"  # what weighs decisions while the weights learn; the kind of search says it
 
 
 Recipe = TrainingRecipe | SearchRecipe
 
-UNUSED = {"pressure": None, "nesterov": False, "strategy": "darts"}
+UNUSED = {"pressure": None, "nesterov": False, "strategy": "darts", "curvature_every": 0, "curvature_stop": 0.0}
 """Fields that came later, each with the value at which a recipe is the procedure that it was before."""
 
 

@@ -71,7 +71,9 @@ def lowered(kind: type[Network], channels: int, cells: int, order: int) -> Step:
         return torch.nn.functional.cross_entropy(network(images, weights), classes)
 
     def step() -> None:
-        strategy.learn(BilevelLoss(lambda w: loss(w, held, truth), lambda w: loss(w, x, labels), optimiser))
+        strategy.learn(
+            BilevelLoss(lambda w: loss(w, held, truth), lambda w: loss(w, x, labels), optimiser, lambda w: 0.0)
+        )
         optimiser.zero_grad(set_to_none=True)
         loss(strategy.draw(), x, labels).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), RECIPE.gradient_clip)

@@ -181,7 +181,11 @@ class OfNoNetwork(BilevelLoss):
 
     def __init__(self, cost: Any) -> None:
         weight = torch.ones(1, requires_grad=True)
-        super().__init__(cost, lambda draws: cost(draws) + 0 * weight.sum(), torch.optim.SGD([weight], 0.1))
+        super().__init__(cost, lambda draws: cost(draws) + 0 * weight.sum(), torch.optim.SGD([weight], 0.1), self.lower)
+
+    def lower(self, draws: Any) -> float:
+        """The less it costs, the more is right."""
+        return 1.0 - float(self(draws).detach())
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))

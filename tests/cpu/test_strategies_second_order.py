@@ -22,6 +22,10 @@ RELAXED = relax(SPACE.plan, GRAPH.open)
 RECIPE = SearchRecipe(name="test")
 
 
+def unasked(draws: object) -> float:
+    raise AssertionError("no accuracy is wanted")
+
+
 class Case:
     """A supernet in float64 that has made a step, two batches, and a second-order strategy."""
 
@@ -41,7 +45,7 @@ class Case:
         self.strategy.alpha.optimiser = torch.optim.SGD([*self.strategy.alpha.values.values()], 1.0)
         self.loss(1, self.strategy.settled()).backward()
         self.optimiser.step()
-        self.bilevel = BilevelLoss(lambda w: self.loss(0, w), lambda w: self.loss(1, w), self.optimiser)
+        self.bilevel = BilevelLoss(lambda w: self.loss(0, w), lambda w: self.loss(1, w), self.optimiser, unasked)
 
     def loss(self, which: int, weights: Any) -> Tensor:
         x, labels = self.batches[which]
@@ -99,7 +103,7 @@ def test_a_difference_along_the_gradient_is_the_product_where_losses_are_smooth(
         return sum((torch.sin(at * m + shift).sum() for m in mixed), at.new_zeros(()))
 
     optimiser = torch.optim.SGD([w, unused], 0.3)
-    bilevel = BilevelLoss(lambda p: loss(p, w, 0.7), lambda p: loss(p, w, 0.0), optimiser)
+    bilevel = BilevelLoss(lambda p: loss(p, w, 0.7), lambda p: loss(p, w, 0.0), optimiser, unasked)
     twins = {path: a.detach().clone().requires_grad_() for path, a in strategy.alpha.values.items()}
     weights = {path: a.softmax(0) for path, a in twins.items()}
     (gradient,) = torch.autograd.grad(loss(weights, w, 0.0), w, create_graph=True)
@@ -146,7 +150,7 @@ def test_weights_come_back_where_the_loss_fails() -> None:
             raise RuntimeError("no memory")
         return case.loss(1, weights)
 
-    bilevel = BilevelLoss(lambda w: case.loss(0, w), failing, case.optimiser)
+    bilevel = BilevelLoss(lambda w: case.loss(0, w), failing, case.optimiser, unasked)
     with pytest.raises(RuntimeError, match="no memory"):
         case.strategy.learn(bilevel)
     assert calls == 3

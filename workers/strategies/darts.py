@@ -36,6 +36,10 @@ class Darts:
         """The softmax weights, detached."""
         return self.settled()
 
+    def students(self) -> tuple[Weights, ...]:
+        """None."""
+        return ()
+
     def learn(self, loss: Loss) -> None:
         """One Adam step on α."""
         self.alpha.learn(lambda: loss(self._weights()))

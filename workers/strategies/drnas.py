@@ -40,6 +40,10 @@ class DrNas:
         with torch.no_grad():
             return self._weights(self._concentrations())
 
+    def students(self) -> tuple[Weights, ...]:
+        """None."""
+        return ()
+
     def learn(self, loss: Loss) -> None:
         """One Adam step on α, at weights drawn anew."""
 

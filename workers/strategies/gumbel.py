@@ -42,6 +42,10 @@ class _Drawn(ABC):
         with torch.no_grad():
             return self._weights()
 
+    def students(self) -> tuple[Weights, ...]:
+        """None."""
+        return ()
+
     def learn(self, loss: Loss) -> None:
         """One Adam step on α, at weights drawn anew."""
         self.alpha.learn(lambda: loss(self._weights()))

@@ -16,6 +16,10 @@ class Loss(Protocol):
         """The loss on a batch of the split `architecture`, (); the gradient flows into those that want one."""
         ...
 
+    def right(self, draws: Draws, /) -> float:
+        """The share of a batch of the split `architecture` that the supernet answers rightly, without a gradient."""
+        ...
+
     def training(self, draws: Draws, /) -> Tensor:
         """The loss on the batch of the split `weights` that the network learns from in this step: ()."""
         ...
@@ -39,6 +43,10 @@ class Strategy(Protocol):
 
     def draw(self) -> Draws:
         """Weights for one step of the network's own weights; no gradient flows into the strategy."""
+        ...
+
+    def students(self) -> Sequence[Draws]:
+        """Draws that learn, in the same step, from the network's answers at `draw()`'s; often none."""
         ...
 
     def learn(self, loss: Loss) -> None:

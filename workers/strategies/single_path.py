@@ -51,6 +51,10 @@ class SinglePath:
         self.drawn += 1
         return one_hot(self.graph, self.space.plan.read(self.space.plan.unrank(rank)))
 
+    def students(self) -> tuple[Weights, ...]:
+        """None."""
+        return ()
+
     def learn(self, loss: Loss) -> None:
         """Nothing: paths stay uniform."""
 

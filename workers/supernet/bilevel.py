@@ -1,6 +1,7 @@
 """The two losses of one step of a bilevel search, and the step of the weights that a strategy may look ahead by.
 
 loss(draws)              on a batch of the split `architecture`; gradients flow into the draws
+loss.right(draws)        the share of that batch that is answered rightly
 loss.training(draws)     on the batch of `weights` that the network's weights learn from in this step
 loss.ahead(gradients)    within, w is w - ξ (μ m + ∇ + λ w): the step that SGD is about to make
 """
@@ -22,12 +23,18 @@ class BilevelLoss:
         architecture: Callable[[Draws], Tensor],
         training: Callable[[Draws], Tensor],
         optimiser: torch.optim.SGD,
+        right: Callable[[Draws], float],
     ) -> None:
-        self._architecture, self._training, self._optimiser = architecture, training, optimiser
+        self._architecture, self._training, self._right = architecture, training, right
+        self._optimiser = optimiser
 
     def __call__(self, draws: Draws) -> Tensor:
         """The loss on the split `architecture`: ()."""
         return self._architecture(draws)
+
+    def right(self, draws: Draws) -> float:
+        """The share of the batch of `architecture` that is answered rightly, without a gradient."""
+        return self._right(draws)
 
     def training(self, draws: Draws) -> Tensor:
         """The loss on the split `weights`: ()."""

@@ -1,8 +1,8 @@
 """From weights to a genotype: every decision takes the heaviest of its options.
 
     choice, length    the heaviest option; where options lead on to shared rules, that of the likeliest path
-    subset            the k members with the highest score: their own weight, or, where all members are present, the
-                      weight of the strongest option decided within the member
+    subset            the k members with the highest score: their own weight, times that of the strongest option decided
+                      within the member where there is one; a member that is there anyhow weighs 1
 
 Two rules differ in what `none` counts for. `darts` follows quark0/darts: within a subset's members `none` is neither a
 strength nor ever chosen, so a node keeps its two strongest inputs by the strongest operation other than `none`.
@@ -83,6 +83,8 @@ def heaviest(numbers: Sequence[float], k: int) -> list[int]:
 def _strength(scores: Scores, decision: Decision, member: Symbol, by_path: Mapping[Path, Decision]) -> float:
     """Of one member of a subset: what is decided within it says how strong it is, else its own weight."""
     inner = [by_path[path] for path in below(decision, member, by_path)]
+    own = scores.weights.get(decision.path)
+    place = decision.options.index(member)
     if not inner:
-        return scores.of(decision)[decision.options.index(member)]
-    return max(max(scores.of(d)) for d in inner)
+        return scores.of(decision)[place]
+    return (1.0 if own is None else own[place]) * max(max(scores.of(d)) for d in inner)

@@ -3,7 +3,7 @@
 Shapes: B images, C channels, H × W pixels.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -17,7 +17,7 @@ from workers.training import checkpoint
 from workers.training.augment import Augmentation
 from workers.training.checkpoint import CheckpointError
 from workers.training.feed import Feed
-from workers.training.loss import classification_loss, main_logits
+from workers.training.loss import classification_loss, distillation_loss, main_logits
 from workers.training.metrics import Tally
 from workers.training.precision import autocast
 from workers.training.schedule import learning_rate
@@ -32,6 +32,10 @@ class Drawing(Protocol):
 
     def draw(self) -> Draws:
         """Draws for one step of the network's weights."""
+        ...
+
+    def students(self) -> Sequence[Draws]:
+        """Draws that learn from what the network answers at those of `draw`, in the same step."""
         ...
 
     def learn(self, loss: BilevelLoss) -> None:
@@ -122,11 +126,16 @@ class SupernetFit:
                     lambda draws: self._pressed(draws, *batch),
                     lambda draws: self._loss(draws, x, labels, Tally.empty(self.device)),
                     self.optimiser,
+                    lambda draws: self._right(draws, *batch),
                 )
             )
-        loss = self._loss(self.strategy.draw(), x, labels, self.tally)
         self.optimiser.zero_grad(set_to_none=True)
+        answer = self._answer(self.strategy.draw(), x)
+        loss = classification_loss(answer, labels)
+        self.tally.add(loss, main_logits(answer), labels)
         loss.backward()
+        for draws in self.strategy.students():
+            distillation_loss(self._answer(draws, x), answer).backward()
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimiser.step()
@@ -135,11 +144,18 @@ class SupernetFit:
             self.epoch, self.step = self.epoch + 1, 0
 
     def _loss(self, weights: Draws, x: Tensor, labels: Tensor, tally: Tally) -> Tensor:
-        with self.autocast():
-            output = self.network(x, weights)
+        output = self._answer(weights, x)
         loss = classification_loss(output, labels)
         tally.add(loss, main_logits(output), labels)
         return loss
+
+    def _answer(self, weights: Draws, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        with self.autocast():
+            return self.network(x, weights)
+
+    @torch.no_grad()
+    def _right(self, weights: Draws, x: Tensor, labels: Tensor) -> float:
+        return float((main_logits(self._answer(weights, x)).argmax(1) == labels).float().mean())
 
     def _pressed(self, weights: Draws, x: Tensor, labels: Tensor) -> Tensor:
         loss = self._loss(weights, x, labels, self.architecture_tally)

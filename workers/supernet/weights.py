@@ -3,6 +3,7 @@
     decision                                   parameter            weight of its options
     choice, length                             α, one an option     softmax(α)
     subset whose members decide something      none                 1: every member is there, as in DARTS
+                                               α, one an option     softmax(α), where edges are normalised (PC-DARTS)
     subset of bare members                     α, one an option     sigmoid(α), each member on its own
 
 A subset's guard asks member by member, so in DARTS every candidate edge is present and only the operations on it
@@ -43,8 +44,11 @@ class Relaxed:
         return self.decision.options
 
 
-def relax(plan: Plan, open_paths: Mapping[Path, object]) -> tuple[Relaxed, ...]:
-    """The decisions of a space that a supernet's graph leaves open, in the grammar's order."""
+def relax(plan: Plan, open_paths: Mapping[Path, object], *, normalised_edges: bool = False) -> tuple[Relaxed, ...]:
+    """The decisions of a space that a supernet's graph leaves open, in the grammar's order.
+
+    `normalised_edges`: members of a subset that decide something compete too, as in PC-DARTS (Xu et al., 2020).
+    """
     paths = list(open_paths)
     found: list[Relaxed] = []
     for decision in plan.decisions():
@@ -52,7 +56,8 @@ def relax(plan: Plan, open_paths: Mapping[Path, object]) -> tuple[Relaxed, ...]:
             continue
         rule: Rule = "softmax"
         if decision.kind == "subset":
-            rule = "present" if all(below(decision, symbol, paths) for symbol in decision.options) else "sigmoid"
+            deciding = all(below(decision, symbol, paths) for symbol in decision.options)
+            rule = ("softmax" if normalised_edges else "present") if deciding else "sigmoid"
         found.append(Relaxed(decision, rule))
     missing = set(paths) - {r.path for r in found}
     if missing:

@@ -21,3 +21,11 @@ def classification_loss(
         for auxiliary in output[1:]:
             loss = loss + auxiliary_weight * F.cross_entropy(auxiliary.float(), labels, label_smoothing=smoothing)
     return loss
+
+
+def distillation_loss(output: Tensor | tuple[Tensor, ...], teacher: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Mean cross-entropy () in nats of logits (B, classes) against what a teacher's logits say; no gradient reaches it.
+
+    In-place distillation: Yu and Huang, "Universally Slimmable Networks" (2019), arXiv:1903.05134, section 3.3.
+    """
+    return F.cross_entropy(main_logits(output).float(), main_logits(teacher).detach().float().softmax(1))
