@@ -113,7 +113,9 @@ def inherited(space: SearchSpace, asked: InheritedEvaluatorBody, dataset: Datase
     with relocated("/skeleton", "/evaluator/skeleton"):
         skeleton = searched_skeleton(space, asked.skeleton, dataset)
         supernet_cost(Supernet(space, space.digest, skeleton, dataset.input))
-    return InheritedEvaluator(dataset=dataset.reference, data=carried(dataset), recipe=recipe, skeleton=skeleton)
+    return InheritedEvaluator(
+        dataset=dataset.reference, data=carried(dataset), recipe=recipe, skeleton=skeleton, paths=asked.paths
+    )
 
 
 def networks(space: SearchSpace, skeleton: Skeleton, image: ImageInput) -> None:

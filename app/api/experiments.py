@@ -19,6 +19,7 @@ from app.api.tasks import teachable
 from app.experiment import (
     SEARCH_RECIPES,
     TRAINING_RECIPES,
+    Bounds,
     Dataset,
     Discretisation,
     SearchRecipe,
@@ -104,6 +105,8 @@ def search_request(services: Services, space: SearchSpace, body: SearchBody) -> 
         retrain_dataset=None if elsewhere == dataset else elsewhere.reference,
         retrain_data=None if elsewhere == dataset else carried(elsewhere),
         baseline=body.baseline,
+        bounds=Bounds(max_params=body.max_params, max_macs=body.max_macs, max_latency_ms=body.max_latency_ms),
+        recompute=body.recompute,
         seed=body.seed,
         device=body.device,
     )
@@ -127,6 +130,8 @@ def training_request(services: Services, space: SearchSpace, body: TrainingBody)
         dataset=dataset.reference,
         data=carried(dataset),
         recipe=training_recipe(body.recipe, dataset, "/recipe"),
+        recompute=body.recompute,
+        processes=body.processes,
         seed=body.seed,
         device=body.device,
     )

@@ -92,7 +92,7 @@ class TrainingEvaluatorBody(Input):
 
 
 class InheritedEvaluatorBody(Input):
-    """Members with the weights of one supernet, trained first on uniformly drawn paths; measured on `selection`."""
+    """Members with the weights of one supernet, trained first on members drawn; measured on `selection`."""
 
     kind: Literal["inherited"] = Field(description="Every member inherits the weights of one supernet")
     dataset: DatasetName = Field(description="`name` or `name@digest` of a data set; GET /v1/datasets lists them")
@@ -101,6 +101,11 @@ class InheritedEvaluatorBody(Input):
     )
     skeleton: SkeletonChoice | None = Field(
         default=None, description="Skeleton of the supernet; default: by image size"
+    )
+    paths: Literal["uniform", "sandwich"] = Field(
+        default="uniform",
+        description="`uniform`: the supernet learns from one uniformly drawn member a step; `sandwich`: from the "
+        "largest, and the smallest and some between learn from what the largest answers",
     )
 
 

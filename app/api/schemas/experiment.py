@@ -13,7 +13,8 @@ from app.api.schemas.recipe import PressureBody, SearchRecipeChoice, TrainingRec
 from app.api.schemas.skeleton import SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
 
-SupernetStrategy = Literal["darts", "darts_second_order", "snas", "gdas", "drnas"]
+SupernetStrategy = Literal["darts", "darts_second_order", "snas", "gdas", "drnas", "pc_darts", "enas"]
+RECOMPUTE = "Compute parts of a forward pass anew in the backward pass: less memory, more time, the same result"
 SEED_LIMIT = 2**31  # what every generator that a seed reaches accepts
 
 
@@ -53,6 +54,21 @@ class SearchBody(ExperimentBody):
         default=None, description="What expensive options cost, in place of what the recipe says of it"
     )
     baseline: bool = Field(default=True, description="Also train a random genotype under the same recipe, to compare")
+    max_params: int | None = Field(
+        default=None, ge=0, lt=2**53, description="Learnable numbers of the genotype at most"
+    )
+    max_macs: int | None = Field(default=None, ge=0, lt=2**53, description="Multiply-adds of the genotype at most")
+    max_latency_ms: float | None = Field(
+        default=None,
+        ge=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="Milliseconds of the genotype at most, predicted from the table of `latency_device`",
+    )
+    latency_device: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Device whose lookup table the latencies are of"
+    )
+    recompute: bool = Field(default=False, description=RECOMPUTE)
 
 
 class TrainingBody(ExperimentBody):
@@ -62,6 +78,10 @@ class TrainingBody(ExperimentBody):
     format: Format = Field(default="json", description="Format of the genotype")
     skeleton: SkeletonChoice | None = Field(default=None, description="Skeleton; default: by image size")
     recipe: TrainingRecipeChoice | None = Field(default=None, description="Recipe; default: the data set's")
+    recompute: bool = Field(default=False, description=RECOMPUTE)
+    processes: int = Field(
+        default=1, ge=1, le=16, description="Processes that share every batch, each on a device of its own"
+    )
 
 
 class PlannedNetwork(Output):
