@@ -1,40 +1,44 @@
 """The handler of search jobs: search a supernet, discretise it, and find out what discretising cost.
 
     phase        epochs               metrics
-    search       the recipe's         losses and accuracies on both splits, mean entropy, skip share
+    search       the recipe's         losses and accuracies on both splits, mean entropy, skip share, curvature
     calibrate    1                    accuracy on `selection`: supernet, discretised with inherited weights
     retrain      the retrain recipe's the found genotype from scratch
     baseline     the same             a uniformly random other genotype, same recipe, same seed
 
-The result is a discretisation report, the trajectory of the decision weights, and the evaluations.
+Of several seeds there are trainings of both for each: `retrain-2` is that of the second. The result is a
+discretisation report, the trajectory of the decision weights, and the evaluations.
 """
 
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import asdict, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from app.architecture import Graph, lower
-from app.experiment import (
-    Accuracy,
-    DecisionSummary,
-    DiscretisationReport,
-    EvaluationKind,
-    JobResult,
-    MeasuredEvaluation,
-    SearchRequest,
-)
+from app.architecture import Graph, judge_of, lower, resolve
+from app.experiment import EvaluationKind, JobResult, SearchRequest
 from app.space import Genotype, Plan
+from app.space.errors import Unmet
+from app.space.validity import valid_ranks
+from workers.findings import (
+    Findings,
+    Training,
+    evaluations_of,
+    report_of,
+    retrain_dataset,
+    seeds_of,
+    weights_of,
+)
 from workers.inheritance import inherit
 from workers.network import Network
 from workers.progress import Progress, Stopped
 from workers.session import RequestError, Saved, Session, images_for, session
 from workers.strategies.shared_weights import STRATEGIES, Strategy
-from workers.supernet.collapse import alarm, skip_share
+from workers.supernet.collapse import Alarm, alarm
 from workers.supernet.discretise import genotype_of, plain
 from workers.supernet.fit import SupernetFit
 from workers.supernet.pressure import ExpectedCost, decided_costs
@@ -42,31 +46,11 @@ from workers.supernet.rewrite import FusedNetwork
 from workers.supernet.summary import decision_summaries, mean_entropy, trajectory_entry
 from workers.supernet.weights import Relaxed, relax, uniform_weights
 from workers.training import Fit, drive, evaluate, recalibrate
+from workers.training.checkpoint import CheckpointError
 from workers.training.determinism import seeded, stream_seed
-from workers.training.discrete import JUDGED, candidate, discrete_graph
+from workers.training.discrete import candidate
 
-Phase = Literal["search", "retrain", "baseline", "report"]
-Measured = dict[str, dict[str, float]]  # by split
-
-
-@dataclass(slots=True, kw_only=True)
-class Findings:
-    """What a search knows so far, as JSON: it travels in every checkpoint."""
-
-    phase: Phase = "search"
-    trajectory: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    genotype: Any = None
-    decisions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    mean_entropy: float = 0.0
-    supernet: dict[str, float] = field(default_factory=dict[str, float])
-    inherited: dict[str, float] = field(default_factory=dict[str, float])
-    retrained: Measured = field(default_factory=Measured)
-    baseline_genotype: Any = None
-    baseline: Measured = field(default_factory=Measured)
-    weights: dict[str, str] = field(default_factory=dict[str, str])  # artefact names
-    pressure: dict[str, Any] | None = None
-    spent: dict[str, float] = field(default_factory=dict[str, float])  # seconds by phase
-    notes: list[str] = field(default_factory=list[str])
+TRIES = 1000  # random genotypes that are drawn for one other than what was found
 
 
 def run(request: SearchRequest, progress: Progress) -> JobResult:
@@ -94,17 +78,27 @@ class Search:
         images = images_for((request.retrain_skeleton,), retrain_dataset(request), data)
         self.retraining = replace(s, images=images) if retrain_dataset(request) != request.dataset else s
         self.plan: Plan = s.space.plan
+        self.alarm: Alarm = alarm(self.plan)
         self.saved = s.resumed()
-        self.findings = Findings(**self.saved.job) if self.saved else Findings()
+        self.findings = Findings()
+        if self.saved is not None:
+            try:
+                self.findings = Findings.restored(self.saved.job)
+            except CheckpointError as error:
+                self.saved = None
+                self._note(f"starting over: {error}")
 
     def run(self) -> JobResult:
         """All phases that are left."""
-        if self.findings.phase == "search":
+        f, seeds = self.findings, seeds_of(self.request)
+        if f.phase == "search":
             self._search()
-        if self.findings.phase == "retrain":
-            self._retrain()
-        if self.findings.phase == "baseline":
-            self._baseline()
+        if f.phase == "train":
+            for number, seed in enumerate(seeds, 1):
+                self._train("trained", _numbered("retrain", number), _numbered("trained", number), seed)
+            for number, seed in enumerate(seeds if self.request.baseline else (), 1):
+                self._train("baseline", _numbered("baseline", number), _numbered("baseline", number), seed)
+            f.phase = "report"
         return self._result()
 
     # -- phases
@@ -134,12 +128,22 @@ class Search:
             self.findings.genotype = genotype_of(self.plan, strategy.settled(), request.discretisation)
             self.findings.trajectory.append(entry)
             metrics = {"mean_entropy": entry["mean_entropy"], "skip_share": entry["skip_share"]}
+            self._watch_skips(entry["epoch"], entry["skip_share"])
             if cost is not None and self.findings.pressure is not None:
                 metrics["expected_cost"] = self.findings.pressure["at_end"] = cost.expected(numbers)
             return metrics
 
         self._drive("search", fit, ended)
         self._calibrate(network, fit, relaxed, strategy.settled())
+
+    def _watch_skips(self, epoch: int, share: float) -> None:
+        """Tells, once, that what would be found now chooses more skips than chance gives."""
+        told = any(note.startswith("collapse alarm: skips") for note in self.findings.notes)
+        if self.alarm.rings(share) and not told:
+            self._note(
+                f"collapse alarm: skips are {share:.0%} of the operations chosen after epoch {epoch}; at most one "
+                f"uniformly drawn genotype in a thousand has more than {self.alarm.threshold:.0%}"
+            )
 
     def _pressure(self, graph: Graph, relaxed: tuple[Relaxed, ...], strategy: Strategy) -> ExpectedCost | None:
         """What the recipe's pressure adds to the architecture loss. Raises RequestError."""
@@ -165,8 +169,9 @@ class Search:
         """Accuracy of the supernet and of the discretised network, both with batch statistics of their own."""
         s, request, started = self.session, self.request, time.monotonic()
         genotype = genotype_of(self.plan, weights, request.discretisation)
-        small = Network(discrete_graph(s.space, genotype, request.skeleton, s.images)).to(s.device)
-        inherit(small, network, self.plan.read(genotype))
+        decided = self.plan.read(genotype)
+        small = Network(resolve(network.graph, decided)).to(s.device)
+        inherit(small, network, decided)
 
         def mixture(x: Tensor) -> Any:
             return network(x, weights)
@@ -181,7 +186,7 @@ class Search:
         f.decisions = [asdict(d) for d in decision_summaries(self.plan, relaxed, numbers, request.discretisation)]
         f.mean_entropy = mean_entropy(relaxed, numbers)
         f.spent["calibrate"] = time.monotonic() - started
-        f.phase = "retrain"
+        f.phase = "train"
         metrics = {
             "supernet_accuracy": f.supernet["accuracy"],
             "supernet_loss": f.supernet["loss"],
@@ -191,38 +196,53 @@ class Search:
         s.progress.report("calibrate", 1, 1, metrics)
         self._between("calibrate", 1)
 
-    def _retrain(self) -> None:
-        self.findings.retrained = self._from_scratch("retrain", self.findings.genotype, "trained")
-        self.findings.phase = "baseline" if self.request.baseline else "report"
-        self._between("retrain", self.request.retrain_recipe.epochs)
-
-    def _baseline(self) -> None:
-        f = self.findings
-        if f.baseline_genotype is None:
-            f.baseline_genotype = another(self.plan, f.genotype, self.request.seed)
-        if f.baseline_genotype is None:
-            f.notes.append("no baseline: the space holds no other genotype")
-        else:
-            f.baseline = self._from_scratch("baseline", f.baseline_genotype, "baseline")
-        f.phase = "report"
-        self._between("baseline", self.request.retrain_recipe.epochs)
-
-    def _from_scratch(self, phase: str, genotype: Genotype, artefact: str) -> Measured:
-        s, request = self.retraining, self.request
+    def _train(self, kind: EvaluationKind, phase: str, artefact: str, seed: int) -> None:
+        """One training from scratch, where it is still to be done: of what was found, or of a random genotype."""
+        f, s, request = self.findings, self.retraining, self.request
+        if f.trained(kind, seed) is not None:
+            return
+        genotype = f.genotype if kind == "trained" else self._another(seed)
+        if genotype is None:
+            return
         trained = candidate(
             s.space,
             genotype,
             request.retrain_skeleton,
             request.retrain_recipe,
             s.images,
-            seed=request.seed,
+            seed=seed,
             device=s.device,
             note=self._note,
         )
         self._drive(phase, trained.trainer)
         judged = trained.judged(s.images)
-        self.findings.weights[artefact] = s.keep_weights(artefact, trained, judged)
-        return {str(split): metrics for split, metrics in judged.items()}
+        f.trainings.append(
+            Training(
+                kind=kind,
+                seed=seed,
+                genotype=genotype,
+                measured={str(split): metrics for split, metrics in judged.items()},
+                seconds=f.spent[phase],
+                weights=replace(s, seed=seed).keep_weights(artefact, trained, judged),
+            )
+        )
+        self._between(phase, request.retrain_recipe.epochs)
+
+    def _another(self, seed: int) -> Genotype | None:
+        """A valid genotype drawn uniformly from those other than what was found; None where none is met."""
+        space, rng = self.session.space, random.Random(stream_seed(seed, "baseline"))
+        judge = judge_of(space)
+        for _ in range(TRIES if self.plan.size > 1 else 0):
+            try:
+                ((rank,), _) = valid_ranks(space, rng, 1, judge)
+            except Unmet:
+                break
+            genotype = self.plan.unrank(rank)
+            if genotype != self.findings.genotype:
+                return genotype
+        drawn = " that could be drawn" if self.plan.size > 1 else ""
+        self._note(f"no baseline: the space holds no other genotype{drawn}")
+        return None
 
     # -- between steps
 
@@ -260,112 +280,25 @@ class Search:
 
     def _best(self, phase: str) -> JobResult:
         """What a cancelled search keeps: the trajectory, the genotype so far, and what was fully measured."""
+        return self._told({"stopped_in": phase})
+
+    def _result(self) -> JobResult:
+        return self._told({"report": asdict(report_of(self.findings, self.request, self.session))})
+
+    def _told(self, more: Mapping[str, object]) -> JobResult:
         f = self.findings
         return JobResult(
             result={
                 "genotype": f.genotype,
                 "trajectory": f.trajectory,
-                "stopped_in": phase,
-                "weights": f.weights,
+                "weights": weights_of(f),
+                **more,
                 **self.session.provenance(),
             },
-            evaluations=self._evaluations(),
+            evaluations=evaluations_of(f, self.request, self.session, self.retraining),
         )
 
-    def _result(self) -> JobResult:
-        return JobResult(
-            result={
-                "genotype": self.findings.genotype,
-                "report": asdict(self._report()),
-                "trajectory": self.findings.trajectory,
-                "weights": self.findings.weights,
-                **self.session.provenance(),
-            },
-            evaluations=self._evaluations(),
-        )
 
-    def _report(self) -> DiscretisationReport:
-        f, s = self.findings, self.session
-        threshold = alarm(self.plan)
-        share = skip_share(self.plan, f.genotype)
-        supernet = f.supernet["accuracy"]
-        return DiscretisationReport(
-            genotype=f.genotype,
-            supernet=accuracy("selection", f.supernet),
-            inherited=accuracy("selection", f.inherited),
-            retrained={split: accuracy(split, metrics) for split, metrics in f.retrained.items()},
-            baseline_genotype=f.baseline_genotype,
-            baseline={split: accuracy(split, metrics) for split, metrics in f.baseline.items()} or None,
-            gap_inherited=supernet - f.inherited["accuracy"],
-            retrained_on=retrain_dataset(self.request),
-            gap_retrained=supernet - f.retrained["selection"]["accuracy"] if self.retraining is s else None,
-            decisions=tuple(DecisionSummary(**d) for d in f.decisions),
-            mean_entropy=f.mean_entropy,
-            skip_share=share,
-            collapse_threshold=threshold.threshold,
-            collapse_samples=threshold.samples,
-            collapsed=threshold.rings(share),
-            pressure=f.pressure,
-            notes=tuple(f.notes),
-            seconds=s.seconds,
-            gpu_hours=s.gpu_hours,
-        )
-
-    def _evaluations(self) -> tuple[MeasuredEvaluation, ...]:
-        f, request, s = self.findings, self.request, self.session
-        found: list[MeasuredEvaluation] = []
-        if f.inherited:
-            found.append(
-                s.evaluation(
-                    f.genotype,
-                    request.skeleton,
-                    "inherited",
-                    "selection",
-                    f.inherited,
-                    replace(request.recipe, strategy=request.strategy),
-                    seconds=f.spent["search"] + f.spent["calibrate"],
-                )
-            )
-        found += self._from_scratch_evaluations("trained", "retrain", f.genotype, f.retrained)
-        found += self._from_scratch_evaluations("baseline", "baseline", f.baseline_genotype, f.baseline)
-        return tuple(found)
-
-    def _from_scratch_evaluations(
-        self, kind: EvaluationKind, phase: str, genotype: Genotype, measured: Measured
-    ) -> list[MeasuredEvaluation]:
-        f, request = self.findings, self.request
-        return [
-            self.retraining.evaluation(
-                genotype,
-                request.retrain_skeleton,
-                kind,
-                split,
-                measured[split],
-                request.retrain_recipe,
-                seconds=f.spent[phase],
-                weights=f.weights[kind],
-            )
-            for split in JUDGED
-            if split in measured
-        ]
-
-
-def retrain_dataset(request: SearchRequest) -> str:
-    """The data set of the trainings from scratch."""
-    return request.retrain_dataset or request.dataset
-
-
-def accuracy(split: str, metrics: Mapping[str, float]) -> Accuracy:
-    """A measured accuracy with what it means."""
-    return Accuracy(percent=metrics["accuracy"], split=split, images=int(metrics["images"]))
-
-
-def another(plan: Plan, genotype: Genotype, seed: int) -> Genotype | None:
-    """A genotype drawn uniformly from the others of a space; None where there is no other."""
-    if plan.size < 2:
-        return None
-    rng = random.Random(stream_seed(seed, "baseline"))
-    while True:
-        (drawn,) = plan.sample(rng, 1)
-        if drawn != genotype:
-            return drawn
+def _numbered(name: str, number: int) -> str:
+    """A name among several: the first is without a number."""
+    return name if number == 1 else f"{name}-{number}"

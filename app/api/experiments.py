@@ -105,6 +105,7 @@ def search_request(services: Services, space: SearchSpace, body: SearchBody) -> 
         retrain_dataset=None if elsewhere == dataset else elsewhere.reference,
         retrain_data=None if elsewhere == dataset else carried(elsewhere),
         baseline=body.baseline,
+        seeds=tuple(body.seeds),
         bounds=Bounds(max_params=body.max_params, max_macs=body.max_macs, max_latency_ms=body.max_latency_ms),
         recompute=body.recompute,
         seed=body.seed,

@@ -72,7 +72,7 @@ from app.experiment.recipe import (
     TrainingRecipe,
     recipe_digest,
 )
-from app.experiment.report import Accuracy, DecisionSummary, DiscretisationReport
+from app.experiment.report import Accuracy, AgainstChance, DecisionSummary, DiscretisationReport
 from app.experiment.strategies import DISCRETE_STRATEGIES, DiscreteStrategyName, StrategyDeclaration, StrategyParameter
 from app.experiment.table import (
     PublishedRecipe,
@@ -97,6 +97,7 @@ __all__ = [
     "SPLITS",
     "TRAINING_RECIPES",
     "Accuracy",
+    "AgainstChance",
     "Bounds",
     "CatalogueEvaluator",
     "ComparedStrategy",

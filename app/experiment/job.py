@@ -76,6 +76,7 @@ class SearchRequest:
     retrain_dataset: str | None = None  # of that training and the baseline's; None: what was searched on
     retrain_data: Dataset | None = None
     baseline: bool = True  # also train a uniformly random genotype under the same recipe
+    seeds: tuple[int, ...] = ()  # of the trainings from scratch, a random genotype each; empty: the search's own
     bounds: Bounds = field(default_factory=Bounds)  # that the genotype keeps to
     latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # ms by entry, for pressure and bounds
     latency_factor: float = 1.0  # a latency is so many times the sum of the entries

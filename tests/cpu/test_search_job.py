@@ -135,6 +135,34 @@ def test_a_search_tells_everything(memory_progress: Memory, tmp_path: Path) -> N
     assert all(e.macs > 0 and e.seconds > 0 for e in outcome.evaluations)
 
 
+def test_what_was_found_is_compared_with_chance_over_seeds(memory_progress: Memory, tmp_path: Path) -> None:
+    quick = replace(RETRAIN, epochs=1)
+    asked = request(seeds=(4, 0, 7), retrain_recipe=quick, recipe=replace(RECIPE, epochs=1, alpha_warmup_epochs=0))
+    first = memory_progress(tmp_path / "first", kill_after=21)  # in the second training of a random genotype
+    with pytest.raises(memory_progress.killed):
+        search.run(asked, first)
+    assert first.order[-1] == ("baseline", 1)
+    progress = memory_progress(tmp_path / "first")
+    outcome = search.run(asked, progress)
+    assert comparable(outcome) == comparable(search.run(asked, memory_progress(tmp_path / "whole")))
+    report: Any = outcome.result["report"]
+    compared = report["against_chance"]["test"]
+    assert compared["seeds"] == (4, 0, 7)
+    assert report["retrained"]["test"]["percent"] == compared["found"][0]
+    assert len({str(genotype) for genotype in [report["genotype"], *compared["genotypes"]]}) == 4
+    mean = sum(compared["found"]) / 3 - sum(compared["random"]) / 3
+    assert compared["difference"]["mean"] == pytest.approx(mean)
+    assert compared["difference"]["low"] <= mean <= compared["difference"]["high"]
+    rows = [(e.kind, e.seed, e.metrics["accuracy"]) for e in outcome.evaluations if e.split == "test"]
+    assert rows == [
+        *(("trained", *row) for row in zip((4, 0, 7), compared["found"], strict=True)),
+        *(("baseline", *row) for row in zip((4, 0, 7), compared["random"], strict=True)),
+    ]
+    assert set(outcome.result["weights"]) == {  # pyright: ignore[reportArgumentType]
+        *("trained", "trained-2", "trained-3", "baseline", "baseline-2", "baseline-3")
+    }
+
+
 def test_kept_weights_give_the_reported_accuracy(memory_progress: Memory, tmp_path: Path) -> None:
     from app.architecture import lower
     from workers.data import Normalisation, load

@@ -1,8 +1,8 @@
 """What can be asked of a worker: searches and trainings."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from app.api.schemas.architecture import SpaceReference
 from app.api.schemas.dataset import DatasetName
@@ -54,6 +54,21 @@ class SearchBody(ExperimentBody):
         default=None, description="What expensive options cost, in place of what the recipe says of it"
     )
     baseline: bool = Field(default=True, description="Also train a random genotype under the same recipe, to compare")
+    seeds: list[Annotated[int, Field(ge=0, lt=SEED_LIMIT)]] = Field(
+        default=[],
+        max_length=16,
+        json_schema_extra={"uniqueItems": True},
+        description="Seeds of the trainings from scratch: what was found is trained once a seed, and another random "
+        "genotype with it; default: the search's own seed",
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _differ(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed twice is the same training again; give different ones")
+        return seeds
+
     max_params: int | None = Field(
         default=None, ge=0, lt=2**53, description="Learnable numbers of the genotype at most"
     )
