@@ -3,7 +3,7 @@
 Beside a service on the data root that `bench_catalogue.py generate` has filled, and nothing else:
 
     cellar up --data-dir /tmp/catalogue --workers 0 --port 8123
-    python tests/benchmarks/bench_catalogue_http.py --api http://127.0.0.1:8123 [--rounds 40]
+    python -m tests.benchmarks.bench_catalogue_http --api http://127.0.0.1:8123 [--rounds 40]
 """
 
 import argparse

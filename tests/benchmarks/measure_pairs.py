@@ -113,10 +113,16 @@ def finished(client: httpx.Client, name: str, space: SearchSpace, strategy: str,
     return Outcome(name, strategy, passed=not faults, reason="; ".join(faults), seconds=job["result"]["seconds"])
 
 
-def faulty(space: SearchSpace, strategy: str, report: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> Any:
+def faulty(
+    space: SearchSpace,
+    strategy: str,
+    report: Mapping[str, Any],
+    made: Sequence[Mapping[str, Any]],
+    budget: int = BUDGET,
+) -> Iterator[str]:
     """Everything that is wrong with a search that succeeded."""
-    if len(made) != report["evaluations"] or (len(made) < BUDGET and not report["exhausted"]):
-        yield f"{len(made)} of {BUDGET} evaluations, {report['evaluations']} reported"
+    if len(made) != report["evaluations"] or (len(made) < budget and not report["exhausted"]):
+        yield f"{len(made)} of {budget} evaluations, {report['evaluations']} reported"
     yield from (f"evaluation {one['n']}: {one['failure']}" for one in made if one["values"] is None)
     measured = [(one["index"], one["fidelity"]) for one in made]
     if len(set(measured)) < len(measured):
@@ -191,6 +197,11 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([*rows, "", *told])
 
 
+def written(guide: str, rows: str) -> str:
+    """A guide with another table."""
+    return _TABLE.sub(lambda match: f"{match[1]}{rows}\n{match[2]}", guide)
+
+
 def main() -> None:
     """Run the pairs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -220,8 +231,7 @@ def main() -> None:
         f"{len(failed)} fail; {seconds:.0f} s"
     )
     if given.write:
-        text = GUIDE.read_text()
-        GUIDE.write_text(_TABLE.sub(lambda match: f"{match[1]}{table(outcomes)}\n{match[2]}", text))
+        GUIDE.write_text(written(GUIDE.read_text(), table(outcomes)))
     sys.exit(1 if failed else 0)
 
 
