@@ -21,6 +21,7 @@ from app.api.schemas.discrete_search import (
     TrainingEvaluatorBody,
     WarmStartBody,
 )
+from app.api.schemas.sharing import SharingCheckBody
 from app.api.services import Services
 from app.api.tasks import teachable
 from app.architecture import LoweringError, lower
@@ -31,6 +32,7 @@ from app.experiment import (
     InheritedEvaluator,
     ProxyEvaluator,
     RecipeAt,
+    SharingCheck,
     TrainingEvaluator,
     WarmStart,
 )
@@ -114,8 +116,21 @@ def inherited(space: SearchSpace, asked: InheritedEvaluatorBody, dataset: Datase
         skeleton = searched_skeleton(space, asked.skeleton, dataset)
         supernet_cost(Supernet(space, space.digest, skeleton, dataset.input))
     return InheritedEvaluator(
-        dataset=dataset.reference, data=carried(dataset), recipe=recipe, skeleton=skeleton, paths=asked.paths
+        dataset=dataset.reference,
+        data=carried(dataset),
+        recipe=recipe,
+        skeleton=skeleton,
+        paths=asked.paths,
+        children=asked.children,
+        check=None if asked.check is None else checked(space, asked.check, skeleton, dataset),
     )
+
+
+def checked(space: SearchSpace, asked: SharingCheckBody, skeleton: Skeleton, dataset: Dataset) -> SharingCheck:
+    """What is to be found out of the weights. Raises where members have no network of their own on the skeleton."""
+    recipe = training_recipe(asked.recipe, dataset, "/evaluator/check/recipe")
+    networks(space, skeleton, dataset.input)
+    return SharingCheck(members=asked.members, recipe=recipe, seeds=tuple(asked.seeds))
 
 
 def networks(space: SearchSpace, skeleton: Skeleton, image: ImageInput) -> None:

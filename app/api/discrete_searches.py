@@ -21,6 +21,7 @@ from app.experiment import (
     DiscreteSearchRequest,
     InheritedEvaluator,
     ProxyEvaluator,
+    SharingCheck,
     SoughtMetric,
     SpaceVersion,
     StrategyDeclaration,
@@ -31,6 +32,7 @@ from app.space import SearchSpace, space_to_json
 
 MINIMISED = (*COSTS, "loss")
 TRAINED_AT_A_TIME = 8  # members, by default: several workers share them
+JUDGED_AT_A_TIME = 8  # the same by each child that judges, which reads the supernet first
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +200,14 @@ def batch_of(body: DiscreteSearchFields, judged: Judgement, *, rising: bool) -> 
             message = f"{body.budget} evaluations with {seeds} seeds each; at most {MAX_TRAININGS} trainings are made"
             raise unprocessable("/budget", message, body.budget, (f"at most {MAX_TRAININGS // seeds}",))
     if body.batch is None:
-        several = isinstance(judged.evaluator, TrainingEvaluator) and not rising
-        return min(TRAINED_AT_A_TIME, body.budget) if several else 1
+        match judged.evaluator:
+            case TrainingEvaluator():
+                several = TRAINED_AT_A_TIME
+            case InheritedEvaluator(children=children) if children:
+                several = JUDGED_AT_A_TIME * children
+            case _:
+                several = 1
+        return 1 if rising else min(several, body.budget)
     if body.batch > body.budget:
         raise unprocessable("/batch", f"the budget is {body.budget}", body.batch, (f"at most {body.budget}",))
     return body.batch
@@ -246,8 +254,11 @@ def work_of(request: DiscreteSearchRequest) -> tuple[int, int]:
             if "fidelities" in DISCRETE_STRATEGIES[request.strategy].needs:
                 epochs = sum(halved(request.parameters, request.budget))
             return request.budget * len(seeds), epochs * len(seeds)
-        case InheritedEvaluator(recipe=recipe):
+        case InheritedEvaluator(recipe=recipe, check=None):
             return 0, recipe.epochs
+        case InheritedEvaluator(recipe=recipe, check=SharingCheck() as check):
+            trainings = check.members * len(check.seeds)
+            return trainings, recipe.epochs + trainings * check.recipe.epochs
         case _:
             return 0, 0
 

@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -183,7 +183,7 @@ def of_evaluator(evaluator: Evaluator) -> dict[str, Any]:
         case TrainingEvaluator() | InheritedEvaluator():
             inherited = isinstance(evaluator, InheritedEvaluator)
             seeds = None if inherited else text_of(evaluator.seeds)
-            recipe = replace(evaluator.recipe, strategy="single_path") if inherited else evaluator.recipe
+            recipe = evaluator.learnt if inherited else evaluator.recipe
             return {
                 "split": "selection",
                 "dataset_digest": digest_of(evaluator.data),

@@ -141,6 +141,7 @@ def get_report(job: SearchHere) -> ReportView | DiscreteReportView:
     """
     report = part_of(job, "report")
     if job.kind == "discrete_search":
+        report: Any = {"sharing": None, **report}  # which earlier versions did not write
         return DiscreteReportView(search_id=str(job.id), space=space_of(job), report=report)
     return ReportView(search_id=str(job.id), space=space_of(job), report=report)
 

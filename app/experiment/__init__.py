@@ -51,6 +51,7 @@ from app.experiment.job import (
     Strategy,
     TrainingRequest,
 )
+from app.experiment.judging import JudgedMember, JudgingRequest
 from app.experiment.profile import (
     Direction,
     KnownEntries,
@@ -73,6 +74,7 @@ from app.experiment.recipe import (
     recipe_digest,
 )
 from app.experiment.report import Accuracy, AgainstChance, DecisionSummary, DiscretisationReport
+from app.experiment.sharing import SharedMember, SharingCheck, SharingReport, sharing_report
 from app.experiment.strategies import DISCRETE_STRATEGIES, DiscreteStrategyName, StrategyDeclaration, StrategyParameter
 from app.experiment.table import (
     PublishedRecipe,
@@ -122,6 +124,8 @@ __all__ = [
     "JobKind",
     "JobResult",
     "JobState",
+    "JudgedMember",
+    "JudgingRequest",
     "KnownEntries",
     "Latencies",
     "Layout",
@@ -147,6 +151,9 @@ __all__ = [
     "RecipeAt",
     "SearchRecipe",
     "SearchRequest",
+    "SharedMember",
+    "SharingCheck",
+    "SharingReport",
     "SoughtMetric",
     "SpaceVersion",
     "Split",
@@ -168,6 +175,7 @@ __all__ = [
     "WarmStart",
     "described",
     "recipe_digest",
+    "sharing_report",
     "transfer_report",
     "uncountable",
 ]

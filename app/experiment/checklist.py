@@ -7,7 +7,7 @@ they cannot show is told to be unknown, for an author to answer.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.experiment.comparison import ComparisonRequest
@@ -134,8 +134,8 @@ def _recipe(request: SearchRequest | DiscreteSearchRequest) -> tuple[Answer, str
             seeds = ", ".join(map(str, evaluator.seeds))
             if "fidelities" in DISCRETE_STRATEGIES[request.strategy].needs:
                 seeds += "; the strategy decides its epochs, and the trajectory has them"
-        case DiscreteSearchRequest(evaluator=InheritedEvaluator(recipe=recipe), seed=seed):
-            recipe, seeds = replace(recipe, strategy="single_path"), str(seed)
+        case DiscreteSearchRequest(evaluator=InheritedEvaluator(learnt=recipe), seed=seed):
+            seeds = str(seed)
         case DiscreteSearchRequest(evaluator=CatalogueEvaluator(recipe_name=name, recipe_digest=digest)):
             evidence = f"of recipe {name!r} the catalogue has what came with the results, by digest {digest[:12]}"
             return "cannot be known", evidence

@@ -9,13 +9,14 @@ Whatever measures, a member also has `params`, `macs` and, where latencies are k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.experiment.bounds import Bounds
 from app.experiment.dataset import Dataset, Split
 from app.experiment.job import Device, EvaluationKind, SpaceVersion
-from app.experiment.recipe import SearchRecipe, TrainingRecipe
+from app.experiment.recipe import SearchRecipe, TrainingRecipe, Weighting
+from app.experiment.sharing import SharingCheck, SharingReport
 from app.experiment.strategies import DiscreteStrategyName
 from app.space.skeleton import ImageInput, Skeleton
 
@@ -92,6 +93,9 @@ Paths = Literal["uniform", "sandwich"]
 """What a supernet learns from: one uniformly drawn member a step; or the largest, the smallest and some drawn between
 them, which learn from what the largest answers."""
 
+DRAWN_BY: Mapping[Paths, Weighting] = {"uniform": "single_path", "sandwich": "sandwich"}
+"""What a recipe says of weights that learnt so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InheritedEvaluator:
@@ -105,7 +109,14 @@ class InheritedEvaluator:
     skeleton: Skeleton  # of the supernet
     data: Dataset | None = None
     paths: Paths = "uniform"
+    children: int = 0  # jobs that each batch of members is divided over; 0: the search judges them itself
+    check: SharingCheck | None = None  # of what the weights are worth
     kind: Literal["inherited"] = "inherited"
+
+    @property
+    def learnt(self) -> SearchRecipe:
+        """The recipe as results have it: weights that learnt on paths do not compare with those of another search."""
+        return replace(self.recipe, strategy=DRAWN_BY[self.paths])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +225,7 @@ class DiscreteReport:
     curve: tuple[float | None, ...]  # the best value of the one objective after each evaluation; empty of several
     front: tuple[Found, ...]  # of several objectives, by the first; else empty
     hypervolume: Hypervolume | None  # of several objectives
+    sharing: SharingReport | None  # of inherited weights, where it was asked for
     notes: tuple[str, ...]
     strategy_seconds: float  # processor time of proposing and learning
     seconds: float

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from app.experiment.table import ReadTable
 
 JobKind = Literal[
-    "search", "discrete_search", "comparison", "training", "transfer", "count", "profile", "dataset", "table"
+    "search",
+    "discrete_search",
+    "comparison",
+    "training",
+    "transfer",
+    "judging",
+    "count",
+    "profile",
+    "dataset",
+    "table",
 ]
 JobState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
 Queue = Literal["gpu", "cpu"]
@@ -132,7 +141,8 @@ class JobResult:
     TransferReport) and the same provenance; of one that fans out also "children", their job ids by name. A dataset's:
     "dataset" (a Dataset), "seconds". A table's: "identity", "sha256", "rows" (a TableReport), "jobs" of its series,
     "known" where an earlier import has written them, "seconds". A discrete search's: "genotype", "report" (a
-    DiscreteReport), "trajectory" (Measurements) and provenance.
+    DiscreteReport), "trajectory" (Measurements) and provenance. A judging's: "members" (each "index", "fidelity",
+    "values", "failure") and provenance.
     A comparison's: "report" (a ComparisonReport) and provenance. A cancelled job's result holds what there is of
     these, and "stopped_in", the phase.
     """

@@ -15,7 +15,7 @@ from typing import Any, cast
 Record = Mapping[str, Any]  # a job's request, or its result
 
 PARTS = ("report/judged_by", "trajectory", "genotype", "report")
-VOLATILE = frozenset({"seconds", "strategy_seconds", "gpu_hours", "job", "notes", "judged_by"})
+VOLATILE = frozenset({"seconds", "strategy_seconds", "gpu_hours", "job", "jobs", "notes", "judged_by"})
 """Fields that equal searches differ in: times, ids of jobs, notes on attempts. `judged_by` is a part of its own."""
 
 _ABSENT = object()
@@ -105,7 +105,11 @@ def _conditions(kind: str, request: Record, of: Record, replay: Record) -> Itera
         return
     for name in ("torch_version", "device"):
         yield Condition(name=name, of=of.get(name), replay=replay.get(name))
-    recipes = [request["recipe"], request["retrain_recipe"]] if kind == "search" else [evaluator.get("recipe")]
+    if kind == "search":
+        recipes = [request["recipe"], request["retrain_recipe"]]
+    else:
+        check: Record = evaluator.get("check") or {}
+        recipes = [evaluator.get("recipe"), check.get("recipe")]
     fixed = all(recipe is None or recipe["deterministic"] for recipe in recipes)
     order = "fixed" if fixed else None  # of sums: a recipe that leaves it open is never known to be the same
     yield Condition(name="order of sums", of=order, replay=order)

@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Any, Literal
 
 from app.architecture import LoweringError
-from app.experiment import ORACLE, DiscreteReport, DiscreteSearchRequest, Measurement
+from app.experiment import ORACLE, DiscreteReport, DiscreteSearchRequest, Measurement, SharingReport
 from app.experiment.latency import Unmeasured
 from app.space import SearchSpace
 from workers.discrete.found import as_found, best, counting, curve, front, highest, missing, volume
@@ -180,12 +180,15 @@ class Exploration:
 
     # -- what was found
 
-    def report(self, *, seconds: float = 0.0, notes: Sequence[str] = ()) -> DiscreteReport:
+    def report(
+        self, *, seconds: float = 0.0, notes: Sequence[str] = (), sharing: SharingReport | None = None
+    ) -> DiscreteReport:
         """What there is so far.
 
         Args:
             seconds: wall-clock time of the search.
             notes: what else is worth knowing, before what the exploration itself notes.
+            sharing: what the weights are worth, where they are shared and that was asked.
         """
         request, trajectory = self.request, self.trajectory
         several = len(request.objectives) > 1
@@ -208,6 +211,7 @@ class Exploration:
             curve=() if several else curve(trajectory, request.objectives[0]),
             front=tuple(as_found(one, self.space) for one in front(trajectory, request.objectives)) if several else (),
             hypervolume=volume(trajectory, request.objectives) if several else None,
+            sharing=sharing,
             notes=(*notes, *self._notes()),
             strategy_seconds=self._strategy_seconds,
             seconds=seconds,

@@ -11,6 +11,7 @@ from app.api.schemas.experiment import SEED_LIMIT
 from app.api.schemas.job import DeviceName
 from app.api.schemas.model import FREE_TEXT, Input, Output
 from app.api.schemas.recipe import SearchRecipeChoice, TrainingRecipeChoice
+from app.api.schemas.sharing import SharingCheckBody, SharingView
 from app.api.schemas.skeleton import SkeletonChoice
 from app.api.schemas.space import SpaceIdentity
 
@@ -21,6 +22,7 @@ MAX_LEVELS = 16
 MAX_SEEDS = 16
 MAX_CANDIDATES = 100_000
 MAX_FIDELITY = 100_000
+MAX_CHILDREN = 64  # at a time; each begins with a copy of the supernet
 
 StrategyName = Literal["random", "evolution", "local_search", "bananas", "nsga2", "successive_halving"]
 GoalName = Literal["maximise", "minimise"]
@@ -107,6 +109,16 @@ class InheritedEvaluatorBody(Input):
         description="`uniform`: the supernet learns from one uniformly drawn member a step; `sandwich`: from the "
         "largest, and the smallest and some between learn from what the largest answers",
     )
+    children: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_CHILDREN,
+        description="Jobs that each batch of members is divided over, for several workers to share; 0: the search "
+        "judges them itself",
+    )
+    check: SharingCheckBody | None = Field(
+        default=None, description="Find out whether the weights order members as trainings do; default: do not"
+    )
 
 
 class ProxyEvaluatorBody(Input):
@@ -158,8 +170,8 @@ class DiscreteSearchFields(Input):
         default=None,
         ge=1,
         le=MAX_BUDGET,
-        description="Members that are proposed and measured at a time; default: 1, of trainings 8 but where members "
-        "go on at higher fidelities",
+        description="Members that are proposed and measured at a time; default: 1, of trainings and for each of the "
+        "`children` that judge 8 but where members go on at higher fidelities",
     )
     max_params: MaxCost | None = Field(default=None, description="Learnable numbers that a member has at most")
     max_macs: MaxCost | None = Field(default=None, description="Multiply-adds that a member takes at most")
@@ -273,6 +285,7 @@ class DiscreteReportBodyView(Output):
     )
     front: list[FoundView] = Field(description="Of several objectives, what nothing beats in all, by the first")
     hypervolume: SearchHypervolumeView | None = Field(description="Of several objectives; else null")
+    sharing: SharingView | None = Field(description="Of inherited weights, where `check` was asked for; else null")
     notes: list[str] = Field(description="What these numbers do not say by themselves")
     strategy_seconds: float = Field(description="Processor time of proposing and learning, in seconds")
     seconds: float = Field(description="Wall-clock time in seconds")

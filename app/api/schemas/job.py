@@ -28,8 +28,8 @@ class JobView(Output):
 
     id: str = Field(description="UUID of the job")
     kind: str = Field(
-        description="What it does: `search`, `discrete_search`, `comparison`, `training`, `transfer`, `count`, "
-        "`profile`, `dataset` or `table`"
+        description="What it does: `search`, `discrete_search`, `comparison`, `training`, `transfer`, `judging` "
+        "(members with another job's weights, for it), `count`, `profile`, `dataset` or `table`"
     )
     state: JobStateName = Field(description="`succeeded`, `failed` and `cancelled` are final")
     queue: Literal["gpu", "cpu"] = Field(description="The queue it waits in or was taken from")

@@ -77,6 +77,8 @@ FREE = {
     "/evaluator/recipe_name",  # the recipe's digest tells
     "/evaluator/fidelities/0/recipe_name",
     "/evaluator/recipe/name",
+    "/evaluator/children",  # who judges, not how
+    "/evaluator/check",  # what is said of the result afterwards
 }
 DATA_OF = ("/evaluator/data/", "/warm_start/evaluator/data/")
 CONTENT = {f"{place}stored/digest" for place in DATA_OF}  # pixels, labels and splits, whatever is said of them
