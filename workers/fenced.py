@@ -9,13 +9,14 @@ from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from app.catalogue import Database, EvaluationQuery, Job, artefacts, evaluations, jobs
+from app.catalogue import Artefact, Database, EvaluationQuery, Job, artefacts, evaluations, jobs
 from app.jobs import (
     ChildJob,
     Lease,
@@ -185,6 +186,13 @@ class FencedProgress:
             return None
         return until_stored(lambda: self._files.open(stored.path, bytes=stored.bytes, sha256=stored.sha256))
 
+    def parents_artefact(self, name: str) -> Path | None:
+        """The file of an artefact of the job that asked for this one; None where there is none, or no such job."""
+        stored = patiently(self._database, lambda session: _of_parent(session, self._lease.job_id, name))
+        if stored is None:
+            return None
+        return until_stored(lambda: self._files.open(stored.path, bytes=stored.bytes, sha256=stored.sha256))
+
     def children(self, asked: Mapping[str, ChildRequest]) -> Mapping[str, Ended]:
         """How these jobs ended, each submitted once. Raises Waiting, or Stopped where this one is to be cancelled."""
         wanted = {name: ChildJob(kind=child.kind, request=asdict(child.request)) for name, child in asked.items()}
@@ -213,6 +221,15 @@ class FencedProgress:
     def should_stop(self) -> StopReason | None:
         """Why to stop, if at all. Costs nothing."""
         return self._stop.reason
+
+
+def _of_parent(session: Session, job_id: UUID, name: str) -> Artefact | None:
+    """An artefact of a job's parent, which has the same owner."""
+    job = jobs.get(session, job_id)
+    parent = None if job is None or job.parent_id is None else jobs.get(session, job.parent_id)
+    if job is None or parent is None or parent.owner != job.owner:
+        return None
+    return artefacts.find(session, parent.id, name)
 
 
 def ended(session: Session, job: Job) -> Ended:

@@ -109,6 +109,10 @@ class Progress(Protocol):
         """The file that this attempt or an earlier one kept under a name, if it is there as it was written."""
         ...
 
+    def parents_artefact(self, name: str) -> Path | None:
+        """The same of a file that the job which asked for this one kept; None also where nobody did."""
+        ...
+
     def children(self, asked: Mapping[str, ChildRequest]) -> Mapping[str, Ended]:
         """How these jobs ended, by the names that they have within this one, which match `[a-z0-9][a-z0-9._-]{0,63}`.
 

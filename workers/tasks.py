@@ -13,6 +13,7 @@ KINDS: Mapping[str, str] = {
     "comparison": "workers.comparison.handler:run",
     "training": "workers.train:run",
     "transfer": "workers.transfer:run",
+    "judging": "workers.judge:run",
     "count": "workers.count:run",
     "profile": "workers.profile:run",
     "dataset": "workers.dataset:run",
@@ -20,7 +21,7 @@ KINDS: Mapping[str, str] = {
 }
 """A kind's handler, `def run(request: ARequest, progress: Progress) -> JobResult`, by name: nothing is imported yet."""
 
-TORCH_KINDS = frozenset({"search", "training", "transfer", "profile"})
+TORCH_KINDS = frozenset({"search", "training", "transfer", "judging", "profile"})
 """Kinds whose child is taken from those that have torch imported already; any other never imports it."""
 
 Handler = Callable[[Any, Progress], JobResult]

@@ -22,8 +22,8 @@ from app.experiment import (
 from app.space import EdgeCellSkeleton, ImageInput, space_to_json
 from app.space.zoo import ZOO
 from workers.data import load
-from workers.evaluators.inherited import Inherited, fewer
-from workers.evaluators.supernet import PHASE
+from workers.evaluators.inherited import Inherited
+from workers.evaluators.supernet import PHASE, fewer
 from workers.inheritance import one_hot
 from workers.network import Network
 from workers.progress import Stopped
@@ -79,7 +79,7 @@ def test_members_are_worth_what_the_supernet_is_at_their_decisions(memory_progre
     big = Network(lower(SPACE.grammar, SKELETON, IMAGE))
     tensors, _ = checkpoint.load(progress.kept["supernet"])
     checkpoint.restore_module(big, checkpoint.part("model/", tensors))
-    feed = inherited.supernet.fit.feed
+    feed = inherited.supernet.feed
     for proposal, reading in zip(MEMBERS, found, strict=True):
         weights = one_hot(big.graph, SPACE.plan.read(SPACE.plan.unrank(proposal.rank)))
 
@@ -182,7 +182,7 @@ def test_what_cannot_be_trained_so_is_refused_before_anything_is(memory_progress
     progress = memory_progress(tmp_path)
     pressed = replace(RECIPE, pressure=Pressure(cost="macs", strength=0.1))
     for asked, why in (
-        (InheritedEvaluator(dataset="digits", recipe=pressed, skeleton=SKELETON), "uniformly drawn paths cannot heed"),
+        (InheritedEvaluator(dataset="digits", recipe=pressed, skeleton=SKELETON), "members that are drawn cannot heed"),
         (InheritedEvaluator(dataset="digits", recipe=RECIPE, skeleton=replace(SKELETON, num_classes=7)), "7 classes"),
     ):
         with pytest.raises(RequestError, match=why):

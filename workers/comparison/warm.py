@@ -59,6 +59,10 @@ class OfSeed:
         """See `Progress`."""
         return self._progress.artefact(f"{self._seed}-{name}")
 
+    def parents_artefact(self, name: str) -> Path | None:
+        """See `Progress`."""
+        return self._progress.parents_artefact(name)
+
     def children(self, asked: Mapping[str, ChildRequest]) -> Mapping[str, Ended]:
         """See `Progress`."""
         return self._progress.children({f"{self._seed}-{name}": child for name, child in asked.items()})

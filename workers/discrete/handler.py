@@ -13,17 +13,19 @@ of the catalogue that it is judged by are others by now, or the checkpoint is an
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.experiment import DiscreteSearchRequest, JobResult
+from app.experiment import DiscreteSearchRequest, JobResult, SharingReport
 from app.settings import load_settings
 from app.space import SearchSpace, space_from_json
 from workers.discrete import record
 from workers.discrete.exploration import Exploration, NothingMeasured
 from workers.discrete.found import best, front
-from workers.evaluators import evaluator_for
+from workers.evaluators import evaluator_for, sharing_of
 from workers.progress import Progress, Resume, Stopped
 
 PHASE = "search"
@@ -44,6 +46,7 @@ class Attempt:
     def __init__(self, request: DiscreteSearchRequest, progress: Progress) -> None:
         self.request, self.progress = request, progress
         self.notes: list[str] = []
+        self.sharing: SharingReport | None = None
         self.earlier_seconds = 0.0
         self.started = time.monotonic()
         self.space = space_from_json(request.document)
@@ -56,12 +59,8 @@ class Attempt:
     def run(self) -> JobResult:
         """All evaluations that are left."""
         exploration, budget = self.exploration, self.request.budget
-        try:
+        with self._keeping(PHASE):
             exploration.run(self._pause)
-        except Stopped as stopped:
-            if stopped.reason == "cancel":  # whoever raised it, what was found is kept
-                raise Stopped("cancel", self._outcome(stopped_in=PHASE)) from stopped
-            raise
         made = len(exploration.trajectory)
         if exploration.failed == made:
             raise NothingMeasured(
@@ -70,7 +69,19 @@ class Attempt:
                 else "the space had no member to propose"
             )
         self.progress.report(PHASE, made, budget, self._metrics())
+        with self._keeping("sharing"):
+            self.sharing = sharing_of(self.request, self.evaluator)
         return self._outcome()
+
+    @contextmanager
+    def _keeping(self, phase: str) -> Iterator[None]:
+        """Where the search is cancelled within, whoever says so, what was found is kept."""
+        try:
+            yield
+        except Stopped as stopped:
+            if stopped.reason == "cancel":
+                raise Stopped("cancel", self._outcome(stopped_in=phase)) from stopped
+            raise
 
     def _new(self, warm: tuple[int, ...] = ()) -> Exploration:
         return Exploration(self.request, self.space, self.evaluator, warm=warm)
@@ -153,7 +164,7 @@ class Attempt:
     def _outcome(self, stopped_in: str | None = None) -> JobResult:
         """What there is: all of it, or what a cancelled search keeps."""
         exploration = self.exploration
-        report = exploration.report(seconds=self.seconds, notes=self.notes)
+        report = exploration.report(seconds=self.seconds, notes=self.notes, sharing=self.sharing)
         result: dict[str, Any] = {
             "genotype": None if report.best is None else report.best.genotype,
             "report": asdict(report),

@@ -1,6 +1,7 @@
 """Evaluators: they say what members of a space are worth (`protocol.py`).
 
     evaluator_for(request, space, progress)     the evaluator that a request asks for
+    sharing_of(request, evaluator)              what the weights that it shares are worth, where that was asked
     Costs(request, space)                       params, MACs, latencies and bounds: known without measuring
 
 Each kind is imported where it is asked for: what reads the catalogue needs no torch.
@@ -11,6 +12,7 @@ from app.experiment import (
     DiscreteSearchRequest,
     InheritedEvaluator,
     ProxyEvaluator,
+    SharingReport,
     TrainingEvaluator,
 )
 from app.space import SearchSpace
@@ -18,7 +20,7 @@ from workers.evaluators.costs import Costs
 from workers.evaluators.protocol import Evaluator, Reading
 from workers.progress import Progress
 
-__all__ = ["Costs", "Evaluator", "Reading", "evaluator_for"]
+__all__ = ["Costs", "Evaluator", "Reading", "evaluator_for", "sharing_of"]
 
 
 def evaluator_for(request: DiscreteSearchRequest, space: SearchSpace, progress: Progress) -> Evaluator:
@@ -40,3 +42,19 @@ def evaluator_for(request: DiscreteSearchRequest, space: SearchSpace, progress: 
             from workers.evaluators.proxies import Proxies
 
             return Proxies(request.evaluator, request, space, progress)
+
+
+def sharing_of(request: DiscreteSearchRequest, evaluator: Evaluator) -> SharingReport | None:
+    """What the weights that the evaluator of a finished search shares are worth; None where nobody asked.
+
+    Raises Waiting until those that are trained to find out are.
+    """
+    match request.evaluator:
+        case InheritedEvaluator(check=check) if check is not None:
+            from workers.evaluators.inherited import Inherited
+            from workers.evaluators.sharing import sharing
+
+            assert isinstance(evaluator, Inherited), "it is the request's"
+            return sharing(evaluator)
+        case _:
+            return None

@@ -2,29 +2,46 @@
 
 A member takes over its part of the supernet, has the statistics of its batch normalisations measured anew on `weights`,
 and is judged on `selection`: by as many of its images as the fidelity says, the first of one shuffle, so that fewer are
-among more.
+among more. The search does that itself, or divides each batch over jobs of its own, which read the supernet that it
+kept and come to the same numbers (`workers.judge`):
+
+    child               what it judges
+    judging-1-0-5f…     the first part of the batch that begins with the first evaluation
+    judging-1-1-8c…     the second …
+
+A name has the mark of supernet and members in it: what was judged by other weights is never taken for an answer.
 """
 
-import math
-import time
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
 
-from app.experiment import DiscreteSearchRequest, InheritedEvaluator, MeasuredEvaluation, Split, recipe_digest
+from app.experiment import (
+    DiscreteSearchRequest,
+    InheritedEvaluator,
+    JudgedMember,
+    JudgingRequest,
+    MeasuredEvaluation,
+    recipe_digest,
+)
+from app.experiment.discrete import Paths
 from app.space import SearchSpace
-from workers.data import Images
+from workers.evaluators.judged import METRICS, SPLIT, Judged
 from workers.evaluators.protocol import Reading
-from workers.evaluators.supernet import Supernet
-from workers.progress import Progress
+from workers.evaluators.supernet import ARTEFACT, Supernet, digest_of
+from workers.evaluators.training import reason
+from workers.progress import ChildRequest, Ended, Progress
 from workers.session import RequestError, opened
 from workers.strategies.discrete import Proposal
-from workers.training.determinism import generator
 
-SPLIT: Split = "selection"
-METRICS = ("accuracy", "loss")  # percent, nats
+LEARNT_FROM: Mapping[Paths, str] = {
+    "uniform": "one uniformly drawn member a step",
+    "sandwich": "the largest member a step, and the smallest and two uniformly drawn ones that learn from its answers",
+}
 
 
 class Inherited:
@@ -39,9 +56,8 @@ class Inherited:
         Raises DataError, and RequestError where the space has no supernet that can be trained so.
         """
         assert isinstance(request.evaluator, InheritedEvaluator), "chosen by it"
+        self.request = request
         self.evaluator = request.evaluator
-        # Weights that learnt on paths are not those that learnt under DARTS: their results do not compare.
-        self.recipe = replace(self.evaluator.recipe, strategy="single_path")
         self.session = opened(
             space,
             (self.evaluator.skeleton,),
@@ -53,79 +69,124 @@ class Inherited:
         )
         self.supernet = Supernet(self.evaluator, self.session)
         self.spent = 0.0  # seconds of measuring
+        self.gpu_seconds = 0.0  # of children
+        self.places = {"device": [self.session.device_name], "torch_version": [str(torch.__version__)]}
         self.judged: list[tuple[int, float, float, float]] = []  # on all of `selection`: rank, accuracy, loss, seconds
 
     def judged_by(self) -> Mapping[str, object]:
         """Data set, split, and the recipe and paths of the supernet."""
-        dataset = self.session.images.dataset
+        dataset, recipe = self.session.images.dataset, self.evaluator.learnt
         return {
             "dataset": dataset.reference,
             "split": SPLIT,
             "images": dataset.splits[SPLIT],
-            "recipe": self.recipe.name,
-            "recipe_digest": recipe_digest(self.recipe),
-            "paths": "one uniformly drawn member a step",
+            "recipe": recipe.name,
+            "recipe_digest": recipe_digest(recipe),
+            "paths": LEARNT_FROM[self.evaluator.paths],
         }
 
     def provenance(self) -> Mapping[str, object]:
-        """This process's device."""
-        return {"device": self.session.device_name, "torch_version": torch.__version__}
+        """This process's device, and those of children, each once."""
+        return {name: ", ".join(found) for name, found in self.places.items()}
 
     def measure(self, first: int, proposals: Sequence[Proposal]) -> Sequence[Reading]:
-        """One reading a member. Raises Stopped while the supernet is being trained; what is trained is not lost."""
+        """One reading a member. Raises Stopped while the supernet is being trained, whose training is not lost, and
+        Waiting until children have ended."""
         self.supernet.train()
-        return [self._reading(proposal) for proposal in proposals]
+        if not self.evaluator.children:
+            return [self.judge(proposal).reading() for proposal in proposals]
+        asked = self.divided(f"judging-{first}", proposals)
+        ended = self.session.progress.children(asked)
+        return [reading for name in asked for reading in self.told(asked[name].request, ended[name])]
+
+    def judge(self, proposal: Proposal) -> Judged:
+        """A member, measured here."""
+        judged = self.supernet.judged(proposal)
+        self.spent += judged.seconds
+        if judged.whole and judged.values is not None:
+            accuracy, loss = (judged.values[name] for name in METRICS)
+            self.judged.append((judged.rank, accuracy, loss, judged.seconds))
+        return judged
+
+    def divided(self, name: str, proposals: Sequence[Proposal]) -> dict[str, ChildRequest]:
+        """The jobs that judge some members, by names that begin so; in the order of the members."""
+        file = self.session.progress.artefact(ARTEFACT)
+        if file is None:
+            raise RequestError("the supernet that members are measured with is not there as it was kept: search anew")
+        digest, number = digest_of(file), min(self.evaluator.children, len(proposals))
+        bounds = [len(proposals) * i // number for i in range(number + 1)]
+        asked: dict[str, ChildRequest] = {}
+        for i, (start, end) in enumerate(pairwise(bounds)):
+            request = self._judging(digest, proposals[start:end])
+            asked[f"{name}-{i}-{mark(request)}"] = ChildRequest("judging", request)
+        return asked
+
+    def told(self, request: JudgingRequest, child: Ended) -> list[Reading]:
+        """What a child measured, in the order of its members."""
+        self.gpu_seconds += child.gpu_seconds
+        result: Mapping[str, Any] = child.result or {}
+        for name, found in self.places.items():
+            if result.get(name) is not None and result[name] not in found:
+                found.append(result[name])
+        job = str(child.job_id)
+        if child.state != "succeeded":
+            lost = Reading(values=None, failure=f"the judging {reason(child)}", job=job)
+            return [lost] * len(request.members)
+        return [Judged.read(document).reading(job) for document in result["members"]]
 
     def evaluations(self) -> tuple[MeasuredEvaluation, ...]:
-        """A row for every member that was judged on all of `selection`."""
-        s, images = self.session, float(self.session.images.dataset.splits[SPLIT])
+        """A row for every member that was judged here, on all of `selection`; children have recorded theirs."""
         return tuple(
-            s.evaluation(
-                s.space.plan.unrank(rank),
-                self.evaluator.skeleton,
-                "inherited",
-                SPLIT,
-                {"accuracy": accuracy, "loss": loss, "images": images},
-                self.recipe,
+            Judged(
+                rank=rank,
+                fidelity=None,
+                values={"accuracy": accuracy, "loss": loss},
+                failure=None,
+                whole=True,
                 seconds=seconds,
-            )
+            ).evaluation(self.session, self.evaluator)
             for rank, accuracy, loss, seconds in self.judged
         )
 
     def gpu_hours(self) -> float:
-        """Of training the supernet and of measuring; 0 on a CPU."""
+        """Of training the supernet and of measuring, children's time included."""
         on_gpu = self.session.device.type == "cuda"
-        return (self.supernet.seconds + self.spent) / 3600 if on_gpu else 0.0
+        return ((self.supernet.seconds + self.spent if on_gpu else 0.0) + self.gpu_seconds) / 3600
 
     def state(self) -> Mapping[str, object]:
         """What was judged. The supernet is an artefact, or has a checkpoint of its own."""
-        judged = [[str(rank), *numbers] for rank, *numbers in self.judged]
-        return {"trained": self.supernet.trained, "spent": self.spent, "judged": judged}
+        return {
+            "trained": self.supernet.trained,
+            "spent": self.spent,
+            "gpu_seconds": self.gpu_seconds,
+            "places": self.places,
+            "judged": [[str(rank), *numbers] for rank, *numbers in self.judged],
+        }
 
     def restore(self, document: Mapping[str, Any]) -> None:
         """The inverse of `state`. Raises RequestError where a supernet was trained and its file is not there now."""
         if document["trained"] and not self.supernet.found():
             raise RequestError("the supernet that members were measured with is not there as it was kept: search anew")
         self.spent = document["spent"]
+        self.gpu_seconds = document.get("gpu_seconds", 0.0)  # an earlier version had no children
+        for name, found in document.get("places", {}).items():
+            self.places[name] = list(dict.fromkeys([*found, *self.places[name]]))
         self.judged = [(int(rank), accuracy, loss, seconds) for rank, accuracy, loss, seconds in document["judged"]]
 
-    def _reading(self, proposal: Proposal) -> Reading:
-        started, all_of_them = time.monotonic(), self.session.images.dataset.splits[SPLIT]
-        number = all_of_them if proposal.fidelity is None else min(proposal.fidelity, all_of_them)
-        genotype = self.session.space.plan.unrank(proposal.rank)
-        tally = self.supernet.judged(genotype, fewer(self.session.images, number, self.session.seed), SPLIT)
-        values = {"accuracy": tally.accuracy, "loss": tally.mean_loss}
-        seconds = time.monotonic() - started
-        self.spent += seconds
-        if number == all_of_them and math.isfinite(tally.mean_loss):
-            self.judged.append((proposal.rank, tally.accuracy, tally.mean_loss, seconds))
-        if math.isfinite(tally.mean_loss):
-            return Reading(values=values)
-        return Reading(values=None, failure=f"the loss on {SPLIT} is {tally.mean_loss}")
+    def _judging(self, digest: str, proposals: Sequence[Proposal]) -> JudgingRequest:
+        request = self.request
+        return JudgingRequest(
+            space=request.space,
+            document=request.document,
+            evaluator=self.evaluator,
+            supernet=digest,
+            members=tuple(JudgedMember(index=str(one.rank), fidelity=one.fidelity) for one in proposals),
+            seed=request.seed,
+            device=request.device,
+        )
 
 
-def fewer(images: Images, number: int, seed: int) -> Images:
-    """So many of the images of `selection`, in their order: the first of the seed's shuffle."""
-    whole = images.indices[SPLIT]
-    chosen = torch.randperm(len(whole), generator=generator(seed, SPLIT, "images"))[:number].sort().values
-    return replace(images, indices={**images.indices, SPLIT: whole[chosen]})
+def mark(request: JudgingRequest) -> str:
+    """Eight hexadecimal digits that stand for a supernet and the members that it judges."""
+    members = [[member.index, member.fidelity] for member in request.members]
+    return hashlib.sha256(json.dumps([request.supernet, members]).encode()).hexdigest()[:8]
