@@ -39,6 +39,7 @@ class MemoryProgress:
         self.order: list[tuple[str, int]] = []
         self.notes: list[str] = []
         self.kept: dict[str, Path] = {}
+        self.parents: dict[str, Path] = {}  # what the job above has kept
         self.last: Resume | None = None
 
     def report(
@@ -78,6 +79,9 @@ class MemoryProgress:
     def artefact(self, name: str) -> Path | None:
         return self.kept.get(name)
 
+    def parents_artefact(self, name: str) -> Path | None:
+        return self.parents.get(name)
+
     def read(self, work: Callable[[Session], T]) -> T:
         raise AssertionError("there is no catalogue to read from")
 
@@ -91,6 +95,7 @@ class MemoryProgress:
         """What the next attempt at the same job is given: the last checkpoint and what was reported, nothing else."""
         after = MemoryProgress(folder, **how)  # pyright: ignore[reportArgumentType]
         after.epochs, after.order, after.kept = dict(self.epochs), list(self.order), dict(self.kept)
+        after.parents = self.parents
         if self.last is not None:
             file = folder / "inherited"
             shutil.copy(self.last.file, file)

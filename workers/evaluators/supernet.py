@@ -31,6 +31,7 @@ from workers.network import Network
 from workers.progress import Stopped
 from workers.session import RequestError, Session
 from workers.strategies.discrete import Proposal
+from workers.strategies.sandwich import Sandwich
 from workers.strategies.single_path import SinglePath
 from workers.supernet.fit import SupernetFit
 from workers.supernet.rewrite import FusedNetwork
@@ -76,11 +77,15 @@ class Supernet:
     def fit(self) -> SupernetFit:
         """How it is trained. Raises Unmet where the space has no valid member."""
         s, recipe = self.session, self.evaluator.recipe
-        if self.evaluator.paths == "sandwich":
-            raise RequestError("a supernet is trained on uniform paths alone, so far")
+        drawn_by = {"uniform": SinglePath, "sandwich": Sandwich}[self.evaluator.paths]
+        strategy = drawn_by(s.space, self.graph, seed=s.seed, device=s.device)
+        if isinstance(strategy, Sandwich) and not (strategy.largest.exact and strategy.smallest.exact):
+            s.progress.note(
+                "the largest and the smallest member are those that were found, and perhaps not the extremes"
+            )
         return SupernetFit(
             self.network,
-            SinglePath(s.space, self.graph, seed=s.seed, device=s.device),
+            strategy,
             replace(recipe, alpha_warmup_epochs=recipe.epochs),  # nothing is learnt of decisions: no batch is read
             s.images,
             seed=s.seed,
