@@ -8,7 +8,7 @@ refuse, members are improved one decision at a time from several starts, and the
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from math import prod
 from random import Random
 
@@ -25,8 +25,9 @@ from app.space.places import read
 from app.space.validity import space_repair, valid_ranks
 
 STEPS = 500_000  # sums on the way to an exact answer: about a second
-PRICED = 1_000  # members on the way to another one, of which the larger take ten milliseconds each
+LOOKED_UP = 3_000_000  # guards that are looked at on the way to another one: some seconds
 STARTS = 3
+NEAR = 5_000  # neighbours of a member, of which some have very many
 
 Answer = tuple[Symbol, ...]
 Key = tuple[int, ...]  # numbers of answers, one a decision
@@ -178,9 +179,9 @@ class _Climb:
 
     def __init__(self, space: SearchSpace, graph: Graph, sign: int) -> None:
         self.space, self.sign = space, sign
-        self.priced = 0
         self._valid, self._judge = valid(space), judge_of(space)
         self._tariff = tariff(graph)
+        self._left = LOOKED_UP // max(len(self._tariff.entries), 1)
         try:
             self._prices = Prices(space.plan.part, graph)
         except GrammarError:
@@ -188,25 +189,30 @@ class _Climb:
 
     def best(self, starts: Iterable[int]) -> Extreme:
         """The best that is reached from some members."""
-        found = [self._climbed(start) for start in dict.fromkeys(starts)]
+        starts = [*dict.fromkeys(starts)]
+        found = [self._climbed(start, self._left // len(starts)) for start in starts]
         (macs, params), index = max(found, key=lambda pair: (pair[0], -pair[1]))
         return Extreme(index, self.sign * params, self.sign * macs, False)
 
-    def _climbed(self, index: int) -> tuple[tuple[int, int], int]:
-        here = self._price(index)
-        while True:
-            for near in self.space.plan.neighbour_indices(index):
-                if self.priced >= PRICED:
-                    return here, index
-                there = self._price(near)
-                if there > here and self._valid(near) and (self._judge is None or self._judge(near)):
-                    here, index = there, near
-                    break
-            else:
-                return here, index
+    def _climbed(self, index: int, most: int) -> tuple[tuple[int, int], int]:
+        """Takes every better neighbour in turn, and looks on from where it was; `most`: members to be priced."""
+        here, around = self._price(index), self._around(index)
+        place = vain = 0
+        for _ in range(most):
+            if vain >= len(around):
+                break
+            near = around[place % len(around)]
+            there = self._price(near)
+            place, vain = place + 1, vain + 1
+            if there > here and self._valid(near) and (self._judge is None or self._judge(near)):
+                here, index, vain = there, near, 0
+                around = self._around(index)
+        return here, index
+
+    def _around(self, index: int) -> list[int]:
+        return [*islice(self.space.plan.neighbour_indices(index), NEAR)]
 
     def _price(self, index: int) -> tuple[int, int]:
-        self.priced += 1
         if self._prices is not None:
             price = self._prices.of(index)
             return self.sign * price.macs, self.sign * price.params
