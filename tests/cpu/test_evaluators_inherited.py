@@ -1,32 +1,38 @@
 """Inherited weights as evaluations: one supernet, trained once whatever happens, and what its members are worth."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import torch
 
 from app.architecture import cost, lower
 from app.experiment import (
+    TRAINING_RECIPES,
     DiscreteSearchRequest,
     InheritedEvaluator,
     Pressure,
     SearchRecipe,
+    SharingCheck,
     SoughtMetric,
     SpaceVersion,
     recipe_digest,
 )
-from app.space import EdgeCellSkeleton, ImageInput, space_to_json
+from app.space import EdgeCellSkeleton, ImageInput, space_from_json, space_to_json
 from app.space.zoo import ZOO
 from workers.data import load
 from workers.evaluators.inherited import Inherited
+from workers.evaluators.judged import Judged
+from workers.evaluators.sharing import sample, sharing
 from workers.evaluators.supernet import PHASE, fewer
+from workers.fenced import ARTEFACT_NAME
 from workers.inheritance import one_hot
 from workers.network import Network
-from workers.progress import Stopped
+from workers.progress import ChildRequest, Ended, Stopped, Waiting
 from workers.session import RequestError
 from workers.strategies.discrete import Proposal
 from workers.training import checkpoint, evaluate, recalibrate
@@ -176,6 +182,174 @@ def test_rows_for_the_catalogue_say_what_was_measured(memory_progress: Memory, t
         "recipe_digest": recipe_digest(row.recipe),
         "paths": "one uniformly drawn member a step",
     }
+
+
+def test_a_sandwich_trains_other_weights_and_says_so(memory_progress: Memory, tmp_path: Path) -> None:
+    asked = replace(REQUEST, evaluator=replace(REQUEST.evaluator, paths="sandwich"))
+    whole = memory_progress(tmp_path / "whole")
+    sandwich = evaluator(whole, asked)
+    found = sandwich.measure(1, MEMBERS)
+    tensors, _ = checkpoint.load(whole.kept["supernet"])
+    steps = RECIPE.epochs * sandwich.supernet.feed.steps
+    assert int(tensors["strategy/drawn between"]) == 2 * steps, "two between the extremes in every step"
+    uniform = evaluator(memory_progress(tmp_path / "uniform"))
+    assert [r.values for r in uniform.measure(1, MEMBERS)] != [r.values for r in found]
+    (row, *_) = sandwich.evaluations()
+    assert row.recipe == replace(RECIPE, strategy="sandwich")
+    said, other = sandwich.judged_by(), uniform.judged_by()
+    assert said["recipe_digest"] == recipe_digest(row.recipe) != other["recipe_digest"]
+    assert said["paths"] != other["paths"]
+
+    first = memory_progress(tmp_path / "first", kill_after=steps // 2 + 2)
+    with pytest.raises(memory_progress.killed):
+        evaluator(first, asked).measure(1, MEMBERS)
+    second = first.next_attempt(tmp_path / "first")
+    assert [r.values for r in evaluator(second, asked).measure(1, MEMBERS)] == [r.values for r in found]
+
+
+class Fanned:
+    """A `Progress` that has children too: they wait, or end as they are told to."""
+
+    def __init__(self, progress: Memory, ends: Callable[[str, ChildRequest], Ended] | None = None) -> None:
+        self.progress, self.ends = progress, ends
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.progress, name)
+
+    def children(self, asked: Mapping[str, ChildRequest]) -> Mapping[str, Ended]:
+        self.asked += asked
+        if self.ends is None:
+            raise Waiting("none is final")
+        return {name: self.ends(name, child) for name, child in asked.items()}
+
+
+def ended(job_id: UUID, result: Any = None, **how: Any) -> Ended:
+    rest: dict[str, Any] = {"state": "succeeded", "error": None, "evaluations": (), "gpu_seconds": 36.0} | how
+    return Ended(job_id=job_id, result=result, **rest)
+
+
+def divided(children: int, check: SharingCheck | None = None) -> DiscreteSearchRequest:
+    return replace(REQUEST, evaluator=replace(REQUEST.evaluator, children=children, check=check))
+
+
+def told(child: ChildRequest) -> list[dict[str, Any]]:
+    """What a child may say of its members: an accuracy that tells which of them it is."""
+    return [
+        Judged(
+            rank=int(one.index),
+            fidelity=one.fidelity,
+            values={"accuracy": float(one.index), "loss": 1.0},
+            failure=None,
+            whole=one.fidelity is None,
+            seconds=0.1,
+        ).document()
+        for one in child.request.members
+    ]
+
+
+def test_another_attempt_asks_for_the_same_children(memory_progress: Memory, tmp_path: Path) -> None:
+    first = Fanned(memory_progress(tmp_path / "first"))
+    with pytest.raises(Waiting):
+        evaluator(first, divided(2)).measure(9, MEMBERS)
+    second = Fanned(first.progress.next_attempt(tmp_path / "first"))
+    with pytest.raises(Waiting):
+        evaluator(second, divided(2)).measure(9, MEMBERS)
+    assert second.asked == first.asked
+    assert [name[:-8] for name in first.asked] == ["judging-9-0-", "judging-9-1-"]
+    assert all(ARTEFACT_NAME.fullmatch(name) for name in first.asked)
+    third = Fanned(first.progress.next_attempt(tmp_path / "first"))
+    file = third.kept["supernet"] = tmp_path / "other"
+    tensors, record = checkpoint.load(first.progress.kept["supernet"])
+    checkpoint.save(file, tensors, {**record, "seconds": 1.5})
+    with pytest.raises(Waiting):
+        evaluator(third, divided(2)).measure(9, MEMBERS)
+    assert not {*third.asked} & {*first.asked}, "another supernet is judged anew"
+
+
+def test_a_child_without_a_result_fails_its_members_and_no_others(memory_progress: Memory, tmp_path: Path) -> None:
+    jobs = [UUID(int=i) for i in (1, 2)]
+
+    def ends(name: str, child: ChildRequest) -> Ended:
+        if name.startswith("judging-1-0"):
+            return ended(jobs[0], state="failed", error={"detail": "OutOfMemory: 3 GB"})
+        return ended(jobs[1], {"members": told(child), "device": "a GPU", "torch_version": "2"})
+
+    inherited = evaluator(Fanned(memory_progress(tmp_path), ends), divided(2))
+    lost, *found = inherited.measure(1, MEMBERS)
+    assert (lost.values, lost.failure) == (None, "the judging failed: OutOfMemory: 3 GB")
+    assert [(r.values or {})["accuracy"] for r in found] == [6_311.0, 14_177.0]
+    assert [r.job for r in (lost, *found)] == [str(jobs[0]), str(jobs[1]), str(jobs[1])]
+    assert (inherited.evaluations(), inherited.gpu_hours()) == ((), pytest.approx(0.02))
+    device = str(inherited.provenance()["device"])
+    assert device == f"{inherited.session.device_name}, a GPU"
+    later = evaluator(Fanned(inherited.session.progress.next_attempt(tmp_path / "later")), divided(2))
+    later.restore(inherited.state())
+    assert (later.gpu_hours(), later.provenance()) == (inherited.gpu_hours(), inherited.provenance())
+
+
+def test_more_children_than_members_are_as_many_as_members(memory_progress: Memory, tmp_path: Path) -> None:
+    progress = Fanned(memory_progress(tmp_path), lambda name, child: ended(UUID(int=0), {"members": told(child)}))
+    readings = evaluator(progress, divided(64)).measure(1, MEMBERS)
+    assert [(r.values or {})["accuracy"] for r in readings] == [float(one.rank) for one in MEMBERS]
+    assert len(progress.asked) == 3
+
+
+def test_what_weights_are_worth_is_told_of_members_that_were_measured_both_ways(
+    memory_progress: Memory, tmp_path: Path
+) -> None:
+    class Measured:
+        split = "selection"
+
+        def __init__(self, accuracy: float) -> None:
+            self.metrics = {"accuracy": accuracy}
+
+    drawn: list[int] = []
+
+    def ends(name: str, child: ChildRequest) -> Ended:
+        if child.kind == "judging":
+            return ended(UUID(int=0), {"members": told(child)})
+        rank, seed = SPACE.plan.rank(child.request.genotype), child.request.seed
+        if rank not in drawn:
+            drawn.append(rank)
+        if (len(drawn), seed) == (5, 8):
+            return ended(UUID(int=rank), state="cancelled")
+        # as the inherited weights have it, but for the first, which is worst; seeds differ by 2
+        accuracy = -1.0 if len(drawn) == 1 else float(rank)
+        return ended(UUID(int=rank), evaluations=(Measured(accuracy + (1 if seed else -1)),))
+
+    check = SharingCheck(members=12, recipe=TRAINING_RECIPES["digits-quick"], seeds=(0, 8))
+    inherited = evaluator(Fanned(memory_progress(tmp_path), ends), divided(3, check))
+    report = sharing(inherited)
+    assert report is not None
+    assert [int(one.index) for one in report.pairs] == [rank for rank in drawn if rank != drawn[4]]
+    assert report.notes == (f"member {drawn[4]} is left out: a training was cancelled",)
+    assert [one.standalone for one in report.pairs] == [-1.0, *map(float, (*drawn[1:4], *drawn[5:]))]
+    assert [one.deviation for one in report.pairs] == pytest.approx([2 / 2**0.5] * 11)
+    # Of 11 in one order but the first, which is moved beneath all: by as many places as it had below it, each of these by one.
+    below = sum(rank < drawn[0] for rank in drawn if rank != drawn[4])
+    assert below, "this seed's first is not the least, or nothing would be told"
+    assert report.spearman.coefficient == pytest.approx(1 - 6 * (below**2 + below) / (11 * (11 * 11 - 1)))
+    assert report.kendall.coefficient == pytest.approx(1 - 2 * below / 55)
+    assert inherited.gpu_hours() == pytest.approx((3 + 24) * 36 / 3600)
+    assert sharing(evaluator(memory_progress(tmp_path / "unasked"))) is None
+
+
+def test_a_sample_is_uniform_without_any_member_twice() -> None:
+    found = sample(SPACE, 300, 7)
+    assert len(set(found)) == 300
+    assert sample(SPACE, 300, 7) == found != sample(SPACE, 300, 8)
+    small = space_from_json(
+        {
+            "name": "six",
+            "grammar": {"start": "a", "rules": {"a": {"record": "x", "fields": {"y": {"choice": [1, 2, 3, 4, 5, 6]}}}}},
+            "skeletons": {"one": {"family": "edge_cells"}},
+        }
+    )
+    assert sorted(sample(small, 50, 1)) == list(range(6)), "there are no more"
+    firsts = [sample(small, 1, seed)[0] for seed in range(600)]
+    counts = [firsts.count(i) for i in range(6)]
+    assert sum((count - 100) ** 2 / 100 for count in counts) < 20.5, "chi-squared of 5: one seed in a thousand is above"
 
 
 def test_what_cannot_be_trained_so_is_refused_before_anything_is(memory_progress: Memory, tmp_path: Path) -> None:

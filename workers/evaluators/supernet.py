@@ -81,7 +81,7 @@ class Supernet:
         strategy = drawn_by(s.space, self.graph, seed=s.seed, device=s.device)
         if isinstance(strategy, Sandwich) and not (strategy.largest.exact and strategy.smallest.exact):
             s.progress.note(
-                "the largest and the smallest member are those that were found, and perhaps not the extremes"
+                "the largest and the smallest member are the most extreme that were found, not surely of all"
             )
         return SupernetFit(
             self.network,
