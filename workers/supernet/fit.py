@@ -4,6 +4,8 @@ Shapes: B images, C channels, H × W pixels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from app.experiment import SearchRecipe
 from workers.data.images import Images
+from workers.recomputation import norms_of, recomputed
 from workers.supernet.bilevel import BilevelLoss
 from workers.supernet.weights import Draws
 from workers.training import checkpoint
@@ -19,6 +22,7 @@ from workers.training.checkpoint import CheckpointError
 from workers.training.feed import Feed
 from workers.training.loss import classification_loss, distillation_loss, main_logits
 from workers.training.metrics import Tally
+from workers.training.micro_batches import MicroBatches
 from workers.training.precision import autocast
 from workers.training.schedule import learning_rate
 
@@ -56,7 +60,8 @@ class SupernetFit:
 
     `network(x, weights)` answers logits (B, classes). In each step the strategy learns from a batch of the
     `architecture` split, then the weights from a batch of the `weights` split. An epoch is one pass over `weights`;
-    `architecture` is passed over as often as that takes.
+    `architecture` is passed over as often as that takes. Where memory is short batches are computed in parts; of the
+    losses that a strategy learns from each part is then computed once more, when its gradient is wanted.
     """
 
     def __init__(
@@ -96,6 +101,8 @@ class SupernetFit:
             network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
         )
         self.autocast = autocast(recipe.precision, device, note)
+        self.micro_batches = MicroBatches(note)
+        self.finished = False
         self.epoch = 0
         self.step = 0
         self.tally = Tally.empty(device)
@@ -104,7 +111,11 @@ class SupernetFit:
     @property
     def epochs(self) -> int:
         """Epochs in all."""
-        return self.recipe.epochs
+        return self.epoch if self.finished else self.recipe.epochs
+
+    def finish(self) -> None:
+        """No further epoch: the search ends with those that are done. Called between two epochs."""
+        self.finished = True
 
     @property
     def steps(self) -> int:
@@ -120,22 +131,12 @@ class SupernetFit:
         self.strategy.reach(number / (self.epochs * self.steps))
         x, labels = self.feed.batch(number)
         if self.epoch >= self.recipe.alpha_warmup_epochs:
-            batch = self.architecture_feed.batch(number)
-            self.strategy.learn(
-                BilevelLoss(
-                    lambda draws: self._pressed(draws, *batch),
-                    lambda draws: self._loss(draws, x, labels, Tally.empty(self.device)),
-                    self.optimiser,
-                    lambda draws: self._right(draws, *batch),
-                )
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        answer = self._answer(self.strategy.draw(), x)
-        loss = classification_loss(answer, labels)
-        self.tally.add(loss, main_logits(answer), labels)
-        loss.backward()
-        for draws in self.strategy.students():
-            distillation_loss(self._answer(draws, x), answer).backward()
+            self.optimiser.zero_grad(set_to_none=True)  # the strategy needs the memory and not them
+            self._learn(x, labels, *self.architecture_feed.batch(number))
+        draws = self.strategy.draw()
+        work = partial(self._backward, draws, self.strategy.students(), x, labels)
+        for loss, logits, of_part in self.micro_batches.compute(len(labels), work):
+            self.tally.add(loss, logits, of_part)
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimiser.step()
@@ -143,11 +144,55 @@ class SupernetFit:
         if self.step == self.steps:
             self.epoch, self.step = self.epoch + 1, 0
 
+    def _learn(self, x: Tensor, labels: Tensor, seen: Tensor, seen_labels: Tensor) -> None:
+        """One step of the strategy on a batch of `architecture`, `seen`, beside the one that the weights learn from."""
+        before = replace(self.architecture_tally)
+
+        def work() -> None:
+            self.architecture_tally = replace(before)
+            self.strategy.learn(
+                BilevelLoss(
+                    lambda draws: self._pressed(draws, seen, seen_labels),
+                    lambda draws: self._loss(draws, x, labels, Tally.empty(self.device)),
+                    self.optimiser,
+                    lambda draws: self._right(draws, seen, seen_labels),
+                )
+            )
+
+        self.micro_batches.compute(max(len(labels), len(seen_labels)), work)
+
+    def _backward(
+        self, draws: Draws, students: Sequence[Draws], x: Tensor, labels: Tensor
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """The gradients of one step of the weights; loss, logits and labels of each part."""
+        self.optimiser.zero_grad(set_to_none=True)
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        for part in self.micro_batches.of(len(labels)):
+            images, of_part = x[part.rows], labels[part.rows]
+            answer = self._answer(draws, images)
+            loss = classification_loss(answer, of_part)
+            found.append((loss.detach(), main_logits(answer).detach(), of_part))
+            (loss * part.share).backward()
+            for student in students:
+                (distillation_loss(self._answer(student, images), answer) * part.share).backward()
+        return found
+
     def _loss(self, weights: Draws, x: Tensor, labels: Tensor, tally: Tally) -> Tensor:
+        """The mean loss of a batch, (); of several parts only what goes into them is kept for its gradient."""
+        parts = self.micro_batches.of(len(labels))
+        norms = norms_of(self.network) if len(parts) > 1 else ()
+        work = partial(self._answer_and_loss, weights)
+        losses: list[Tensor] = []
+        for part in parts:
+            pair = x[part.rows], labels[part.rows]
+            logits, loss = work(*pair) if len(parts) == 1 else recomputed(work, *pair, norms=norms)
+            tally.add(loss, logits, pair[1])
+            losses.append(loss * part.share)
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _answer_and_loss(self, weights: Draws, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         output = self._answer(weights, x)
-        loss = classification_loss(output, labels)
-        tally.add(loss, main_logits(output), labels)
-        return loss
+        return main_logits(output), classification_loss(output, labels)
 
     def _answer(self, weights: Draws, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         with self.autocast():
@@ -155,7 +200,11 @@ class SupernetFit:
 
     @torch.no_grad()
     def _right(self, weights: Draws, x: Tensor, labels: Tensor) -> float:
-        return float((main_logits(self._answer(weights, x)).argmax(1) == labels).float().mean())
+        hits = [
+            (main_logits(self._answer(weights, x[part.rows])).argmax(1) == labels[part.rows]).sum()
+            for part in self.micro_batches.of(len(labels))
+        ]
+        return int(torch.stack(hits).sum()) / len(labels)
 
     def _pressed(self, weights: Draws, x: Tensor, labels: Tensor) -> Tensor:
         loss = self._loss(weights, x, labels, self.architecture_tally)
@@ -192,6 +241,8 @@ class SupernetFit:
             "step": self.step,
             "tally": self.tally.state(),
             "architecture_tally": self.architecture_tally.state(),
+            "parts": self.micro_batches.parts,
+            "finished": self.finished,
         }
 
     def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, object]) -> None:
@@ -202,6 +253,8 @@ class SupernetFit:
         self.feed.generator.set_state(tensors["rng/weights"])
         self.architecture_feed.generator.set_state(tensors["rng/architecture"])
         self.epoch, self.step, tally = checkpoint.place(record)
+        self.micro_batches.parts = checkpoint.parts(record)
+        self.finished = record.get("finished") is True
         self.tally = Tally.restored(tally, self.device)
         match record.get("architecture_tally"):
             case dict(tally):

@@ -95,3 +95,11 @@ def place(record: Mapping[str, object]) -> tuple[int, int, dict[str, float]]:
         case {"epoch": int(epoch), "step": int(step), "tally": dict(tally)}:
             return epoch, step, tally
     raise CheckpointError(f"the record has no epoch, step and tally, only {sorted(record)}")
+
+
+def parts(record: Mapping[str, object]) -> int:
+    """Into how many parts batches were cut, out of a record; 1 where it says nothing of it."""
+    found = record.get("parts", 1)
+    if not isinstance(found, int) or found < 1:
+        raise CheckpointError(f"the record's parts are {found!r}, a positive integer was expected")
+    return found

@@ -1,5 +1,6 @@
 """What is minimised: cross-entropy of the logits, and of the auxiliary head's where the network has one."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -9,17 +10,22 @@ def main_logits(output: Tensor | tuple[Tensor, ...]) -> Tensor:
     return output if isinstance(output, Tensor) else output[0]
 
 
+def wide(logits: Tensor) -> Tensor:
+    """Logits in float32, or in float64 where they are computed in that."""
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
 def classification_loss(
     output: Tensor | tuple[Tensor, ...], labels: Tensor, *, smoothing: float = 0.0, auxiliary_weight: float = 0.0
 ) -> Tensor:
     """Mean cross-entropy () in nats of logits (B, classes), plus `auxiliary_weight` times each auxiliary head's.
 
-    Smoothing as in Szegedy et al. (2016); the auxiliary head as in quark0/darts `cnn/train.py`. Computed in float32.
+    Smoothing as in Szegedy et al. (2016); the auxiliary head as in quark0/darts `cnn/train.py`. In float32 at least.
     """
-    loss = F.cross_entropy(main_logits(output).float(), labels, label_smoothing=smoothing)
+    loss = F.cross_entropy(wide(main_logits(output)), labels, label_smoothing=smoothing)
     if not isinstance(output, Tensor) and auxiliary_weight:
         for auxiliary in output[1:]:
-            loss = loss + auxiliary_weight * F.cross_entropy(auxiliary.float(), labels, label_smoothing=smoothing)
+            loss = loss + auxiliary_weight * F.cross_entropy(wide(auxiliary), labels, label_smoothing=smoothing)
     return loss
 
 
@@ -28,4 +34,4 @@ def distillation_loss(output: Tensor | tuple[Tensor, ...], teacher: Tensor | tup
 
     In-place distillation: Yu and Huang, "Universally Slimmable Networks" (2019), arXiv:1903.05134, section 3.3.
     """
-    return F.cross_entropy(main_logits(output).float(), main_logits(teacher).detach().float().softmax(1))
+    return F.cross_entropy(wide(main_logits(output)), wide(main_logits(teacher)).detach().softmax(1))

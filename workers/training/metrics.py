@@ -25,8 +25,8 @@ class Tally:
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Counts one batch: its mean loss (), logits (B, classes), labels (B,)."""
-        self.loss += loss.detach().double() * len(labels)
-        self.hits += (logits.detach().argmax(1) == labels).sum()
+        self.loss = self.loss + loss.detach().double() * len(labels)
+        self.hits = self.hits + (logits.detach().argmax(1) == labels).sum()
         self.images += len(labels)
 
     @property

@@ -17,6 +17,7 @@ from workers.training.determinism import generator
 from workers.training.feed import Feed
 from workers.training.loss import classification_loss, main_logits
 from workers.training.metrics import Tally
+from workers.training.micro_batches import MicroBatches
 from workers.training.precision import autocast
 from workers.training.schedule import drop_path_probability, learning_rate
 
@@ -63,6 +64,7 @@ class Trainer:
         self.drop_path_generator = generator(seed, "drop path", device=device)
         if isinstance(network, Network):
             network.generator = self.drop_path_generator
+        self.micro_batches = MicroBatches(note, (self.drop_path_generator,))
         self.epoch = 0
         self.step = 0
         self.tally = Tally.empty(device)
@@ -82,23 +84,33 @@ class Trainer:
         if self.step == 0:
             self._begin_epoch()
         x, labels = self.feed.batch(self.epoch * self.steps + self.step)
-        with self.autocast():
-            output = self.network(x)
-        loss = classification_loss(
-            output,
-            labels,
-            smoothing=self.recipe.label_smoothing,
-            auxiliary_weight=self.recipe.auxiliary_weight,
-        )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        found = self.micro_batches.compute(len(labels), lambda: self._backward(x, labels))
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimiser.step()
-        self.tally.add(loss, main_logits(output), labels)
+        for loss, logits, of_part in found:
+            self.tally.add(loss, logits, of_part)
         self.step += 1
         if self.step == self.steps:
             self.epoch, self.step = self.epoch + 1, 0
+
+    def _backward(self, x: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """The gradients of a batch; loss, logits and labels of each of its parts."""
+        self.optimiser.zero_grad(set_to_none=True)
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        for part in self.micro_batches.of(len(labels)):
+            of_part = labels[part.rows]
+            with self.autocast():
+                output = self.network(x[part.rows])
+            loss = classification_loss(
+                output,
+                of_part,
+                smoothing=self.recipe.label_smoothing,
+                auxiliary_weight=self.recipe.auxiliary_weight,
+            )
+            (loss * part.share).backward()
+            found.append((loss.detach(), main_logits(output).detach(), of_part))
+        return found
 
     def _begin_epoch(self) -> None:
         self.tally = Tally.empty(self.device)
@@ -127,7 +139,12 @@ class Trainer:
             "rng/augment": self.feed.generator.get_state(),
             "rng/drop_path": self.drop_path_generator.get_state(),
         }
-        return tensors, {"epoch": self.epoch, "step": self.step, "tally": self.tally.state()}
+        return tensors, {
+            "epoch": self.epoch,
+            "step": self.step,
+            "tally": self.tally.state(),
+            "parts": self.micro_batches.parts,
+        }
 
     def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, object]) -> None:
         """Goes on where `state` was taken. Raises CheckpointError where it is another network's."""
@@ -136,5 +153,6 @@ class Trainer:
         self.feed.generator.set_state(tensors["rng/augment"])
         self.drop_path_generator.set_state(tensors["rng/drop_path"])
         self.epoch, self.step, tally = checkpoint.place(record)
+        self.micro_batches.parts = checkpoint.parts(record)
         self.tally = Tally.restored(tally, self.device)
         self._schedule(self.epoch if self.step else max(0, self.epoch - 1))
