@@ -11,7 +11,14 @@ from app.api.schemas.strategy_comparison import ComparedBody, ComparisonPlanView
 from app.api.services import Services
 from app.api.submissions import queue_for
 from app.api.views import shown_request
-from app.experiment import ORACLE, ComparedStrategy, ComparisonRequest, DiscreteSearchRequest
+from app.experiment import (
+    ORACLE,
+    ComparedStrategy,
+    ComparisonRequest,
+    DiscreteSearchRequest,
+    InheritedEvaluator,
+    SharingCheck,
+)
 from app.space import SearchSpace
 
 MAX_EVALUATIONS: Mapping[str, int] = {
@@ -36,6 +43,12 @@ def comparison_request(services: Services, space: SearchSpace, body: StrategyCom
     )
     differ(strategies)
     bounded(searches[0], len(strategies), body.seeds)
+    match searches[0].evaluator:
+        case InheritedEvaluator(check=SharingCheck(members=members)):
+            message = "every run would train these members again: ask it of one search"
+            raise unprocessable("/evaluator/check", message, members, (None,))
+        case _:
+            pass
     search = replace(searches[0], strategy="random", parameters={})  # those of no run
     seeds = tuple(range(body.first_seed, body.first_seed + body.seeds))
     return ComparisonRequest(search=search, strategies=strategies, seeds=seeds, device=search.device)

@@ -326,7 +326,7 @@ def test_what_weights_are_worth_is_told_of_members_that_were_measured_both_ways(
     assert report.notes == (f"member {drawn[4]} is left out: a training was cancelled",)
     assert [one.standalone for one in report.pairs] == [-1.0, *map(float, (*drawn[1:4], *drawn[5:]))]
     assert [one.deviation for one in report.pairs] == pytest.approx([2 / 2**0.5] * 11)
-    # Of 11 in one order but the first, which is moved beneath all: by as many places as it had below it, each of these by one.
+    # Eleven in one order but the first, which is moved beneath all: those that were below it each by one place.
     below = sum(rank < drawn[0] for rank in drawn if rank != drawn[4])
     assert below, "this seed's first is not the least, or nothing would be told"
     assert report.spearman.coefficient == pytest.approx(1 - 6 * (below**2 + below) / (11 * (11 * 11 - 1)))

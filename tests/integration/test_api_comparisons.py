@@ -136,6 +136,11 @@ def test_a_dry_run_says_what_would_be_run(api: TestClient) -> None:
         ({"seeds": 501}, "/seeds", "less than or equal to 500"),
         ({"strategies": [{"strategy": "random", "label": "<script>"}]}, "/strategies/0/label", "pattern"),
         ({"seed": 1}, "/seed", "Extra inputs"),
+        (
+            {"evaluator": {"kind": "inherited", "dataset": "digits", "check": {"members": 9}}, "max_params": None},
+            "/evaluator/check",
+            "ask it of one search",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_where_it_stands(

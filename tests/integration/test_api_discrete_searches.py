@@ -22,6 +22,7 @@ from app.experiment import (
     DiscreteSearchRequest,
     InheritedEvaluator,
     ProxyEvaluator,
+    SharingCheck,
     TrainingEvaluator,
 )
 from app.jobs import claim, fan_out, record_epoch, record_progress, suspend
@@ -131,6 +132,26 @@ def test_weights_are_inherited_from_a_supernet_of_its_own_skeleton(api: TestClie
     assert request.evaluator.skeleton.affine is False
     assert request.skeleton.affine is True
     assert request.batch == 1
+    assert (request.evaluator.paths, request.evaluator.children, request.evaluator.check) == ("uniform", 0, None)
+
+
+def test_members_are_judged_by_children_and_weights_checked_where_that_is_asked(
+    api: TestClient, api_database: Database
+) -> None:
+    body = INHERITED | {"budget": 100}
+    body["evaluator"] = INHERITED["evaluator"] | {"paths": "sandwich", "children": 4, "check": {"members": 20}}
+    request = asked(api, api_database, body)
+    assert isinstance(request.evaluator, InheritedEvaluator)
+    assert (request.evaluator.paths, request.evaluator.children) == ("sandwich", 4)
+    quick = TRAINING_RECIPES["digits-quick"]
+    assert request.evaluator.check == SharingCheck(members=20, recipe=quick, seeds=(0,))
+    assert request.batch == 32, "eight for each child"
+    assert asked(api, api_database, body | {"budget": 10}).batch == 10
+    assert asked(api, api_database, body | {"strategy": "successive_halving", "parameters": {"eta": 2}}).batch == 1
+    body["evaluator"]["check"] |= {"recipe": {"epochs": 7}, "seeds": [3, 4]}
+    plan = posted(api, body, 200, dry_run=True)
+    assert (plan["evaluations"], plan["trainings"]) == (100, 40)
+    assert plan["epochs"] == SEARCH_RECIPES["digits-quick"].epochs + 40 * 7
 
 
 @pytest.mark.parametrize(
@@ -292,6 +313,20 @@ def test_metrics_are_those_that_were_measured(api: TestClient, api_database: Dat
             INHERITED,
             {"evaluator": INHERITED["evaluator"] | {"skeleton": {"family": "chain"}}},
             "/evaluator/skeleton/family",
+        ),
+        (INHERITED, {"evaluator": INHERITED["evaluator"] | {"paths": "largest"}}, "/evaluator/paths"),
+        (INHERITED, {"evaluator": INHERITED["evaluator"] | {"children": 65}}, "/evaluator/children"),
+        (INHERITED, {"evaluator": INHERITED["evaluator"] | {"check": {}}}, "/evaluator/check/members"),
+        (INHERITED, {"evaluator": INHERITED["evaluator"] | {"check": {"members": 1}}}, "/evaluator/check/members"),
+        (
+            INHERITED,
+            {"evaluator": INHERITED["evaluator"] | {"check": {"members": 2, "seeds": [1, 1]}}},
+            "/evaluator/check/seeds",
+        ),
+        (
+            INHERITED,
+            {"evaluator": INHERITED["evaluator"] | {"check": {"members": 2, "recipe": "nowhere"}}},
+            "/evaluator/check/recipe",
         ),
         (LOOKED_UP, {"device": "cuda"}, "/device"),
         (LOOKED_UP, {"evaluator": {"kind": "catalogue", "split": "training"}}, "/evaluator/split"),

@@ -25,6 +25,22 @@ def result(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def test_trainings_that_check_shared_weights_are_compared_by_what_they_came_to() -> None:
+    pair = {"index": "3", "inherited": 50.0, "standalone": 60.0, "jobs": ["a"]}
+    ours, theirs, other = (
+        result(report={"sharing": {"pairs": [pair | change]}})
+        for change in ({}, {"jobs": ["b"]}, {"jobs": ["b"], "standalone": 61.0})
+    )
+    check = {"recipe": {"deterministic": True}}
+    asked = {"evaluator": {"kind": "inherited", "recipe": {"deterministic": True}, "check": check}}
+    assert replayed("discrete_search", asked, ours, theirs).identical is True, "by other jobs"
+    assert replayed("discrete_search", asked, ours, other).identical is False
+    open_order = {"evaluator": asked["evaluator"] | {"check": {"recipe": {"deterministic": False}}}}
+    assert replayed("discrete_search", open_order, ours, other).identical is None, "the order of sums is not known"
+    unasked = {"evaluator": asked["evaluator"] | {"check": None}}
+    assert replayed("discrete_search", unasked, ours, ours).identical is True
+
+
 def test_times_jobs_and_notes_are_no_difference() -> None:
     again = result(seconds=9.0)
     again["report"] = again["report"] | {"seconds": 9.0, "notes": ["started twice"]}
