@@ -20,6 +20,10 @@ class Loss(Protocol):
         """The share of a batch of the split `architecture` that the supernet answers rightly, without a gradient."""
         ...
 
+    def pressure(self, draws: Draws, /) -> float:
+        """What that loss holds of the expected cost of the decisions, without a gradient; 0 without pressure."""
+        ...
+
     def training(self, draws: Draws, /) -> Tensor:
         """The loss on the batch of the split `weights` that the network learns from in this step: ()."""
         ...

@@ -2,6 +2,7 @@
 
 loss(draws)              on a batch of the split `architecture`; gradients flow into the draws
 loss.right(draws)        the share of that batch that is answered rightly
+loss.pressure(draws)     what loss(draws) holds of the expected cost
 loss.training(draws)     on the batch of `weights` that the network's weights learn from in this step
 loss.ahead(gradients)    within, w is w - ξ (μ m + ∇ + λ w): the step that SGD is about to make
 """
@@ -24,8 +25,10 @@ class BilevelLoss:
         training: Callable[[Draws], Tensor],
         optimiser: torch.optim.SGD,
         right: Callable[[Draws], float],
+        pressure: Callable[[Draws], Tensor] | None = None,
     ) -> None:
         self._architecture, self._training, self._right = architecture, training, right
+        self._pressure = pressure
         self._optimiser = optimiser
 
     def __call__(self, draws: Draws) -> Tensor:
@@ -35,6 +38,11 @@ class BilevelLoss:
     def right(self, draws: Draws) -> float:
         """The share of the batch of `architecture` that is answered rightly, without a gradient."""
         return self._right(draws)
+
+    @torch.no_grad()
+    def pressure(self, draws: Draws) -> float:
+        """What the loss on `architecture` holds of the expected cost, without a gradient; 0 without pressure."""
+        return 0.0 if self._pressure is None else float(self._pressure(draws))
 
     def training(self, draws: Draws) -> Tensor:
         """The loss on the split `weights`: ()."""

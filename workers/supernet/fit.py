@@ -156,6 +156,7 @@ class SupernetFit:
                     lambda draws: self._loss(draws, x, labels, Tally.empty(self.device)),
                     self.optimiser,
                     lambda draws: self._right(draws, seen, seen_labels),
+                    self.pressure,
                 )
             )
 
