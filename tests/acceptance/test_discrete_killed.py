@@ -237,6 +237,68 @@ def test_a_search_by_inherited_weights_trains_its_supernet_once(workplace: Workp
 
 
 @pytest.mark.slow
+def test_a_search_whose_members_are_judged_by_children_asks_for_none_of_them_twice(
+    workplace: Workplace, http: httpx.Client
+) -> None:
+    """Killed are children while they judge, the search between two batches, and a worker while members are trained."""
+    check = {"members": 4, "recipe": {"epochs": 2, "batch_size": 128, "deterministic": True}, "seeds": [0, 1]}
+    divided = BY_INHERITING | {"budget": 120, "batch": 40}
+    divided["evaluator"] = BY_INHERITING["evaluator"] | {"children": 2, "check": check}
+    workers = [workplace.worker("--queues", "cpu", "--no-spare") for _ in range(2)]
+    id = posted(http, "/v1/searches", divided)
+
+    def children(kind: str) -> Any:
+        with workplace.database.transaction() as session:
+            return [one for one in jobs.children(session, id) if one.kind == kind]
+
+    def runs(kind: str) -> bool:
+        assert not workplace.job(id).final, "it is over already"
+        return any(one.state == "running" for one in children(kind))
+
+    workplace.until(lambda: runs("judging"), seconds=120)
+    assert kill_jobs(workplace.data_root) >= 1
+    workplace.until(lambda: committed(workplace, id) == 40, seconds=120)
+    workplace.until(lambda: workplace.job(id).state == "running", seconds=120)  # with the second batch
+    assert kill_jobs(workplace.data_root) >= 1
+    workplace.until(lambda: runs("training"), seconds=240)
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+    for _ in range(2):
+        workplace.worker("--queues", "cpu", "--no-spare")
+    job = workplace.until_final(id, seconds=240)
+    assert (job.state, job.error) == ("succeeded", None)
+
+    judgings = {one.name.rsplit("-", 1)[0]: one for one in children("judging")}
+    assert sorted(judgings) == [
+        *(f"judging-{first}-{i}" for first in (1, 41, 81) for i in (0, 1)),
+        *("sharing-0", "sharing-1"),
+    ]
+    assert len(children("judging")) == len(judgings), "each was asked for once"
+    assert {one.state for one in (*judgings.values(), *children("training"))} == {"succeeded"}
+    assert len(children("training")) == 8
+    assert sum(one.attempt - 1 for one in (job, *judgings.values(), *children("training"))) >= 3, "as was killed"
+    told = [(e.data["phase"], e.data["epoch"]) for e in workplace.events(id) if e.kind == "progress"]
+    assert told.count(("supernet", 1)) == 1, "it was trained once"
+    trajectory = everything(http, id)
+    assert [one["n"] for one in trajectory] == list(range(1, 121))
+    assert all(one["failure"] is None for one in trajectory)
+
+    alone = posted(http, "/v1/searches", divided | {"evaluator": BY_INHERITING["evaluator"]})
+    assert workplace.until_final(alone, seconds=240).error is None
+    theirs = everything(http, alone)
+    assert [one | {"job": None} for one in trajectory] == theirs, "what children measure is what it measures itself"
+
+    sharing = got(http, f"/v1/searches/{id}/report")["report"]["sharing"]
+    assert (sharing["kendall"]["n"], len(sharing["pairs"]), sharing["seeds"]) == (4, 4, [0, 1])
+    trained = {str(one.id): one.result["metrics"]["selection"]["accuracy"] for one in children("training")}
+    for pair in sharing["pairs"]:
+        assert pair["standalone"] == sum(trained[one] for one in pair["jobs"]) / 2
+    compared = replayed(workplace, http, id)
+    assert compared["identical"] is True, compared
+
+
+@pytest.mark.slow
 def test_a_comparison_whose_processes_are_killed_comes_to_the_same_report(
     workplace: Workplace, http: httpx.Client, tabulated: int
 ) -> None:
