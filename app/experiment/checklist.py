@@ -332,6 +332,21 @@ def _service(facts: Facts) -> Iterator[Item]:
         else ("yes", f"{failed} of {_told(facts)['evaluations']} failed, each with its reason"),
         None if failed is None else f"/v1/searches/{facts.id}/trajectory",
     )
+    if isinstance(request, DiscreteSearchRequest) and isinstance(request.evaluator, InheritedEvaluator):
+        yield item(
+            "s5", "Is it known whether shared weights order members as trainings of their own do?", _sharing(facts)
+        )
+
+
+def _sharing(facts: Facts) -> tuple[Answer, str]:
+    sharing: Mapping[str, Any] = _told(facts).get("sharing") or {}
+    tau: Mapping[str, Any] = sharing.get("kendall") or {}
+    if tau.get("coefficient") is None:
+        return "no", "no check of members trained from scratch was asked for, or it came to no order"
+    return (
+        "yes",
+        f"Kendall's tau {tau['coefficient']:.2f} over {tau['n']} members, 95 %: {tau['low']:.2f} to {tau['high']:.2f}",
+    )
 
 
 def _split(request: SearchRequest | DiscreteSearchRequest) -> str:

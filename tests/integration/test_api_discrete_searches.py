@@ -25,7 +25,7 @@ from app.experiment import (
     SharingCheck,
     TrainingEvaluator,
 )
-from app.jobs import claim, fan_out, record_epoch, record_progress, suspend
+from app.jobs import claim, fan_out, finish, record_epoch, record_progress, suspend
 from app.jobs.children import ChildJob
 from app.settings import Settings
 from app.space import space_to_json
@@ -215,6 +215,28 @@ def drain(api: TestClient, settings: Settings, database: Database, id: str) -> N
     """Run a job, once whatever else waits is cancelled."""
     cancel_all(api, but=id)
     run_next(settings, database, id)
+
+
+def test_reports_of_earlier_versions_say_nothing_of_shared_weights(
+    api: TestClient, api_settings: Settings, api_database: Database
+) -> None:
+    body = LOOKED_UP | {"evaluator": {"kind": "catalogue", "dataset": "cifar10"}, "max_params": LEAST["params"]}
+    first = posted(api, body)["id"]
+    drain(api, api_settings, api_database, first)
+    report = api.get(f"/v1/searches/{first}/report").json()["report"]
+    assert report["sharing"] is None
+    second = posted(api, body | {"seed": 1})["id"]
+    cancel_all(api, but=second)
+    with api_database.transaction() as session:
+        taken = claim(session, worker_id=uuid4(), queues=["cpu"], devices=["cpu"], lease_seconds=600)
+        job = jobs.get(session, UUID(first))
+        assert taken is not None
+        assert job is not None
+        assert job.result is not None
+        earlier = {name: part for name, part in job.result["report"].items() if name != "sharing"}
+        finish(session, taken.lease, {**job.result, "report": earlier})
+    assert str(taken.job.id) == second
+    assert api.get(f"/v1/searches/{second}/report").json()["report"] == report
 
 
 def cancel_all(api: TestClient, but: str = "") -> None:

@@ -77,6 +77,7 @@ RESULT = {
         "failed": 3,
     },
 }
+SHARING = {"kendall": {"coefficient": 0.421, "low": 0.1, "high": 0.7, "n": 20}}
 
 
 def facts(request: Any = SEARCH, **more: Any) -> Facts:
@@ -177,6 +178,8 @@ def test_every_question_of_the_checklist_is_asked_once() -> None:
             "something else",
         ),
         (facts(), "s4", "yes", "3 of 200 failed"),
+        (facts(INHERITED), "s5", "no", "no check"),
+        (facts(INHERITED, result=RESULT | {"report": {"sharing": SHARING}}), "s5", "yes", "0.42 over 20 members, 95 %"),
         (facts(SUPERNET, result={}), "s4", "not applicable", "no evaluations of members"),
     ],
 )
