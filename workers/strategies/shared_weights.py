@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from app.experiment import Strategy as StrategyName
 from workers.strategies.darts import Darts, SecondOrderDarts
 from workers.strategies.drnas import DrNas
+from workers.strategies.enas import Enas
 from workers.strategies.gumbel import Gdas, Snas
 from workers.strategies.protocol import Loss, Strategy
 
@@ -14,6 +15,7 @@ STRATEGIES: Mapping[StrategyName, Callable[..., Strategy]] = {
     "snas": Snas,
     "gdas": Gdas,
     "drnas": DrNas,
+    "enas": Enas,
 }
 
-__all__ = ["STRATEGIES", "Darts", "DrNas", "Gdas", "Loss", "SecondOrderDarts", "Snas", "Strategy"]
+__all__ = ["STRATEGIES", "Darts", "DrNas", "Enas", "Gdas", "Loss", "SecondOrderDarts", "Snas", "Strategy"]
