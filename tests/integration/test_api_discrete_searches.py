@@ -221,6 +221,7 @@ def test_reports_of_earlier_versions_say_nothing_of_shared_weights(
     api: TestClient, api_settings: Settings, api_database: Database
 ) -> None:
     body = LOOKED_UP | {"evaluator": {"kind": "catalogue", "dataset": "cifar10"}, "max_params": LEAST["params"]}
+    body |= {"budget": 50}
     first = posted(api, body)["id"]
     drain(api, api_settings, api_database, first)
     report = api.get(f"/v1/searches/{first}/report").json()["report"]
