@@ -131,6 +131,15 @@ SEARCH_RECIPES: dict[str, SearchRecipe] = {
     r.name: r
     for r in (
         SearchRecipe(name="darts-cifar"),
+        # yuhuixu1993/PC-DARTS `train_search.py`
+        SearchRecipe(
+            name="pc-darts-cifar",
+            batch_size=256,
+            learning_rate=0.1,
+            min_learning_rate=0.0,
+            alpha_learning_rate=6e-4,
+            alpha_warmup_epochs=15,
+        ),
         SearchRecipe(
             name="digits-quick",
             epochs=5,
