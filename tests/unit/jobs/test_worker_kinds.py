@@ -31,7 +31,18 @@ def test_the_request_type_is_what_the_handler_says(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unknown_kind_names_those_there_are() -> None:
-    names = ["comparison", "count", "dataset", "discrete_search", "judging", "profile", "search", "table", "training", "transfer"]
+    names = [
+        "comparison",
+        "count",
+        "dataset",
+        "discrete_search",
+        "judging",
+        "profile",
+        "search",
+        "table",
+        "training",
+        "transfer",
+    ]
     with pytest.raises(UnknownKind, match=re.escape(f"'latency'; there are {names}")):
         handler_of("latency", KINDS)
 
