@@ -49,6 +49,10 @@ class Darts:
         """The softmax weights at the present α."""
         return self._weights()
 
+    def relaxed_weights(self) -> Weights:
+        """The same, differentiable in α."""
+        return self._weights()
+
     def state(self) -> dict[str, Tensor]:
         """See `Alphas`."""
         return self.alpha.state()

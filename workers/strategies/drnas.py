@@ -59,6 +59,10 @@ class DrNas:
     @torch.no_grad()
     def settled(self) -> Weights:
         """The means."""
+        return self.relaxed_weights()
+
+    def relaxed_weights(self) -> Weights:
+        """The same, differentiable in α."""
         concentrations = self._concentrations()
         means = {path: b / b.sum(-1, keepdim=True) for path, b in concentrations.items()}
         return {r.path: self._answers(r, means) for r in self.alpha.relaxed}

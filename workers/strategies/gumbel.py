@@ -53,6 +53,10 @@ class _Drawn(ABC):
     @torch.no_grad()
     def settled(self) -> Weights:
         """The probabilities: softmax(α), which no temperature changes the order of."""
+        return self.relaxed_weights()
+
+    def relaxed_weights(self) -> Weights:
+        """The same, differentiable in α."""
         return soft_weights(self.alpha.relaxed, self.alpha.values, self.alpha.like)
 
     def state(self) -> dict[str, Tensor]:
