@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, get_args
 
 from app.api.answers import chosen_skeleton
 from app.api.collection import carried, dataset_named
@@ -11,11 +11,13 @@ from app.api.draws import some_rank
 from app.api.membership import given_rank
 from app.api.memory import training_memory
 from app.api.problems import relocated, unprocessable
-from app.api.schemas.experiment import PlannedNetwork, SearchBody, TrainingBody
+from app.api.schemas.experiment import PlannedNetwork, SearchBody, SupernetStrategy, TrainingBody
 from app.api.schemas.recipe import PressureBody, SearchRecipeChoice, TrainingRecipeChoice
 from app.api.schemas.skeleton import SkeletonChoice
 from app.api.services import Services
 from app.api.tasks import teachable
+from app.architecture import lower
+from app.architecture.partial import NoMixture, is_mixed
 from app.experiment import (
     SEARCH_RECIPES,
     TRAINING_RECIPES,
@@ -112,6 +114,9 @@ def search_request(services: Services, space: SearchSpace, body: SearchBody) -> 
         device=body.device,
     )
     supernet_cost(Supernet(space, space.digest, request.skeleton, dataset.input))
+    if body.strategy == "pc_darts" and not is_mixed(lower(space.grammar, request.skeleton, dataset.input)):
+        others = [strategy for strategy in get_args(SupernetStrategy) if strategy != body.strategy]
+        raise unprocessable("/strategy", str(NoMixture()), body.strategy, others)
     with relocated("/skeleton", "/retrain_skeleton"):
         index = some_rank(space) or 0
         network_cost(Network(space, space.digest, index, request.retrain_skeleton, elsewhere.input))

@@ -73,11 +73,7 @@ def partial(graph: Graph, share: int = SHARE) -> Graph:
     """
     if share < 2:
         raise ValueError(f"share: {share}, but operations can only leave out channels from 2 on")
-    rewritten: dict[str, Narrowed] = {}
-    for mixture in mixtures(graph):
-        found = _narrowed(mixture, share)
-        if found is not None:
-            rewritten[mixture.total.name] = found
+    rewritten = {found.mixture.total.name: found for found in narrowed(graph, share)}
     if not rewritten:
         raise NoMixture
     within = {node.name for found in rewritten.values() for node in found.mixture.inside}
@@ -103,6 +99,19 @@ def partial(graph: Graph, share: int = SHARE) -> Graph:
             made += _joined(node, rewritten[node.inputs[0]].share, made[0], made[1])
         nodes.update((n.name, n) for n in made)
     return prune(nodes, graph.outputs)
+
+
+def is_mixed(graph: Graph, share: int = SHARE) -> bool:
+    """Whether `partial` finds a mixture."""
+    return next(narrowed(graph, share), None) is not None
+
+
+def narrowed(graph: Graph, share: int) -> Iterator[Narrowed]:
+    """The mixtures whose channels some share divides."""
+    for mixture in mixtures(graph):
+        found = _narrowed(mixture, share)
+        if found is not None:
+            yield found
 
 
 def mixtures(graph: Graph) -> Iterator[Mixture]:
@@ -249,7 +258,7 @@ def _mixture(found: Narrowed) -> Iterator[Node]:
     yield Node(f"{here}/first", "truncate", (source.name,), first, source.size)
     names = {source.name: f"{here}/first"}
     for node in found.mixture.inside:
-        names[node.name] = f"{here}/{node.name.removeprefix(f'{total.name}/')}"
+        names[node.name] = f"{here}/op/{node.name.removeprefix(f'{total.name}/')}"
         inputs = tuple(names[i] for i in node.inputs)
         yield replace(node, name=names[node.name], inputs=inputs, axis=axes[node.name])
     left = Axis.of(len(source.axis) - len(first))
