@@ -39,6 +39,22 @@ OVER_SUPERNETS = [
         description="Search recipe: a name, or every field that differs from the defaults. Default: the data set's",
     ),
     ParameterView(
+        name="pressure",
+        values=[],
+        least=None,
+        most=None,
+        default=None,
+        description="What expensive options cost while the search learns: a cost and its strength. Default: nothing",
+    ),
+    ParameterView(
+        name="max_params",
+        values=[],
+        least=0,
+        most=None,
+        default=None,
+        description="Learnable numbers of the genotype at most; so too `max_macs` and `max_latency_ms`. Default: any",
+    ),
+    ParameterView(
         name="retrain_skeleton",
         values=[],
         least=None,
@@ -61,6 +77,23 @@ OVER_SUPERNETS = [
         most=None,
         default=True,
         description="Whether a random genotype of the space is trained under the same recipe",
+    ),
+    ParameterView(
+        name="seeds",
+        values=[],
+        least=None,
+        most=None,
+        default=None,
+        description="Seeds of the trainings from scratch, each of what was found and of another random genotype. "
+        "Default: the search's",
+    ),
+    ParameterView(
+        name="recompute",
+        values=[True, False],
+        least=None,
+        most=None,
+        default=False,
+        description="Whether activations are computed again in the backward pass, which takes less memory",
     ),
 ]
 """What every search over a supernet lets one choose."""
@@ -98,6 +131,19 @@ SUPERNETS = [
         "Weights drawn from a Dirichlet distribution, kept near the uniform one",
         "X. Chen, R. Wang, M. Cheng, X. Tang and C.-J. Hsieh (2021), DrNAS: Dirichlet Neural Architecture Search, "
         "arXiv:2006.10355",
+    ),
+    _over_supernet(
+        "pc_darts",
+        "First-order DARTS in which operations see one channel in four, and the inputs of a node compete",
+        "Y. Xu, L. Xie, X. Zhang, X. Chen, G.-J. Qi, Q. Tian and H. Xiong (2020), PC-DARTS: Partial Channel "
+        "Connections for Memory-Efficient Architecture Search, arXiv:1907.05737",
+    ),
+    _over_supernet(
+        "enas",
+        "Members drawn by an LSTM that answers one decision after another, and learns by REINFORCE from the share of "
+        "images that they answer rightly",
+        "H. Pham, M. Y. Guan, B. Zoph, Q. V. Le and J. Dean (2018), Efficient Neural Architecture Search via Parameter "
+        "Sharing, arXiv:1802.03268",
     ),
 ]
 

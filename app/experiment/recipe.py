@@ -140,6 +140,25 @@ SEARCH_RECIPES: dict[str, SearchRecipe] = {
             alpha_learning_rate=6e-4,
             alpha_warmup_epochs=15,
         ),
+        # D-X-Y/AutoDL-Projects: `configs/search-opts/GDAS-NASNet-CIFAR.config`, and `configs/nas-benchmark/algos/` with
+        # `scripts-search/NAS-Bench-201-algos/`. Their momentum is Nesterov's; ENAS' cosine has a period of ten epochs.
+        SearchRecipe(name="gdas-cifar", epochs=250, batch_size=256, weight_decay=5e-4),
+        SearchRecipe(name="gdas-nasbench201", epochs=250, weight_decay=5e-4),
+        SearchRecipe(name="darts-nasbench201", weight_decay=5e-4),
+        SearchRecipe(name="random-nasbench201", epochs=250, weight_decay=5e-4),
+        SearchRecipe(
+            name="enas-nasbench201",
+            epochs=250,
+            batch_size=128,
+            learning_rate=0.05,
+            min_learning_rate=5e-4,
+            weight_decay=2.5e-4,
+            alpha_learning_rate=1e-3,
+            alpha_weight_decay=0.0,
+            alpha_betas=(0.0, 0.999),
+        ),
+        # xiangning-chen/DrNAS `201-space/train_search.py` with `--reg_type kl`, whose divergence is the strategy's
+        SearchRecipe(name="drnas-nasbench201", epochs=100, alpha_weight_decay=0.0),
         SearchRecipe(
             name="digits-quick",
             epochs=5,

@@ -41,12 +41,15 @@ def search_request() -> SearchRequest:
 def test_data_sets_have_every_split_and_their_published_sizes() -> None:
     assert {name: dict(d.splits) for name, d in DATASETS.items()} == {
         "digits": {"weights": 640, "architecture": 480, "selection": 177, "test": 500},
+        "digit_boxes": {"weights": 480, "architecture": 480, "selection": 160, "test": 320},
+        "digit_scenes": {"weights": 480, "architecture": 480, "selection": 160, "test": 320},
         "fashion_mnist": {"weights": 25_000, "architecture": 25_000, "selection": 10_000, "test": 10_000},
     }
     assert all(tuple(d.splits) == SPLITS for d in DATASETS.values())
     # 1,797 in optdigits.tes; 60,000 and 10,000 of Fashion-MNIST
-    assert [sum(d.splits.values()) for d in DATASETS.values()] == [1797, 70_000]
-    assert [name for name, d in DATASETS.items() if d.packaged] == ["digits"]
+    assert [sum(d.splits.values()) for d in DATASETS.values()] == [1797, 1440, 1440, 70_000]
+    assert [name for name, d in DATASETS.items() if d.packaged] == ["digits", "digit_boxes", "digit_scenes"]
+    assert [d.task for d in DATASETS.values()] == ["classification", "detection", "segmentation", "classification"]
     assert "same writers occur in every split" in DATASETS["digits"].notes
 
 
@@ -109,6 +112,23 @@ def test_the_recipe_of_nasbench201_is_the_papers() -> None:
     assert (recipe.learning_rate, recipe.min_learning_rate, recipe.weight_decay) == (0.1, 0.0, 5e-4)
     assert (recipe.momentum, recipe.nesterov, recipe.gradient_clip, recipe.label_smoothing) == (0.9, True, 0.0, 0.0)
     assert (recipe.crop_padding, recipe.flip, recipe.cutout, recipe.drop_path) == (4, True, 0, 0.0)
+
+
+def test_recipes_of_searches_on_nasbench201_are_those_of_their_code() -> None:
+    """D-X-Y/AutoDL-Projects and xiangning-chen/DrNAS, the files that are named beside the recipes."""
+    published = {  # epochs, batch, learning rates, weight decay; of α: learning rate, weight decay, first beta
+        "darts-nasbench201": (50, 64, 0.025, 0.001, 5e-4, 3e-4, 1e-3, 0.5),
+        "gdas-nasbench201": (250, 64, 0.025, 0.001, 5e-4, 3e-4, 1e-3, 0.5),
+        "gdas-cifar": (250, 256, 0.025, 0.001, 5e-4, 3e-4, 1e-3, 0.5),
+        "random-nasbench201": (250, 64, 0.025, 0.001, 5e-4, 3e-4, 1e-3, 0.5),
+        "enas-nasbench201": (250, 128, 0.05, 5e-4, 2.5e-4, 1e-3, 0.0, 0.0),
+        "drnas-nasbench201": (100, 64, 0.025, 0.001, 3e-4, 3e-4, 0.0, 0.5),
+    }
+    for name, numbers in published.items():
+        r = SEARCH_RECIPES[name]
+        weights = (r.epochs, r.batch_size, r.learning_rate, r.min_learning_rate, r.weight_decay)
+        assert (*weights, r.alpha_learning_rate, r.alpha_weight_decay, r.alpha_betas[0]) == numbers, name
+        assert (r.momentum, r.alpha_betas[1], r.gradient_clip, r.alpha_warmup_epochs) == (0.9, 0.999, 5.0, 0)
 
 
 def test_darts_recipes_are_the_papers() -> None:
