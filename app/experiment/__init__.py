@@ -12,6 +12,7 @@ from app.experiment.dataset import (
     Layout,
     Split,
     StoredImages,
+    Task,
     described,
 )
 from app.experiment.discrete import (
@@ -165,6 +166,7 @@ __all__ = [
     "TableRequest",
     "TableRow",
     "Target",
+    "Task",
     "TrainedThere",
     "TrainingEvaluator",
     "TrainingRecipe",

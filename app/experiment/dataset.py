@@ -22,6 +22,9 @@ DatasetFormat = Literal["npz", "parquet", "images", "cifar-binary", "idx"]
 
 Layout = Literal["auto", "channels-first", "channels-last"]
 
+Task = Literal["classification", "segmentation", "detection"]
+"""What the labels of a data set teach: a class an image, a class a pixel, or boxes with classes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImages:
@@ -50,6 +53,7 @@ class Dataset:
     packaged: bool  # shipped with the worker; otherwise its files are read from the data root
     notes: str = ""
     stored: StoredImages | None = None  # of a registered one; None: a built-in one
+    task: Task = "classification"
 
     @property
     def reference(self) -> str:
@@ -109,7 +113,42 @@ FASHION_MNIST = Dataset(
     ),
 )
 
-DATASETS: Mapping[str, Dataset] = MappingProxyType({d.name: d for d in (DIGITS, FASHION_MNIST)})
+SCENES = (
+    "Composed, not photographed: up to four of the digits of a split stand on black, at one, two or three times their "
+    "size, without touching. Which and where is drawn once and for all, from the split's own digits alone. Nothing "
+    "overlaps and nothing clutters, so that numbers measured here compare architectures and say little about "
+    "photographs."
+)
+
+DIGIT_SCENES = Dataset(
+    name="digit_scenes",
+    title="Scenes of handwritten digits, a class at every pixel (32×32 grey images)",
+    input=ImageInput(channels=1, height=32, width=32),
+    num_classes=11,
+    splits=MappingProxyType({"weights": 480, "architecture": 480, "selection": 160, "test": 320}),
+    licence=DIGITS.licence,
+    source=f"Composed of {DIGITS.source}",
+    packaged=True,
+    notes=f"{SCENES} Class 0 is the background, class 1 + d the ink of the digit d.",
+    task="segmentation",
+)
+
+DIGIT_BOXES = Dataset(
+    name="digit_boxes",
+    title="Scenes of handwritten digits, a box around each (32×32 grey images)",
+    input=DIGIT_SCENES.input,
+    num_classes=10,
+    splits=DIGIT_SCENES.splits,
+    licence=DIGITS.licence,
+    source=DIGIT_SCENES.source,
+    packaged=True,
+    notes=f"{SCENES} The scenes are those of `digit_scenes`; a box is the least one around a digit's ink.",
+    task="detection",
+)
+
+DATASETS: Mapping[str, Dataset] = MappingProxyType(
+    {d.name: d for d in (DIGITS, DIGIT_BOXES, DIGIT_SCENES, FASHION_MNIST)}
+)
 """The built-in data sets by name."""
 
 

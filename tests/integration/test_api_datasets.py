@@ -103,7 +103,8 @@ def test_digits_that_were_uploaded_are_trained_on_with_the_very_same_accuracy(
     assert view["normalisation"]["deviation"] == pytest.approx(expected.deviation)
     assert view["reference"] == f"my-digits@{view['digest'][:12]}"
     assert api.get(f"/v1/datasets/{view['reference']}").json() == view
-    assert [d["name"] for d in api.get("/v1/datasets").json()["items"]] == ["digits", "fashion_mnist", "my-digits"]
+    built_in = ["digit_boxes", "digit_scenes", "digits", "fashion_mnist"]
+    assert [d["name"] for d in api.get("/v1/datasets").json()["items"]] == [*built_in, "my-digits"]
     with api_database.transaction() as session:
         assert datasets.bytes_of(session, "local") == view["bytes"]
         assert datasets.bytes_of(session, "somebody") == 0

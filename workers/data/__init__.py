@@ -2,10 +2,10 @@
 
 images = load("digits")                                    # shipped with this package
 images = load("fashion_mnist", Path("/var/lib/cellar"))    # IDX files in the data root
-x, y = images.of("weights", "architecture")                # uint8 (N, C, H, W), int64 (N,)
+x, y = images.of("weights", "architecture")                # uint8 (N, C, H, W), int64 (N,) of a classification
 """
 
-from workers.data.images import DataError, Images, Normalisation
+from workers.data.images import VOID, DataError, Images, Normalisation
 from workers.data.load import load
 
-__all__ = ["DataError", "Images", "Normalisation", "load"]
+__all__ = ["VOID", "DataError", "Images", "Normalisation", "load"]

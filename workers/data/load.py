@@ -8,8 +8,13 @@ from workers.data.digits import load_digits
 from workers.data.fashion_mnist import load_idx_pair
 from workers.data.images import DataError, Images
 from workers.data.registered import load_registered
+from workers.data.scenes import load_scenes
 
-PACKAGED: dict[str, Callable[[Dataset], Images]] = {"digits": load_digits}
+PACKAGED: dict[str, Callable[[Dataset], Images]] = {
+    "digits": load_digits,
+    "digit_scenes": load_scenes,
+    "digit_boxes": load_scenes,
+}
 FOLDERS: dict[str, Callable[[Dataset, Path], Images]] = {"fashion_mnist": load_idx_pair}
 
 
