@@ -7,7 +7,8 @@ arXiv:1907.05737.
 
 The first two are the supernet's: `app.architecture.partial`, and `relax(..., normalised_edges=True)`. As in
 yuhuixu1993/PC-DARTS `model_search.py` and `architect.py` α and β start at 10^-3 times standard normal and are learnt
-by one Adam; the recipe `pc-darts-cifar` is that of its `train_search.py`.
+by one Adam; the recipe `pc-darts-cifar` is that of its `train_search.py`. Where a space takes every input of a node,
+as it takes both of DARTS' first node, nothing competes and there is no β; that code has β there as well.
 """
 
 from app.architecture import Graph
