@@ -26,7 +26,7 @@ from app.experiment import (
     TrainingRecipe,
     recipe_digest,
 )
-from app.jobs import attend, claim, submit
+from app.jobs import attend, claim, release, request_cancel, submit
 from app.settings import Settings
 from app.space import EdgeCellSkeleton, ImageInput, space_to_json
 from app.space.zoo import ZOO
@@ -153,11 +153,14 @@ def test_another_supernet_than_the_one_that_is_meant_is_refused(
         judge.run(request, memory_progress(tmp_path / "none"))
 
 
-def drained(database: Database, settings: Settings) -> None:
-    """One worker until there is nothing left to do."""
+def drained(database: Database, settings: Settings, before: str | None = None) -> None:
+    """One worker until there is nothing left to do, or the next is of this kind."""
     while True:
         with database.transaction() as session:
             taken = claim(session, worker_id=uuid4(), queues=["cpu"], devices=["cpu"], lease_seconds=600)
+            if taken is not None and taken.job.kind == before:
+                release(session, taken.lease)
+                return
         if taken is None:
             return
         assert run(settings, database, taken.lease, Stop()) == 0
@@ -214,6 +217,30 @@ def test_a_search_over_the_queue_is_the_search_of_one_process(
     assert report["kendall"]["coefficient"] == (None if tau is None else pytest.approx(tau))
     assert (report["split"], report["recipe"], report["seeds"]) == ("selection", "scratch", [0, 5])
     assert report["notes"] == ["4 members: of so few a coefficient says little"]
+
+
+def test_a_search_that_is_cancelled_while_its_weights_are_checked_keeps_what_it_found(
+    database: Database, tmp_path: Path
+) -> None:
+    check = SharingCheck(members=2, recipe=FROM_SCRATCH)
+    request = replace(SEARCH, evaluator=replace(EVALUATOR, check=check), budget=3)
+    settings = Settings(database_url=database.url.render_as_string(hide_password=False), data_root=tmp_path / "data")
+    with database.transaction() as session:
+        made = submit(session, kind="discrete_search", request=asdict(request), owner="ada", queue="cpu", device="cpu")
+    drained(database, settings, before="training")
+    with database.transaction() as session:
+        waiting = jobs.get(session, made.job.id)
+        request_cancel(session, made.job.id)
+        attend(session)
+    assert waiting is not None
+    assert waiting.state == "waiting"
+    drained(database, settings)
+    with database.transaction() as session:
+        job, children = jobs.get(session, made.job.id), jobs.children(session, made.job.id)
+    assert job is not None
+    assert (job.state, [one.state for one in children]) == ("cancelled", ["cancelled"] * 2)
+    result: Any = job.result
+    assert (result["stopped_in"], result["report"]["evaluations"], result["report"]["sharing"]) == ("sharing", 3, None)
 
 
 def tau_b(pairs: list[tuple[float, float]]) -> float | None:
