@@ -4,6 +4,7 @@ The cost is that of an open graph: MACs, of equal ones params. It is a sum of am
 few decisions; the best answers are found by eliminating one decision after another (Bertele and Brioschi, 1972,
 "Nonserial Dynamic Programming"), which is exact. Where that takes too many steps, or finds a member that constraints
 refuse, members are improved one decision at a time from several starts, and the best found is said not to be exact.
+Of a graph that is too entangled for a sum each member is resolved.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,9 @@ from math import prod
 from random import Random
 
 from app.architecture.constraints import judge_of
-from app.architecture.graph import Graph, certain, tariff
+from app.architecture.cost import cost
+from app.architecture.errors import Entangled
+from app.architecture.graph import Graph, Tariff, certain, resolve, tariff
 from app.architecture.guard import TRUE, Guard, questions
 from app.architecture.prices import Prices
 from app.space import GrammarError, SearchSpace, Symbol
@@ -26,6 +29,7 @@ from app.space.validity import space_repair, valid_ranks
 
 STEPS = 500_000  # sums on the way to an exact answer: about a second
 LOOKED_UP = 3_000_000  # guards that are looked at on the way to another one: some seconds
+RESOLVED = 600  # members where the open graph has no prices, and each is resolved: as long
 STARTS = 3
 NEAR = 5_000  # neighbours of a member, of which some have very many
 
@@ -66,25 +70,33 @@ def smallest(space: SearchSpace, graph: Graph) -> Extreme:
 
 
 def _extreme(space: SearchSpace, graph: Graph, sign: int) -> Extreme:
-    entries = tariff(graph).entries
-    unit = 1 + sum(params for _, params, _, _ in entries)  # one MAC outweighs all params
-    amounts = [(guard, sign * (macs * unit + params)) for guard, params, macs, _ in entries]
     is_valid, judge = valid(space), judge_of(space)
     started: list[int] = []
     try:
-        best = space.plan.rank(space.plan.write(_answered(amounts, space.plan.decisions())))
-    except (_TooMany, InvalidGenotype):
-        best = None
-    if best is not None:
+        listed = tariff(graph)
+    except Entangled:
+        listed = None
+    best = None if listed is None else _best(space, listed, sign)
+    if best is not None and listed is not None:
         if is_valid(best) and (judge is None or judge(best)):
-            params, macs = tariff(graph).price(certain(read(space.plan.part, best)))
+            params, macs = listed.price(certain(read(space.plan.part, best)))
             return Extreme(best, params, macs, True)
         started.append(space.plan.rank(space_repair(space, space.plan.unrank(best), judge)))
     started += valid_ranks(space, Random(0), STARTS, judge)[0]
-    return _Climb(space, graph, sign).best(started)
+    return _Climb(space, graph, listed, sign).best(started)
 
 
 # -- exactly
+
+
+def _best(space: SearchSpace, listed: Tariff, sign: int) -> int | None:
+    """The member of the grammar at the end, whether it is valid or not; None where that takes too many steps."""
+    unit = 1 + sum(params for _, params, _, _ in listed.entries)  # one MAC outweighs all params
+    amounts = [(guard, sign * (macs * unit + params)) for guard, params, macs, _ in listed.entries]
+    try:
+        return space.plan.rank(space.plan.write(_answered(amounts, space.plan.decisions())))
+    except (_TooMany, InvalidGenotype):
+        return None
 
 
 def _answered(amounts: Iterable[tuple[Guard, int]], decisions: Iterable[Decision]) -> Decisions:
@@ -177,13 +189,13 @@ def _without(
 class _Climb:
     """Members that cost more and more, or, with the other sign, less and less."""
 
-    def __init__(self, space: SearchSpace, graph: Graph, sign: int) -> None:
+    def __init__(self, space: SearchSpace, graph: Graph, listed: Tariff | None, sign: int) -> None:
         self.space, self.sign = space, sign
         self._valid, self._judge = valid(space), judge_of(space)
-        self._tariff = tariff(graph)
-        self._left = LOOKED_UP // max(len(self._tariff.entries), 1)
+        self._graph, self._listed = graph, listed
+        self._left = RESOLVED if listed is None else LOOKED_UP // max(len(listed.entries), 1)
         try:
-            self._prices = Prices(space.plan.part, graph)
+            self._prices = None if listed is None else Prices(space.plan.part, graph)
         except GrammarError:
             self._prices = None
 
@@ -216,5 +228,10 @@ class _Climb:
         if self._prices is not None:
             price = self._prices.of(index)
             return self.sign * price.macs, self.sign * price.params
-        params, macs = self._tariff.price(certain(read(self.space.plan.part, index)))
+        decided = read(self.space.plan.part, index)
+        if self._listed is not None:
+            params, macs = self._listed.price(certain(decided))
+        else:
+            total = cost(resolve(self._graph, decided))
+            params, macs = total.params, total.macs
         return self.sign * macs, self.sign * params

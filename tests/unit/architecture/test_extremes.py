@@ -84,8 +84,9 @@ def test_what_constraints_refuse_is_not_found() -> None:
         assert found.exact == (costs[found.index] == best(costs))
 
 
-def test_of_an_entangled_space_no_drawn_member_is_beyond() -> None:
-    space = ZOO["enas_micro"]
+@pytest.mark.parametrize("name", ["enas_micro", "unconstrained_dag"])
+def test_of_entangled_spaces_no_drawn_member_is_beyond(name: str) -> None:
+    space = ZOO[name]
     skeleton = space.skeletons["small"]
     graph = lower(space.grammar, skeleton, space.input)
     least, most = smallest(space, graph), largest(space, graph)
