@@ -84,7 +84,7 @@ def test_what_constraints_refuse_is_not_found() -> None:
         assert found.exact == (costs[found.index] == best(costs))
 
 
-@pytest.mark.parametrize("name", ["enas_micro", "unconstrained_dag"])
+@pytest.mark.parametrize("name", ["enas_micro", pytest.param("unconstrained_dag", marks=pytest.mark.slow)])
 def test_of_entangled_spaces_no_drawn_member_is_beyond(name: str) -> None:
     space = ZOO[name]
     skeleton = space.skeletons["small"]
@@ -95,4 +95,3 @@ def test_of_entangled_spaces_no_drawn_member_is_beyond(name: str) -> None:
     for rank in valid_ranks(space, Random(1), 300)[0]:
         price = price_of(space, skeleton, space.input, rank)
         assert (least.macs, least.params) <= (price.macs, price.params) <= (most.macs, most.params)
-    assert largest(space, graph) == most
