@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from app.experiment import SEARCH_RECIPES, TRAINING_RECIPES, TrainingRecipe
+from app.experiment import DATASETS, SEARCH_RECIPES, TRAINING_RECIPES, TrainingRecipe
 from workers.data import Normalisation, load
 from workers.training import checkpoint
 from workers.training.augment import Augmentation, augmented, cropped, cut_out, flipped, normalised
@@ -17,6 +17,7 @@ from workers.training.loss import classification_loss
 from workers.training.metrics import Tally
 from workers.training.precision import autocast
 from workers.training.schedule import cosine, drop_path_probability, learning_rate
+from workers.training.tasks import task_for
 
 PLAIN = Normalisation(mean=(0.0,), deviation=(1.0,), splits=("weights",))
 CPU = torch.device("cpu")
@@ -131,8 +132,10 @@ def test_loss_by_hand() -> None:
 
 def test_tally_counts_and_restores() -> None:
     tally = Tally.empty()
-    tally.add(torch.tensor(1.5), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1]))
-    tally.add(torch.tensor(0.3), torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
+    task = task_for(DATASETS["digits"])
+    batches = [(1.5, [[1.0, 0.0], [1.0, 0.0]], [0, 1]), (0.3, [[0.0, 1.0]], [1])]
+    for loss, logits, labels in batches:
+        tally.add(torch.tensor(loss), task.hits(torch.tensor(logits), torch.tensor(labels)), len(labels))
     assert tally.accuracy == pytest.approx(200 / 3)
     assert tally.mean_loss == pytest.approx((3.0 + float(torch.tensor(0.3))) / 3)
     assert Tally.restored(tally.state()).state() == tally.state()

@@ -20,7 +20,6 @@ from workers.training import checkpoint
 from workers.training.augment import Augmentation
 from workers.training.checkpoint import CheckpointError
 from workers.training.feed import Feed
-from workers.training.loss import classification_loss, distillation_loss, main_logits
 from workers.training.metrics import Tally
 from workers.training.micro_batches import MicroBatches
 from workers.training.precision import autocast
@@ -58,8 +57,8 @@ class Drawing(Protocol):
 class SupernetFit:
     """The bilevel search of DARTS (algorithm 1 of Liu et al., 2019); one of `workers.training.Fit`.
 
-    `network(x, weights)` answers logits (B, classes). In each step the strategy learns from a batch of the
-    `architecture` split, then the weights from a batch of the `weights` split. An epoch is one pass over `weights`;
+    `network(x, weights)` answers what the data set's task is taught by. In each step the strategy learns from a batch
+    of the `architecture` split, then the weights from one of the `weights` split. An epoch is one pass over `weights`;
     `architecture` is passed over as often as that takes. Where memory is short batches are computed in parts; of the
     losses that a strategy learns from each part is then computed once more, when its gradient is wanted.
     """
@@ -135,8 +134,8 @@ class SupernetFit:
             self._learn(x, labels, *self.architecture_feed.batch(number))
         draws = self.strategy.draw()
         work = partial(self._backward, draws, self.strategy.students(), x, labels)
-        for loss, logits, of_part in self.micro_batches.compute(len(labels), work):
-            self.tally.add(loss, logits, of_part)
+        for loss, hits, images in self.micro_batches.compute(len(labels), work):
+            self.tally.add(loss, hits, images)
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimiser.step()
@@ -164,36 +163,36 @@ class SupernetFit:
 
     def _backward(
         self, draws: Draws, students: Sequence[Draws], x: Tensor, labels: Tensor
-    ) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """The gradients of one step of the weights; loss, logits and labels of each part."""
+    ) -> list[tuple[Tensor, tuple[Tensor, Tensor], int]]:
+        """The gradients of one step of the weights; loss, hits and number of images of each part."""
         self.optimiser.zero_grad(set_to_none=True)
-        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        task, found = self.feed.task, list[tuple[Tensor, tuple[Tensor, Tensor], int]]()
         for part in self.micro_batches.of(len(labels)):
             images, of_part = x[part.rows], labels[part.rows]
             answer = self._answer(draws, images)
-            loss = classification_loss(answer, of_part)
-            found.append((loss.detach(), main_logits(answer).detach(), of_part))
+            loss = task.loss(answer, of_part)
+            found.append((loss.detach(), task.hits(answer, of_part), len(of_part)))
             (loss * part.share).backward()
             for student in students:
-                (distillation_loss(self._answer(student, images), answer) * part.share).backward()
+                (task.distillation(self._answer(student, images), answer) * part.share).backward()
         return found
 
     def _loss(self, weights: Draws, x: Tensor, labels: Tensor, tally: Tally) -> Tensor:
         """The mean loss of a batch, (); of several parts only what goes into them is kept for its gradient."""
         parts = self.micro_batches.of(len(labels))
         norms = norms_of(self.network) if len(parts) > 1 else ()
-        work = partial(self._answer_and_loss, weights)
+        work = partial(self._loss_and_hits, weights)
         losses: list[Tensor] = []
         for part in parts:
             pair = x[part.rows], labels[part.rows]
-            logits, loss = work(*pair) if len(parts) == 1 else recomputed(work, *pair, norms=norms)
-            tally.add(loss, logits, pair[1])
+            loss, hits = work(*pair) if len(parts) == 1 else recomputed(work, *pair, norms=norms)
+            tally.add(loss, hits, len(pair[1]))
             losses.append(loss * part.share)
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
-    def _answer_and_loss(self, weights: Draws, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss_and_hits(self, weights: Draws, x: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         output = self._answer(weights, x)
-        return main_logits(output), classification_loss(output, labels)
+        return self.feed.task.loss(output, labels), self.feed.task.hits(output, labels)
 
     def _answer(self, weights: Draws, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         with self.autocast():
@@ -201,11 +200,11 @@ class SupernetFit:
 
     @torch.no_grad()
     def _right(self, weights: Draws, x: Tensor, labels: Tensor) -> float:
-        hits = [
-            (main_logits(self._answer(weights, x[part.rows])).argmax(1) == labels[part.rows]).sum()
-            for part in self.micro_batches.of(len(labels))
-        ]
-        return int(torch.stack(hits).sum()) / len(labels)
+        tally = Tally.empty(self.device)
+        for part in self.micro_batches.of(len(labels)):
+            output = self._answer(weights, x[part.rows])
+            tally.add(tally.loss, self.feed.task.hits(output, labels[part.rows]), 0)
+        return int(tally.hits) / max(1, int(tally.items))
 
     def _pressed(self, weights: Draws, x: Tensor, labels: Tensor) -> Tensor:
         loss = self._loss(weights, x, labels, self.architecture_tally)

@@ -28,7 +28,7 @@ class Candidate:
     trainer: Trainer
 
     def judged(self, images: Images) -> dict[Split, dict[str, float]]:
-        """Accuracy (percent) and loss (nats) on the splits that nothing was fitted to."""
+        """Accuracy (percent), loss (nats) and what else the task measures on the splits that nothing was fitted to."""
         found: dict[Split, dict[str, float]] = {}
         for split in JUDGED:
             tally = evaluate(
@@ -39,7 +39,7 @@ class Candidate:
                 self.trainer.feed.normalisation,
                 self.trainer.device,
             )
-            found[split] = {"accuracy": tally.accuracy, "loss": tally.mean_loss, "images": float(tally.images)}
+            found[split] = tally.metrics()
         return found
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from app.experiment import Split
 from workers.data.images import Images, Normalisation
 from workers.training.augment import normalised
-from workers.training.loss import classification_loss, main_logits
 from workers.training.metrics import Tally
+from workers.training.tasks import task_for
 
 Forward = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
 BATCH = 256
@@ -33,7 +33,7 @@ def mode(network: nn.Module, training: bool) -> Iterator[None]:
 def split_batches(
     images: Images, split: Split, normalisation: Normalisation, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """A split's images in order: float32 (B, C, H, W), int64 (B,)."""
+    """A split's images in order: float32 (B, C, H, W), int64 (B, ...)."""
     pixels, labels = images.of(split)
     for start in range(0, len(labels), BATCH):
         batch = pixels[start : start + BATCH].to(device)
@@ -49,12 +49,18 @@ def evaluate(
     normalisation: Normalisation,
     device: torch.device,
 ) -> Tally:
-    """Loss and accuracy in evaluation mode. `forward` is the network, or the network at some decision weights."""
-    tally = Tally.empty(device)
+    """Loss, accuracy and what else the data set's task measures, in evaluation mode.
+
+    `forward` is the network, or the network at some decision weights.
+    """
+    task, tally = task_for(images.dataset), Tally.empty(device)
+    measure = task.measure()
     with mode(network, training=False):
         for x, labels in split_batches(images, split, normalisation, device):
-            logits = main_logits(forward(x))
-            tally.add(classification_loss(logits, labels), logits, labels)
+            output = forward(x)
+            tally.add(task.loss(output, labels), task.hits(output, labels), len(labels))
+            measure.add(output, labels)
+    tally.more = measure.metrics()
     return tally
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from app.experiment import Split
 from workers.data.images import Images
-from workers.training.augment import Augmentation, augmented, normalised
+from workers.training.augment import Augmentation, augmented_and_moved, normalised
 from workers.training.determinism import generator
+from workers.training.tasks import task_for
 
 DEVICE_SHARE = 0.25  # of the free device memory that the images may take before they stay with the CPU
 
@@ -45,6 +46,7 @@ class Feed:
         pixels, labels = images.of(*splits)
         self.resident = fits(images, device)
         self.pixels, self.labels = (pixels.to(device), labels.to(device)) if self.resident else (pixels, labels)
+        self.task = task_for(images.dataset)
         self.normalisation = images.normalisation(*splits)
         self.levels = images.levels
         self.augmentation = augmentation
@@ -66,11 +68,13 @@ class Feed:
         return self._order[1]
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Batch `number` counted from the first epoch on: float32 (B, C, H, W) and int64 (B,)."""
+        """Batch `number` counted from the first epoch on: float32 (B, C, H, W) and int64 (B, ...)."""
         epoch, step = divmod(number, self.steps)
         chosen = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         pixels, labels = self.pixels[chosen].to(self.device), self.labels[chosen].to(self.device)
-        return augmented(pixels, self.augmentation, self.normalisation, self.levels, self.generator), labels
+        how = self.augmentation, self.normalisation, self.levels, self.generator
+        x, movement = augmented_and_moved(pixels, *how)
+        return x, self.task.moved(labels, movement)
 
     def plain(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once, in order, normalised and otherwise untouched."""

@@ -1,6 +1,6 @@
 """Running sums of loss and hits. Sums stay on the device until they are read, so that a step never waits for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -13,21 +13,22 @@ class Tally:
     """Sums over the images seen so far."""
 
     loss: Tensor  # float64 (), nats times images
-    hits: Tensor  # int64 (), images whose highest logit was their label's
+    hits: Tensor  # int64 (), answers that were right
+    items: Tensor  # int64 (), answers that there were to give: images, pixels or boxes, see `workers.training.tasks`
     images: int = 0
+    more: dict[str, float] = field(default_factory=dict[str, float])  # what else was measured, in percent
 
     @classmethod
     def empty(cls, device: torch.device | str = "cpu") -> "Tally":
         """Nothing seen yet."""
-        return cls(
-            torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
-        )
+        hits, items = torch.zeros(2, dtype=torch.int64, device=device)
+        return cls(torch.zeros((), dtype=torch.float64, device=device), hits, items)
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Counts one batch: its mean loss (), logits (B, classes), labels (B,)."""
-        self.loss = self.loss + loss.detach().double() * len(labels)
-        self.hits = self.hits + (logits.detach().argmax(1) == labels).sum()
-        self.images += len(labels)
+    def add(self, loss: Tensor, hits: tuple[Tensor, Tensor], images: int) -> None:
+        """Counts one batch: its mean loss (), what a task's `hits` says of it, and of how many images it is."""
+        self.loss = self.loss + loss.detach().double() * images
+        self.hits, self.items = self.hits + hits[0], self.items + hits[1]
+        self.images += images
 
     @property
     def mean_loss(self) -> float:
@@ -36,12 +37,17 @@ class Tally:
 
     @property
     def accuracy(self) -> float:
-        """Percent."""
-        return 100.0 * int(self.hits) / self.images if self.images else NOTHING
+        """Percent of the answers that there were to give."""
+        items = int(self.items)
+        return 100.0 * int(self.hits) / items if items else NOTHING
+
+    def metrics(self) -> dict[str, float]:
+        """Accuracy (percent), loss (nats an image), the number of images, and what else was measured."""
+        return {"accuracy": self.accuracy, "loss": self.mean_loss, "images": float(self.images), **self.more}
 
     def state(self) -> dict[str, float]:
         """As JSON; exact, because a float's shortest text reads back as the same float."""
-        return {"loss": float(self.loss), "hits": int(self.hits), "images": self.images}
+        return {"loss": float(self.loss), "hits": int(self.hits), "items": int(self.items), "images": self.images}
 
     @classmethod
     def restored(cls, state: dict[str, float], device: torch.device | str = "cpu") -> "Tally":
@@ -50,4 +56,5 @@ class Tally:
         tally.loss += state["loss"]
         tally.hits += int(state["hits"])
         tally.images = int(state["images"])
+        tally.items += int(state.get("items", tally.images))  # checkpoints of earlier versions count images alone
         return tally

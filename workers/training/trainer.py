@@ -15,7 +15,6 @@ from workers.training import checkpoint
 from workers.training.augment import Augmentation
 from workers.training.determinism import generator
 from workers.training.feed import Feed
-from workers.training.loss import classification_loss, main_logits
 from workers.training.metrics import Tally
 from workers.training.micro_batches import MicroBatches
 from workers.training.precision import autocast
@@ -25,7 +24,7 @@ from workers.training.schedule import drop_path_probability, learning_rate
 class Trainer:
     """SGD on a network's weights over some splits; one of `workers.training.Fit`.
 
-    `network(x)` answers logits (B, classes), or these followed by an auxiliary head's; drop path acts on a `Network`
+    `network(x)` answers what the data set's task is taught by (`workers.training.tasks`); drop path acts on a `Network`
     only. Everything random comes from `seed`; the network's own initialisation is the caller's.
     """
 
@@ -88,28 +87,28 @@ class Trainer:
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimiser.step()
-        for loss, logits, of_part in found:
-            self.tally.add(loss, logits, of_part)
+        for loss, hits, number in found:
+            self.tally.add(loss, hits, number)
         self.step += 1
         if self.step == self.steps:
             self.epoch, self.step = self.epoch + 1, 0
 
-    def _backward(self, x: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """The gradients of a batch; loss, logits and labels of each of its parts."""
+    def _backward(self, x: Tensor, labels: Tensor) -> list[tuple[Tensor, tuple[Tensor, Tensor], int]]:
+        """The gradients of a batch; loss, hits and number of images of each of its parts."""
         self.optimiser.zero_grad(set_to_none=True)
-        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        task, found = self.feed.task, list[tuple[Tensor, tuple[Tensor, Tensor], int]]()
         for part in self.micro_batches.of(len(labels)):
             of_part = labels[part.rows]
             with self.autocast():
                 output = self.network(x[part.rows])
-            loss = classification_loss(
+            loss = task.loss(
                 output,
                 of_part,
                 smoothing=self.recipe.label_smoothing,
                 auxiliary_weight=self.recipe.auxiliary_weight,
             )
             (loss * part.share).backward()
-            found.append((loss.detach(), main_logits(output).detach(), of_part))
+            found.append((loss.detach(), task.hits(output, of_part), len(of_part)))
         return found
 
     def _begin_epoch(self) -> None:
