@@ -1,15 +1,16 @@
-"""Curvature: how sharply the loss on `architecture` bends along α, by the dominant eigenvalue of its Hessian there.
+"""Curvature: how sharply the loss on `architecture` bends along α, by the greatest eigenvalue of its Hessian there.
 
 Zela et al., "Understanding and Robustifying Differentiable Architecture Search" (2020), arXiv:1909.09656: as it grows
 discretising costs more and more, and a search does well to end (section 4.3, DARTS-ES): when the mean of the last five
 values is more than 4/3 of the mean of the five that ended five values ago, with what was found then. Their
-automl/RobustDARTS writes the whole Hessian down; here Lanczos' method finds its end by a few exact products with it.
+automl/RobustDARTS `src/search/train_search.py` writes the whole Hessian down and takes the greatest eigenvalue by its
+value; here Lanczos' method finds that by a few exact products.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,10 @@ from workers.strategies.alpha import Alphas
 from workers.supernet.weights import Draws, Weights
 from workers.training.determinism import generator
 
+Order = Literal["magnitude", "value"]
+
 STEPS = 40  # products with the Hessian, at most
-TOLERANCE = 1e-3  # of the eigenvalue, relative
+TOLERANCE = 1e-3  # of the eigenvalue, relative to that of largest magnitude
 FEWEST = 8  # products before an eigenvalue counts as found: the first may have come near another one
 WINDOW = 5  # values that are averaged; section 4.3
 STEP = 5  # values between two averages that are compared; section 4.3
@@ -39,7 +42,7 @@ class Relaxing(Protocol):
 def measured(
     strategy: object, loss_at: Callable[[Draws], Tensor], *, seed: int, network: nn.Module | None = None
 ) -> float | None:
-    """The dominant eigenvalue of `loss_at` at the settled weights, in α; None of a strategy without α.
+    """The greatest eigenvalue of the Hessian of `loss_at` at the settled weights, in α; None of a strategy without α.
 
     `loss_at(draws)` is the loss of one batch, (). The buffers of `network` (running statistics) are put back as they
     were. The memory is that of a step whose backward pass is kept for a second one.
@@ -49,7 +52,7 @@ def measured(
     before = [] if network is None else [(buffer, buffer.clone()) for buffer in network.buffers()]
     try:
         return dominant_eigenvalue(
-            lambda: loss_at(strategy.relaxed_weights()), [*strategy.alpha.values.values()], seed=seed
+            lambda: loss_at(strategy.relaxed_weights()), [*strategy.alpha.values.values()], seed=seed, by="value"
         )
     finally:
         with torch.no_grad():
@@ -65,8 +68,9 @@ def dominant_eigenvalue(
     seed: int,
     steps: int = STEPS,
     tolerance: float = TOLERANCE,
+    by: Order = "magnitude",
 ) -> float:
-    """The eigenvalue of largest magnitude, with its sign, of the Hessian of a loss () in some parameters.
+    """The eigenvalue of largest magnitude, with its sign, or the greatest, of the Hessian of a loss () in parameters.
 
     Exact where there are no more than `steps` numbers in them; else to a relative error of about `tolerance`, or as
     near as that many products come. No gradient is left on anything, and no generator of torch's is used.
@@ -89,13 +93,15 @@ def dominant_eigenvalue(
     if not pairs:
         return 0.0
     start = torch.randn(size, generator=generator(seed, "curvature"), dtype=torch.float64)
-    return lanczos(product, start, steps=steps, tolerance=tolerance)
+    return lanczos(product, start, steps=steps, tolerance=tolerance, by=by)
 
 
-def lanczos(product: Callable[[Tensor], Tensor], start: Tensor, *, steps: int, tolerance: float) -> float:
-    """The eigenvalue of largest magnitude of the symmetric matrix that `product` multiplies by, from a start (n,).
+def lanczos(
+    product: Callable[[Tensor], Tensor], start: Tensor, *, steps: int, tolerance: float, by: Order = "magnitude"
+) -> float:
+    """The eigenvalue of largest magnitude, or the greatest, of the symmetric matrix that `product` multiplies by.
 
-    Lanczos (1950) with every vector made orthogonal to all before it, twice (Parlett, "The Symmetric Eigenvalue
+    From a start (n,), by Lanczos (1950) with every vector made orthogonal to all before it, twice (Parlett, "The Symmetric Eigenvalue
     Problem", 1980, chapter 13).
     """
     basis = [start / start.norm()]
@@ -116,11 +122,11 @@ def lanczos(product: Callable[[Tensor], Tensor], start: Tensor, *, steps: int, t
         if not bool(small.isfinite().all()):
             return math.nan
         values, vectors = torch.linalg.eigh(small)
-        at = int(values.abs().argmax())
+        at = int((values.abs() if by == "magnitude" else values).argmax())
         best = float(values[at])
         error = length * abs(float(vectors[-1, at]))  # of the eigenvalue, at most
         scale = float(values.abs().max())
-        if length <= 1e-12 * max(scale, 1e-300) or (step + 1 >= FEWEST and error <= tolerance * abs(best)):
+        if length <= 1e-12 * max(scale, 1e-300) or (step + 1 >= FEWEST and error <= tolerance * scale):
             break
         beside.append(length)
         basis.append(ahead / length)
