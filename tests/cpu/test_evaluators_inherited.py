@@ -140,6 +140,11 @@ def test_a_later_attempt_takes_the_supernet_that_was_kept(memory_progress: Memor
     after.restore(before.state())
     assert [r.values for r in after.measure(1, MEMBERS[1:])] == [r.values for r in found[1:]]
     assert [e.genotype for e in after.evaluations()] == [SPACE.plan.unrank(MEMBERS[i].rank) for i in (0, 1, 2, 1, 2)]
+    earlier = evaluator(first.next_attempt(tmp_path / "first"))
+    judged = [["13835", 50.0, 1.5, 0.25]]  # as an earlier version has it
+    earlier.restore({"trained": True, "spent": 0.25, "judged": judged})
+    (row,) = earlier.evaluations()
+    assert (row.metrics, row.seconds) == ({"accuracy": 50.0, "loss": 1.5, "images": 177.0}, 0.25)
     third = first.next_attempt(tmp_path / "first")
     third.kept.clear()
     with pytest.raises(RequestError, match="is not there as it was kept"):

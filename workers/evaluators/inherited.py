@@ -71,7 +71,7 @@ class Inherited:
         self.spent = 0.0  # seconds of measuring
         self.gpu_seconds = 0.0  # of children
         self.places = {"device": [self.session.device_name], "torch_version": [str(torch.__version__)]}
-        self.judged: list[tuple[int, float, float, float]] = []  # on all of `selection`: rank, accuracy, loss, seconds
+        self.judged: list[Judged] = []  # on all of `selection`
 
     def judged_by(self) -> Mapping[str, object]:
         """Data set, split, and the recipe and paths of the supernet."""
@@ -104,8 +104,7 @@ class Inherited:
         judged = self.supernet.judged(proposal)
         self.spent += judged.seconds
         if judged.whole and judged.values is not None:
-            accuracy, loss = (judged.values[name] for name in METRICS)
-            self.judged.append((judged.rank, accuracy, loss, judged.seconds))
+            self.judged.append(judged)
         return judged
 
     def divided(self, name: str, proposals: Sequence[Proposal]) -> dict[str, ChildRequest]:
@@ -136,17 +135,7 @@ class Inherited:
 
     def evaluations(self) -> tuple[MeasuredEvaluation, ...]:
         """A row for every member that was judged here, on all of `selection`; children have recorded theirs."""
-        return tuple(
-            Judged(
-                rank=rank,
-                fidelity=None,
-                values={"accuracy": accuracy, "loss": loss},
-                failure=None,
-                whole=True,
-                seconds=seconds,
-            ).evaluation(self.session, self.evaluator)
-            for rank, accuracy, loss, seconds in self.judged
-        )
+        return tuple(judged.evaluation(self.session, self.evaluator) for judged in self.judged)
 
     def gpu_hours(self) -> float:
         """Of training the supernet and of measuring, children's time included."""
@@ -160,7 +149,7 @@ class Inherited:
             "spent": self.spent,
             "gpu_seconds": self.gpu_seconds,
             "places": self.places,
-            "judged": [[str(rank), *numbers] for rank, *numbers in self.judged],
+            "judged": [judged.document() for judged in self.judged],
         }
 
     def restore(self, document: Mapping[str, Any]) -> None:
@@ -171,7 +160,7 @@ class Inherited:
         self.gpu_seconds = document.get("gpu_seconds", 0.0)  # an earlier version had no children
         for name, found in document.get("places", {}).items():
             self.places[name] = list(dict.fromkeys([*found, *self.places[name]]))
-        self.judged = [(int(rank), accuracy, loss, seconds) for rank, accuracy, loss, seconds in document["judged"]]
+        self.judged = [Judged.read(judged) for judged in document["judged"]]
 
     def _judging(self, digest: str, proposals: Sequence[Proposal]) -> JudgingRequest:
         request = self.request

@@ -1,6 +1,6 @@
 """What a member is worth with inherited weights, as it was measured: by the search itself, or by a job for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,7 +9,7 @@ from workers.evaluators.protocol import Reading
 from workers.session import Session
 
 SPLIT: Split = "selection"
-METRICS = ("accuracy", "loss")  # percent, nats
+METRICS = ("accuracy", "loss")  # percent, nats; a data set's task may measure more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,11 @@ class Judged:
         }
 
     @classmethod
-    def read(cls, document: Mapping[str, Any]) -> Self:
-        """The inverse of `document`."""
+    def read(cls, document: Mapping[str, Any] | Sequence[Any]) -> Self:
+        """The inverse of `document`; earlier versions wrote rank, accuracy, loss and seconds of whole ones."""
+        if isinstance(document, Sequence):
+            rank, accuracy, loss, seconds = document
+            values = {"accuracy": accuracy, "loss": loss}
+            return cls(rank=int(rank), fidelity=None, values=values, failure=None, whole=True, seconds=seconds)
         rest = {name: value for name, value in document.items() if name != "index"}
         return cls(rank=int(document["index"]), **rest)

@@ -137,10 +137,11 @@ class Supernet:
         genotype = self.session.space.plan.unrank(proposal.rank)
         tally = self.tally(genotype, fewer(self.session.images, number, self.session.seed), SPLIT)
         finite = math.isfinite(tally.mean_loss)
+        measured = {name: value for name, value in tally.metrics().items() if name != "images"}
         return Judged(
             rank=proposal.rank,
             fidelity=proposal.fidelity,
-            values={"accuracy": tally.accuracy, "loss": tally.mean_loss} if finite else None,
+            values={name: value for name, value in measured.items() if math.isfinite(value)} if finite else None,
             failure=None if finite else f"the loss on {SPLIT} is {tally.mean_loss}",
             whole=number == all_of_them,
             seconds=time.monotonic() - started,
