@@ -101,8 +101,8 @@ def lanczos(
 ) -> float:
     """The eigenvalue of largest magnitude, or the greatest, of the symmetric matrix that `product` multiplies by.
 
-    From a start (n,), by Lanczos (1950) with every vector made orthogonal to all before it, twice (Parlett, "The Symmetric Eigenvalue
-    Problem", 1980, chapter 13).
+    From a start (n,), by Lanczos (1950) with every vector made orthogonal to all before it, twice (Parlett, "The
+    Symmetric Eigenvalue Problem", 1980, chapter 13).
     """
     basis = [start / start.norm()]
     diagonal: list[float] = []
