@@ -173,6 +173,7 @@ def dataset_view(kept: Kept) -> DatasetView:
         origin="built-in" if stored is None else "registered",
         visibility="public" if isinstance(kept, Dataset) else kept.visibility,
         title=dataset.title,
+        task=dataset.task,
         input=asdict(dataset.input),
         num_classes=dataset.num_classes,
         classes=[] if stored is None else list(stored.classes),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.api.answers import chosen_skeleton
-from app.api.collection import carried, dataset_named
+from app.api.collection import carried
 from app.api.costs import Network, Supernet, network_cost, supernet_cost
 from app.api.discrete_results import Results, results_at
 from app.api.draws import some_rank
@@ -23,7 +23,7 @@ from app.api.schemas.discrete_search import (
 )
 from app.api.schemas.sharing import SharingCheckBody
 from app.api.services import Services
-from app.api.tasks import teachable
+from app.api.tasks import teaching
 from app.architecture import LoweringError, lower
 from app.experiment import (
     CatalogueEvaluator,
@@ -85,9 +85,8 @@ def judgement(services: Services, space: SearchSpace, body: DiscreteSearchFields
     asked: EvaluatorBody = body.evaluator
     if isinstance(asked, CatalogueEvaluatorBody):
         return looked_up(services, space, asked, body, sought)
-    teachable(space)
     with relocated("/dataset", "/evaluator/dataset"):
-        dataset = dataset_named(services, asked.dataset)
+        dataset = teaching(services, space, asked.dataset)
     skeleton = trained_skeleton(space, body.skeleton, dataset, "/skeleton")
     name, data = dataset.reference, carried(dataset)
     match asked:
@@ -256,7 +255,6 @@ def rungs(least: int, most: int, eta: int) -> list[int]:
 
 def warmed(services: Services, space: SearchSpace, asked: WarmStartBody, budget: int, judged: Judgement) -> WarmStart:
     """A warm start with every default chosen. Raises a Problem where its parts do not fit together."""
-    teachable(space)
     if asked.proxy not in PROXIES:
         raise unprocessable("/warm_start/proxy", "there is no such proxy", asked.proxy, tuple(PROXIES))
     if asked.kept > budget:
@@ -267,7 +265,7 @@ def warmed(services: Services, space: SearchSpace, asked: WarmStartBody, budget:
     dataset = judged.dataset
     if asked.dataset is not None:
         with relocated("/dataset", "/warm_start/dataset"):
-            dataset = dataset_named(services, asked.dataset)
+            dataset = teaching(services, space, asked.dataset)
     if dataset is None:
         message = "the catalogue has results, and no images: name the data set that the proxy looks at"
         raise unprocessable("/warm_start/dataset", message)

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any, get_args
 
 from app.api.answers import chosen_skeleton
-from app.api.collection import carried, dataset_named
+from app.api.collection import carried
 from app.api.costs import Network, Supernet, network_cost, supernet_cost
 from app.api.draws import some_rank
 from app.api.membership import given_rank
@@ -15,7 +15,7 @@ from app.api.schemas.experiment import PlannedNetwork, SearchBody, SupernetStrat
 from app.api.schemas.recipe import PressureBody, SearchRecipeChoice, TrainingRecipeChoice
 from app.api.schemas.skeleton import SkeletonChoice
 from app.api.services import Services
-from app.api.tasks import teachable
+from app.api.tasks import learnable, teaching
 from app.architecture import lower
 from app.architecture.partial import NoMixture, is_mixed
 from app.experiment import (
@@ -31,9 +31,10 @@ from app.experiment import (
     TrainingRequest,
     described,
 )
-from app.space import CellSkeleton, ImageInput, SearchSpace, Skeleton, space_to_json
+from app.space import CellSkeleton, SearchSpace, Skeleton, space_to_json
 
 SMALL_PIXELS = 16  # images up to this size take the space's small skeletons: three halvings leave two pixels
+SMALL_SCENE = 64  # the same where networks answer with maps, whose skeletons are made for hundreds of pixels
 
 
 def search_recipe(choice: SearchRecipeChoice | None, dataset: Dataset) -> SearchRecipe:
@@ -54,22 +55,25 @@ def pressed(recipe: SearchRecipe, pressure: PressureBody | None) -> SearchRecipe
 def training_recipe(choice: TrainingRecipeChoice | None, dataset: Dataset, pointer: str) -> TrainingRecipe:
     """The recipe that a request names or gives; by default the data set's."""
     if choice is not None and not isinstance(choice, str):
-        return choice.recipe()
-    name = choice or default_recipe(TRAINING_RECIPES, dataset)
-    if name not in TRAINING_RECIPES:
-        raise unprocessable(pointer, f"there is no training recipe {name!r}", name, sorted(TRAINING_RECIPES))
-    return TRAINING_RECIPES[name]
+        recipe = choice.recipe()
+    else:
+        name = choice or default_recipe(TRAINING_RECIPES, dataset)
+        if name not in TRAINING_RECIPES:
+            raise unprocessable(pointer, f"there is no training recipe {name!r}", name, sorted(TRAINING_RECIPES))
+        recipe = TRAINING_RECIPES[name]
+    learnable(recipe, dataset, pointer)
+    return recipe
 
 
 def default_recipe(recipes: Mapping[str, Any], dataset: Dataset) -> str:
     """The recipe called after the data set, else one for small images, else the one DARTS published for CIFAR."""
     own = next((name for name in recipes if name.partition("-")[0] == dataset.name), None)
-    return own or ("digits-quick" if is_small(dataset.input) else "darts-cifar")
+    return own or ("digits-quick" if is_small(dataset) else "darts-cifar")
 
 
 def trained_skeleton(space: SearchSpace, choice: SkeletonChoice | None, dataset: Dataset, pointer: str) -> Skeleton:
     """The skeleton of a network that is trained from scratch, with the data set's classes."""
-    if choice is None and is_small(dataset.input) and "small" in space.skeletons:
+    if choice is None and is_small(dataset) and "small" in space.skeletons:
         choice = "small"
     return replace(chosen_skeleton(space, choice, pointer), num_classes=dataset.num_classes)
 
@@ -77,7 +81,7 @@ def trained_skeleton(space: SearchSpace, choice: SkeletonChoice | None, dataset:
 def searched_skeleton(space: SearchSpace, choice: SkeletonChoice | None, dataset: Dataset) -> Skeleton:
     """The skeleton of a supernet. By default normalisation learns nothing, as DARTS searches: a learned scale would
     trade places with the architecture parameters."""
-    if choice is None and not is_small(dataset.input) and "search" in space.skeletons:
+    if choice is None and not is_small(dataset) and "search" in space.skeletons:
         choice = "search"
     skeleton = trained_skeleton(space, choice, dataset, "/skeleton")
     if choice is not None:
@@ -89,10 +93,9 @@ def searched_skeleton(space: SearchSpace, choice: SkeletonChoice | None, dataset
 
 def search_request(services: Services, space: SearchSpace, body: SearchBody) -> SearchRequest:
     """A search, complete in itself. Raises where its parts do not fit together."""
-    teachable(space)
-    dataset = dataset_named(services, body.dataset)
+    dataset = teaching(services, space, body.dataset)
     with relocated("/dataset", "/retrain_dataset"):
-        elsewhere = dataset_named(services, body.retrain_dataset or body.dataset)
+        elsewhere = teaching(services, space, body.retrain_dataset or body.dataset)
     request = SearchRequest(
         space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
         document=space_to_json(space),
@@ -125,8 +128,7 @@ def search_request(services: Services, space: SearchSpace, body: SearchBody) -> 
 
 def training_request(services: Services, space: SearchSpace, body: TrainingBody) -> tuple[TrainingRequest, Network]:
     """A training, complete in itself, and the network it trains. Raises where its parts do not fit together."""
-    teachable(space)
-    dataset = dataset_named(services, body.dataset)
+    dataset = teaching(services, space, body.dataset)
     index = given_rank(space, body.genotype, body.format)
     request = TrainingRequest(
         space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
@@ -190,9 +192,10 @@ def planned_training(request: TrainingRequest, network: Network) -> list[Planned
     ]
 
 
-def is_small(image: ImageInput) -> bool:
-    """Whether an image is too small for skeletons made for 32 pixels."""
-    return min(image.height, image.width) <= SMALL_PIXELS
+def is_small(dataset: Dataset) -> bool:
+    """Whether images are too small for skeletons made for 32 pixels, or scenes for those of photographs."""
+    most = SMALL_PIXELS if dataset.task == "classification" else SMALL_SCENE
+    return min(dataset.input.height, dataset.input.width) <= most
 
 
 def default_discretisation(space: SearchSpace) -> Discretisation:

@@ -137,8 +137,8 @@ def scored_on(
     """Skeleton and image of networks whose proxies are wanted: with the data set's classes, on its images."""
     if space is None or not ranks:
         raise unprocessable("/proxies", "proxies are of networks: give genotypes or members of a space", body.proxies)
-    teachable(space)
     dataset = described(wanted.dataset, wanted.data)
+    teachable(space, dataset)
     image = dataset.input
     if body.input is not None and body.input.image() != image:
         message = f"the proxies' images are those of {dataset.reference}"

@@ -9,7 +9,6 @@ from app.api.draws import some_rank
 from app.api.problems import Problem
 from app.api.schemas.space import Ability, FormatView, Origin, SpaceLinks, SpaceSummary, SpaceView, VisibilityName
 from app.api.sizes import one_size
-from app.api.tasks import untaught
 from app.api.variation import encodings
 from app.architecture import LoweringError
 from app.architecture.formats import formats_of
@@ -109,8 +108,4 @@ def by_networks(space: SearchSpace) -> dict[str, Ability]:
             supernet = Ability(able=False, why=str(error))
             if network.able:
                 network = Ability(able=True, why=f"member {index} has a network, not all need have: {error}")
-    why = untaught(space)
-    if why is None:
-        return {"cost": network, "supernet": supernet, "train": network, "search": supernet}
-    refused = Ability(able=False, why=why)
-    return {"cost": network, "supernet": supernet, "train": refused, "search": refused}
+    return {"cost": network, "supernet": supernet, "train": network, "search": supernet}

@@ -6,7 +6,7 @@ from random import Random
 from uuid import UUID
 
 from app.api.answers import named_equivalence
-from app.api.collection import carried, dataset_named
+from app.api.collection import carried
 from app.api.costs import refuse_giants
 from app.api.draws import choice_ranks, class_ranks
 from app.api.experiments import trained_skeleton, training_recipe
@@ -14,7 +14,7 @@ from app.api.membership import given_rank
 from app.api.problems import located, relocated, unprocessable
 from app.api.schemas.transfer import MAX_MEMBERS, MemberSample, TrainedPlaceBody, TransferBody
 from app.api.services import Services
-from app.api.tasks import teachable
+from app.api.tasks import teaching
 from app.architecture import Price, architecture_id, judge_of, price_of
 from app.catalogue import jobs
 from app.experiment import Place, SpaceVersion, TransferRequest, described, recipe_digest
@@ -85,7 +85,6 @@ def transfer_request(
     services: Services, space: SearchSpace, body: TransferBody
 ) -> tuple[TransferRequest, tuple[Member, ...]]:
     """A transfer, complete in itself, and its architectures. Raises where its parts do not fit together."""
-    teachable(space)
     source, target = (
         place_of(services, space, place, pointer)
         for place, pointer in ((body.source, "/source"), (body.target, "/target"))
@@ -112,7 +111,7 @@ def transfer_request(
 def place_of(services: Services, space: SearchSpace, body: TrainedPlaceBody, pointer: str) -> Place:
     """A place with every default chosen."""
     with relocated("/dataset", f"{pointer}/dataset"):
-        dataset = dataset_named(services, body.dataset)
+        dataset = teaching(services, space, body.dataset)
     return Place(
         dataset=dataset.reference,
         data=carried(dataset),

@@ -124,6 +124,20 @@ TRAINING_RECIPES: dict[str, TrainingRecipe] = {
             flip=False,
             label_smoothing=0.05,
         ),
+        *(
+            TrainingRecipe(
+                name=name,
+                epochs=30,
+                batch_size=32,
+                learning_rate=0.1,
+                warmup_epochs=1,
+                drop_path=0.0,
+                cutout=0,
+                crop_padding=2,
+                flip=False,  # a mirrored digit is none
+            )
+            for name in ("digit_scenes-quick", "digit_boxes-quick")
+        ),
     )
 }
 

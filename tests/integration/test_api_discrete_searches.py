@@ -286,7 +286,7 @@ def test_metrics_are_those_that_were_measured(api: TestClient, api_database: Dat
 @pytest.mark.parametrize(
     ("base", "change", "pointer"),
     [
-        (TRAINING, {"space": "autodeeplab"}, "/space"),
+        (TRAINING, {"space": "autodeeplab"}, "/evaluator/dataset"),
         (TRAINING, {"strategy": "magic"}, "/strategy"),
         (TRAINING, {"strategy": 5}, "/strategy"),
         (TRAINING, {"budget": 0}, "/budget"),

@@ -289,21 +289,39 @@ def test_a_result_that_is_to_come_is_a_404_that_says_so(api: TestClient, part: s
     assert answer.headers["retry-after"]
 
 
-@pytest.mark.parametrize(("space", "needed"), [("autodeeplab", "every pixel"), ("nas_fpn", "boxes")])
-def test_what_no_data_set_here_teaches_is_priced_and_not_trained(api: TestClient, space: str, needed: str) -> None:
+DENSE = [("autodeeplab", "digit_scenes", 11), ("nas_fpn", "digit_boxes", 10), ("detection_head", "digit_boxes", 10)]
+
+
+@pytest.mark.parametrize(("space", "dataset", "classes"), DENSE)
+def test_networks_learn_from_data_sets_of_their_task(api: TestClient, space: str, dataset: str, classes: int) -> None:
     abilities = api.get(f"/v1/spaces/{space}").json()["abilities"]
-    assert abilities["cost"]["able"]
-    assert abilities["supernet"]["able"]
-    for what in ("train", "search"):
-        assert not abilities[what]["able"]
-        assert needed in abilities[what]["why"]
+    assert all(abilities[what]["able"] for what in ("cost", "supernet", "train", "search"))
     drawn = api.post(f"/v1/spaces/{space}/sample", json={"count": 1, "seed": 0}).json()
     genotype = drawn["items"][0]["genotype"]
-    asked = {"space": space, "dataset": "digits"}
+    asked = {"space": space, "dataset": dataset}
+    searched = api.post("/v1/searches?dry_run=true", json=asked)
+    assert searched.status_code == 200, searched.text
+    request = searched.json()["request"]
+    assert {request[name]["num_classes"] for name in ("skeleton", "retrain_skeleton")} == {classes}
+    assert request["retrain_recipe"]["name"] == f"{dataset}-quick"
+    trained = api.post("/v1/trainings?dry_run=true", json=asked | {"genotype": genotype})
+    assert trained.status_code == 200, trained.text
     for path, body in (("searches", asked), ("trainings", asked | {"genotype": genotype})):
-        answer = api.post(f"/v1/{path}", json=body)
+        answer = api.post(f"/v1/{path}", json=body | {"dataset": "digits"})
         assert answer.status_code == 422
         (error,) = answer.json()["errors"]
-        assert error["pointer"] == "/space"
-        assert needed in error["message"]
-    assert api.post(f"/v1/spaces/{space}/cost", json={"genotype": genotype}).json()["params"] > 0
+        assert error["pointer"] == "/dataset"
+        assert error["allowed"] == [dataset]
+        assert "has one label an image" in error["message"]
+    (error,) = api.post("/v1/searches", json=asked | {"retrain_dataset": "digits"}).json()["errors"]
+    assert error["pointer"] == "/retrain_dataset"
+
+
+def test_what_a_task_has_not_is_refused(api: TestClient) -> None:
+    body = {"space": "darts", "dataset": "digit_boxes"}
+    (error,) = api.post("/v1/searches", json=body).json()["errors"]
+    assert (error["pointer"], error["allowed"]) == ("/dataset", ["digits", "fashion_mnist"])
+    assert "this data set has boxes for labels" in error["message"]
+    body = {"space": "nas_fpn", "dataset": "digit_boxes", "retrain_recipe": "digits-quick"}
+    (error,) = api.post("/v1/searches", json=body).json()["errors"]
+    assert (error["pointer"], error["value"]) == ("/retrain_recipe/label_smoothing", 0.05)

@@ -86,7 +86,7 @@ def test_a_dry_run_says_what_would_be_computed(api: TestClient) -> None:
         ({"images": 0}, "/images", "greater than or equal to 1"),
         ({"dataset": "cifar11"}, "/dataset", "no data set 'cifar11'"),
         ({"input": {"channels": 3, "height": 32, "width": 32}}, "/input", "those of digits"),
-        ({"space": "detection_head", "members": ["0"]}, "/space", "boxes"),
+        ({"space": "detection_head", "members": ["0"]}, "/dataset", "boxes"),
         ({"space": None, "members": []}, "", "nothing is to be measured"),
         (
             {"space": None, "members": [], "operations": [{"operation": "skip_connect", "channels": 4}]},

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.schemas.model import FREE_TEXT, PRIORITY, Output
-from app.experiment import MAX_PRIORITY, DatasetFormat, Layout
+from app.experiment import MAX_PRIORITY, DatasetFormat, Layout, Task
 
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[0-9a-f]{8,64})?$")]
 OwnName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -66,6 +66,7 @@ class DatasetView(Output):
     origin: Literal["built-in", "registered"] = Field(description="Where it comes from")
     visibility: Literal["private", "public"] = Field(description="Who may see it")
     title: str = Field(description="What it is, in one line")
+    task: Task = Field(description="What its labels teach: a class an image, a class a pixel, or boxes with classes")
     input: dict[str, int] = Field(description="One image: channels, height, width (pixels)")
     num_classes: int = Field(description="Number of classes")
     classes: list[str] = Field(description="Their names in the order of the labels; empty where they have none")

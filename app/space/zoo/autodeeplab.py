@@ -65,8 +65,7 @@ def autodeeplab(
         input=ImageInput(height=321, width=321),
         equivalences=(Equivalence("operand-swap"), Equivalence("relabelling")),
         notes=(
-            "Its networks answer with logits at every pixel; none of the data sets here has a label at every pixel, "
-            "so they are priced, drawn and built but not trained.",
+            "Its networks answer with logits at every pixel, and learn from data sets with a class at every pixel.",
             "The skeleton keeps the paper's encoder and the pyramid at the level where the path ends, not its decoder.",
         ),
         literature="The paper gives 2.9e4 paths, which are the 28,657 with layer 1 at level 4 (with layer 1 free they "

@@ -42,8 +42,7 @@ def nas_fpn(
         input=ImageInput(height=640, width=640),
         constraints=(Constraint("permutation", (("at", outputs),)),),
         notes=(
-            "Its networks answer with maps of class logits and box offsets; none of the data sets here has boxes, so "
-            "they are priced, drawn and built but not trained.",
+            "Its networks answer with maps of class logits and box offsets, and learn from data sets with boxes.",
             "The backbone is a plain row of strided convolutions, not the published ResNet-50, and each level has a "
             "head of its own.",
         ),
