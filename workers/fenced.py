@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.catalogue import Artefact, Database, EvaluationQuery, Job, artefacts, evaluations, jobs
+from app.experiment.pace import Pace
 from app.jobs import (
     ChildJob,
     Lease,
@@ -25,6 +26,7 @@ from app.jobs import (
     record_checkpoint,
     record_epoch,
     record_note,
+    record_pace,
     record_progress,
     secure,
 )
@@ -143,6 +145,10 @@ class FencedProgress:
     def note(self, text: str) -> None:
         """Tell something worth knowing."""
         patiently(self._database, lambda session: record_note(session, self._lease, text))
+
+    def pace(self, phase: str, pace: Pace) -> None:
+        """Keep what a phase took, for estimates of others."""
+        patiently(self._database, lambda session: record_pace(session, self._lease, phase, pace))
 
     def checkpoint(self, phase: str, epoch: int, write: Callable[[Path], None]) -> None:
         """Commit a state to resume from, in place of the one before."""

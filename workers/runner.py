@@ -22,6 +22,7 @@ from workers.child import Child
 from workers.fenced import patiently
 from workers.files import JobFiles, jobs_with_checkpoints
 from workers.gauges import NOTHING, GpuGauge
+from workers.hardware import device_name, memory
 from workers.progress import StopReason
 from workers.tasks import TORCH_KINDS
 
@@ -76,6 +77,7 @@ class Runner:
         self._devices: list[Device] = ["cpu"]
         self._gpu: str | None = None
         self._gauge: GpuGauge | None = None
+        self._device_name: str | None = None
         self._spares = spares
         self._busy = False
         self._running: _Running | None = None
@@ -284,12 +286,14 @@ class Runner:
         self._gpu = workers.claim_gpu(session, self._gpus, within_seconds=self._settings.lease_seconds)
         if self._gpu is not None:
             self._devices = ["cuda", "cpu"]
+        self._device_name = device_name(self._gpu)
         # Where there are GPUs and all have an owner, what waits for one is not for a worker without.
         suitable: tuple[Queue, ...] = ("cpu",) if self._gpus and self._gpu is None else ("gpu", "cpu")
         self._queues = list(self._wanted or suitable)
         self._beat(session)
 
     def _beat(self, session: Session) -> None:
+        use = NOTHING if self._gauge is None else self._gauge.use
         workers.beat(
             session,
             id=self.id,
@@ -299,7 +303,9 @@ class Runner:
             devices=self._devices,
             gpu=self._gpu,
             state="draining" if self._draining.is_set() else "busy" if self._busy else "idle",
-            **asdict(NOTHING if self._gauge is None else self._gauge.use),
+            device_name=self._device_name,
+            **asdict(use),
+            **asdict(memory(self._gpu, use)),
         )
 
     def _beat_on(self) -> None:

@@ -20,6 +20,7 @@ from workers.progress import Progress
 from workers.training import checkpoint
 from workers.training.determinism import deterministic, limit_threads
 from workers.training.discrete import Candidate, discrete_graph, weights_record
+from workers.training.pace import device_words
 
 
 class RequestError(ValueError):
@@ -52,10 +53,7 @@ class Session:
     @property
     def device_name(self) -> str:
         """The device in words, e.g. "NVIDIA H100 80GB HBM3" or "cpu, 2 threads"."""
-        if self.device.type == "cuda":
-            return torch.cuda.get_device_name(self.device)
-        threads = torch.get_num_threads()
-        return f"cpu, {threads} thread{'s' if threads > 1 else ''}"
+        return device_words(self.device)
 
     def provenance(self) -> dict[str, object]:
         """Where and by what this was measured, and how long it took."""

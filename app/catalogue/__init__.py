@@ -5,8 +5,8 @@
         job = jobs.get(session, id, viewer=owner)   # a repository is a module of functions on a session
 
 Repositories: `architectures artefacts audit counts datasets evaluations events history jobs keys leases metrics outbox
-profiles quotas results spaces visibilities workers`. They return the frozen values of `rows`. Documents come back in
-the order in which they were written.
+paces profiles quotas results spaces visibilities workers`. They return the frozen values of `rows`. Documents come back
+in the order in which they were written.
 """
 
 from app.catalogue.database import Database
@@ -27,6 +27,7 @@ from app.catalogue.repositories import (
     leases,
     metrics,
     outbox,
+    paces,
     profiles,
     quotas,
     results,
@@ -106,6 +107,7 @@ __all__ = [
     "metrics",
     "migrate",
     "outbox",
+    "paces",
     "profiles",
     "quotas",
     "results",

@@ -264,3 +264,6 @@ class Worker:
     gpu_utilisation: float | None  # share of the time in which the device computed, 0 to 1; None without a device
     gpu_memory_used: int | None  # bytes of the device, by whatever process
     gpu_memory_total: int | None  # bytes
+    device_name: str | None = None  # of what its jobs compute on, as measurements name it; None of an older worker
+    memory_total: int | None = None  # bytes of the machine, or of the part that this process may have
+    memory_available: int | None = None  # bytes of it that nothing holds

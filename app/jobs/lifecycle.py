@@ -11,14 +11,15 @@ A job that ends takes its open children with it.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.catalogue import Checkpoint, Job, artefacts, events, jobs, leases, metrics
+from app.catalogue import Checkpoint, Job, artefacts, events, jobs, leases, metrics, paces
 from app.experiment import Device, JobState, Queue
+from app.experiment.pace import Pace
 from app.jobs.errors import LeaseLost
 from app.jobs.submission import request_cancel
 from app.store import StoredFile
@@ -82,6 +83,22 @@ def record_note(session: Session, lease: Lease, text: str) -> None:
     """Write a note event. Raises LeaseLost."""
     hold(session, lease)
     events.append(session, lease.job_id, "note", {"text": text})
+
+
+def record_pace(session: Session, lease: Lease, phase: str, pace: Pace) -> None:
+    """Write what a phase took, in place of what an earlier attempt wrote. Raises LeaseLost.
+
+    What several processes share the batches of is left out: nothing is predicted from it.
+    """
+    job = hold(session, lease)
+    request = job.request
+    if request.get("processes", 1) != 1:
+        return
+    strategy = None
+    if pace.load.subject == "supernet":  # of which a discrete search inherits, by the paths that it trained
+        strategy = request["evaluator"].get("paths") if job.kind == "discrete_search" else request.get("strategy")
+    load = replace(pace.load, strategy=strategy, recompute=bool(request.get("recompute", False)))
+    paces.record(session, lease.job_id, phase, replace(pace, load=load))
 
 
 def record_checkpoint(session: Session, lease: Lease, phase: str, epoch: int, file: StoredFile) -> None:

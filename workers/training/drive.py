@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
+from workers.training.pace import PaceKeeper, Stopwatch
+
 REPORT_SECONDS = 1.0  # least time between two reports from within an epoch
 
 
@@ -78,11 +80,12 @@ def drive(
     """Advances to the last epoch, or until asked to stop; returns why it stopped.
 
     After each epoch: `ended()`, which may add metrics, the report, the checkpoint, in this order, so that a death in
-    between repeats a report and loses nothing. Asked to drain, it checkpoints between two steps.
+    between repeats a report and loses nothing. Asked to drain, it checkpoints between two steps. A watcher that keeps
+    paces is told at the end what the steps took.
     """
-    reported = time.monotonic()
+    reported, watch = time.monotonic(), Stopwatch(fit)
     while fit.epoch < fit.epochs:
-        fit.advance()
+        watch.advance()
         if fit.step == 0:
             watcher.report(phase, fit.epoch, fit.epochs, {**fit.metrics(), **ended()})
             watcher.checkpoint(phase, fit.epoch, write)
@@ -93,4 +96,6 @@ def drive(
             if reason == "drain" and fit.step:
                 watcher.checkpoint(phase, fit.epoch, write)
             return reason
+    if isinstance(watcher, PaceKeeper) and (pace := watch.measured()) is not None:
+        watcher.pace(phase, pace)
     return None

@@ -100,6 +100,11 @@ class WorkerView(Output):
     )
     gpu_memory_used: int | None = Field(description="Bytes of its memory in use, by whatever process")
     gpu_memory_total: int | None = Field(description="Bytes of its memory")
+    device_name: str | None = Field(
+        description="What its jobs compute on, as measurements name it; null of a worker of an earlier version"
+    )
+    memory_total: int | None = Field(description="Bytes of memory that its processes may have; null where unknown")
+    memory_available: int | None = Field(description="Bytes of these that nothing holds; null where unknown")
     state: Literal["idle", "busy", "draining", "gone"] = Field(description="What it is doing")
     started_at: datetime = Field(description="When it started")
     last_seen: datetime = Field(description="When it last reported itself")

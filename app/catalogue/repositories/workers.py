@@ -26,6 +26,9 @@ def beat(
     gpu_utilisation: float | None = None,
     gpu_memory_used: int | None = None,
     gpu_memory_total: int | None = None,
+    device_name: str | None = None,
+    memory_total: int | None = None,
+    memory_available: int | None = None,
 ) -> None:
     """Say that a worker lives, and what it and its device do; one that turns idle wakes the publisher.
 
@@ -41,6 +44,9 @@ def beat(
         gpu_utilisation: share of the time in which the device computed, 0 to 1.
         gpu_memory_used: bytes.
         gpu_memory_total: bytes.
+        device_name: of what its jobs compute on, as measurements name it.
+        memory_total: bytes that its processes may have.
+        memory_available: bytes of these that nothing holds.
     """
     before = session.execute(select(workers.c.state).where(workers.c.id == id).with_for_update()).scalar_one_or_none()
     values = {
@@ -53,6 +59,9 @@ def beat(
         "gpu_utilisation": gpu_utilisation,
         "gpu_memory_used": gpu_memory_used,
         "gpu_memory_total": gpu_memory_total,
+        "device_name": device_name,
+        "memory_total": memory_total,
+        "memory_available": memory_available,
     }
     statement = insert(workers).values(id=id, **values)
     session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={**values, "last_seen": now()}))
