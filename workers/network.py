@@ -15,20 +15,23 @@ Invariant: a channel whose segment is switched off is zero on every wire. Only n
 `MASKED`) apply the mask of their axis. Channels stand before height and width, features of tokens and vectors last.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from app.architecture import FALSE, TRUE, Axis, Graph, Guard, Node, all_of, parameters, weigh
+from app.architecture import TRUE, Axis, Graph, Guard, Node, parameters, weigh
 from app.architecture.graph import axes_of
 from app.architecture.guard import position
 from app.space.algebra import Path, Symbol
+from workers.channels import channel_dimension, narrowed, runs, zeros
 from workers.primitives import PRIMITIVES, LayerNorm, drop_path, weighted_sum
+from workers.recomputation import norms_of
 from workers.scales import Entry, Scales, Weights, simple
+from workers.segments import Call, Program, Segments, Values, run, segments
 
 MASKED = (
     "batch_norm",
@@ -47,10 +50,6 @@ MASKED = (
 PROGRAMS = 8  # sets of skipped guards whose programs are kept
 
 
-Values = list[Any]  # a tensor a slot, None where it was not computed or is no longer needed
-Call = Callable[..., Tensor]
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """One node of the program."""
@@ -67,6 +66,7 @@ class Network(nn.Module):
     lazy       skip what only terms of weight zero and zero operations read (the results are the same)
     drop_path  probability with which a sample loses a term of a discrete cell's node, identities excepted; only in
                training; `generator` draws it
+    recompute  keep of a forward pass only what few places need, and compute the rest anew in the backward pass
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -74,6 +74,7 @@ class Network(nn.Module):
         self.graph = graph
         self.lazy = True
         self.drop_path = 0.0
+        self.recompute = False
         self.generator: torch.Generator | None = None
         self.parts = nn.ModuleDict()
         for node in graph.nodes.values():
@@ -86,11 +87,12 @@ class Network(nn.Module):
         self._inputs = {s.node.name: s.slot for s in self._steps if s.node.op == "input"}
         self._outputs = tuple(slots[name] for name in graph.outputs)
         self._simple = [simple(g) for g in self._guards]
-        self._programs: dict[tuple[object, ...], list[tuple[int, int, Call, tuple[int, ...]]]] = {}
+        self._programs: dict[tuple[object, ...], Program] = {}
+        self._segments: dict[int, tuple[Program, Segments]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # programs hold the modules themselves: a copy compiles its own
-        return {**self.__dict__, "_programs": {}}
+        return {**self.__dict__, "_programs": {}, "_segments": {}}
 
     def forward(self, x: Tensor | Mapping[str, Tensor], weights: Weights | None = None) -> Any:
         """(B, C, H, W), or one tensor an input by its name -> the output, a tuple of several."""
@@ -101,10 +103,12 @@ class Network(nn.Module):
         for name, slot in self._inputs.items():
             values[slot] = named[name]
         scales = self._scales(weights, next(iter(named.values())))
-        for slot, source, call, done in self._program(scales):
-            values[slot] = call(values[source]) if source >= 0 else call(values, scales)
-            for used in done:
-                values[used] = None
+        program = self._program(scales)
+        if self.recompute and torch.is_grad_enabled():
+            draws = self.training and self.drop_path > 0
+            self._cut(program).run(values, scales, self.generator if draws else None)
+        else:
+            run(program, values, scales)
         if len(self._outputs) == 1:
             return values[self._outputs[0]]
         return tuple(values[slot] for slot in self._outputs)
@@ -170,7 +174,7 @@ class Network(nn.Module):
             steps.append(Step(node, len(steps), inputs, tuple(guards)))
         return steps, slots
 
-    def _program(self, scales: Scales) -> list[tuple[int, int, Call, tuple[int, ...]]]:
+    def _program(self, scales: Scales) -> Program:
         off: tuple[int, ...] = ()
         if self.lazy:
             off = tuple([i for i, v in enumerate(scales.values) if not isinstance(v, Tensor) and v == 0])
@@ -182,7 +186,19 @@ class Network(nn.Module):
             found = self._programs[name] = self._compile(frozenset(off))
         return found
 
-    def _compile(self, off: frozenset[int]) -> list[tuple[int, int, Call, tuple[int, ...]]]:
+    def _cut(self, program: Program) -> Segments:
+        """A program in segments; one that was cut is kept with its cuts, so that its identity stays its own."""
+        found = self._segments.get(id(program))
+        if found is None:
+            if len(self._segments) >= PROGRAMS:
+                self._segments.pop(next(iter(self._segments)))
+            nodes = {slot: step.node for slot, step in self._at.items()}
+            sizes = {slot: len(node.axis) * prod(node.size) for slot, node in nodes.items()}
+            cut = segments(program, list(self._inputs.values()), sizes.__getitem__, norms_of(self))
+            found = self._segments[id(program)] = program, cut
+        return found[1]
+
+    def _compile(self, off: frozenset[int]) -> Program:
         """What has to be computed where some guards weigh nothing, and after which step a value is done with."""
         needed = set(self._outputs)
         reads: dict[int, tuple[int, ...]] = {}  # positions among a step's inputs
@@ -295,7 +311,7 @@ class Network(nn.Module):
     def _concat(self, step: Step, live: tuple[int, ...]) -> Call:
         node, guards = step.node, step.guards
         parts = [(slot if i in live else -1, guards[i]) for i, slot in enumerate(step.inputs)]
-        runs = [_runs(self._at[slot].node.axis, guard) for slot, guard in zip(step.inputs, node.guards, strict=True)]
+        there = [runs(self._at[slot].node.axis, guard) for slot, guard in zip(step.inputs, node.guards, strict=True)]
 
         def call(values: Values, scales: Scales) -> Tensor:
             found = [
@@ -305,11 +321,11 @@ class Network(nn.Module):
             like = next((part for part in found if part is not None), None)
             if like is None:
                 return self._nothing(node, values)
-            dim = _channels(like)
+            dim = channel_dimension(like)
             return torch.cat(
                 [
-                    _zeros(like, n, node.size) if part is None else _run(part, dim, start, n)
-                    for part, kept in zip(found, runs, strict=True)
+                    zeros(like, n, node.size) if part is None else narrowed(part, dim, start, n)
+                    for part, kept in zip(found, there, strict=True)
                     for start, n in kept
                 ],
                 dim,
@@ -320,7 +336,7 @@ class Network(nn.Module):
     def _nothing(self, node: Node, values: Values) -> Tensor:
         """Zeros of the extents in the graph: every option of a decision weighs nothing."""
         like = next(v for v in values if v is not None)
-        return _zeros(like, len(node.axis), node.size)
+        return zeros(like, len(node.axis), node.size)
 
     def _masked(self, step: Step, inputs: tuple[int, ...], module: nn.Module) -> Call:
         """A node whose channels, or whose kernel, are only partly there."""
@@ -356,30 +372,6 @@ class Network(nn.Module):
             return y * (m[:, None, None] if y.ndim == 4 else m)
 
         return call
-
-
-def _channels(like: Tensor) -> int:
-    """The dimension of the channels of maps, of the features of tokens and vectors."""
-    return -3 if like.ndim == 4 else -1
-
-
-def _zeros(like: Tensor, width: int, size: tuple[int, ...]) -> Tensor:
-    """Zeros of a node's width and extents, for the samples of another value."""
-    shape = (*size, width) if len(size) == 1 else (width, *size)
-    return like.new_zeros(len(like), *shape)
-
-
-def _runs(axis: Axis, guard: Guard) -> list[tuple[int, int]]:
-    """(start, number) of the channels of a part that ever go with it: all of them, but for rare cases."""
-    there = [all_of(guard, g) is not FALSE for _, g in axis.segments]
-    if all(there):
-        return [(0, len(axis))]
-    starts = accumulate((n for n, _ in axis.segments), initial=0)
-    return [(start, n) for start, (n, _), kept in zip(starts, axis.segments, there, strict=False) if kept]
-
-
-def _run(part: Tensor, dim: int, start: int, n: int) -> Tensor:
-    return part if part.shape[dim] == n else part.narrow(dim, start, n)
 
 
 def _joined(slots: tuple[int, ...], module: nn.Module) -> Call:
