@@ -168,3 +168,25 @@ def test_the_watch_says_nothing_of_what_does_not_grow() -> None:
     assert watch.grown is None  # the mean before is negative
     assert not watch.ends
     assert watch.back_to == 4
+
+
+@pytest.mark.usefixtures("exactly")
+def test_hard_sigmoids_and_attention_bend_as_their_formulas_do() -> None:
+    x = torch.randn(3, 4, 5)
+    a = torch.tensor([0.3, -0.8, 0.5], requires_grad=True)
+
+    def attended(q: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q[None], x[None], x[None])[0]
+
+    def by_hand(q: Tensor) -> Tensor:
+        return (q @ x.transpose(1, 2) / 5**0.5).softmax(-1) @ x
+
+    def loss(attend: Any, gate: Any, v: Tensor) -> Tensor:
+        return (attend(x * v[:, None, None]) * gate((v**3).sum()) ** 2).square().sum()
+
+    plain: Any = torch.autograd.functional.hessian(
+        lambda v: loss(by_hand, lambda y: (y + 3).clamp(0, 6) / 6, v), a.detach()
+    )
+    values = torch.linalg.eigvalsh(plain)
+    found = dominant_eigenvalue(lambda: loss(attended, torch.nn.Hardsigmoid(), a), [a], seed=0)
+    assert found == pytest.approx(float(values[values.abs().argmax()]), rel=1e-9)

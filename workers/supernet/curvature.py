@@ -8,12 +8,16 @@ value; here Lanczos' method finds that by a few exact products.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
 from workers.strategies.alpha import Alphas
 from workers.supernet.weights import Draws, Weights
@@ -75,7 +79,8 @@ def dominant_eigenvalue(
     Exact where there are no more than `steps` numbers in them; else to a relative error of about `tolerance`, or as
     near as that many products come. No gradient is left on anything, and no generator of torch's is used.
     """
-    gradients = torch.autograd.grad(loss(), parameters, create_graph=True, allow_unused=True)
+    with _twice_differentiable():
+        gradients = torch.autograd.grad(loss(), parameters, create_graph=True, allow_unused=True)
     size = sum(p.numel() for p in parameters)
     pairs = [(g, p) for g, p in zip(gradients, parameters, strict=True) if g is not None and g.requires_grad]
 
@@ -94,6 +99,23 @@ def dominant_eigenvalue(
         return 0.0
     start = torch.randn(size, generator=generator(seed, "curvature"), dtype=torch.float64)
     return lanczos(product, start, steps=steps, tolerance=tolerance, by=by)
+
+
+class _PlainHardSigmoid(TorchFunctionMode):
+    """Hard sigmoids as what they are made of: torch's own has no second derivative."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Computes one function."""
+        if func is F.hardsigmoid:
+            return F.relu6(args[0] + 3) / 6
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _twice_differentiable() -> Iterator[None]:
+    """Within, what is computed can be differentiated twice: attention's quick kernels can not."""
+    with sdpa_kernel(SDPBackend.MATH), _PlainHardSigmoid():
+        yield
 
 
 def lanczos(
