@@ -23,7 +23,7 @@ from app.api.schemas.discrete_search import (
 )
 from app.api.schemas.sharing import SharingCheckBody
 from app.api.services import Services
-from app.api.tasks import teaching
+from app.api.tasks import task_for, teaching
 from app.architecture import LoweringError, lower
 from app.experiment import (
     CatalogueEvaluator,
@@ -143,6 +143,9 @@ def networks(space: SearchSpace, skeleton: Skeleton, image: ImageInput) -> None:
 
 def defined(judged: Judgement, space: SearchSpace, proxy: str, pointer: str) -> None:
     """Refuse a proxy that no member has, as far as the open space tells: it lacks what the proxy looks at."""
+    if proxy == "zen" and task_for(space) != "classification":
+        message = "it is of a classifier's map before its last pooling, and these networks answer with maps"
+        raise unprocessable(pointer, message, proxy, tuple(name for name in PROXIES if name != proxy))
     needed: dict[ProxyNeed, frozenset[str]] = {
         need: OPERATIONS_OF[need] for need in PROXIES[proxy].needs if need in OPERATIONS_OF
     }

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor, nn
 
-Function = Callable[[nn.Module, Tensor, Tensor], float]
-"""(network, images (N, C, H, W), labels (N,)) -> the score. It may alter its network; raises Undefined."""
+from workers.training.classification import Classification
+from workers.training.tasks import Task
+
+Function = Callable[[nn.Module, Tensor, Tensor, Task], float]
+"""(network, images (N, C, H, W), labels (N, ...), task) -> the score. It may alter its network; raises Undefined."""
 
 
 class Undefined(ValueError):
@@ -36,18 +39,25 @@ def weights(network: nn.Module) -> list[Tensor]:
     return [module.weight for module in maps(network)]
 
 
-def logits(network: nn.Module, images: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, K): the first output, without those of auxiliary heads. Raises Undefined."""
+def answers(network: nn.Module, images: Tensor, task: Task) -> list[Tensor]:
+    """What a network says of images (N, C, H, W), without auxiliary heads: logits (N, K), or maps. Raises Undefined."""
     output: Any = network(images)
-    first = output[0] if isinstance(output, tuple | list) else output
-    if first.dim() != 2 or len(first) != len(images):
-        raise Undefined(f"the first output is {tuple(first.shape)}, no logits of {len(images)} images (N, K)")
-    return first
+    said = list(output) if isinstance(output, tuple | list) else [output]
+    if not isinstance(task, Classification):
+        return said
+    if said[0].dim() != 2 or len(said[0]) != len(images):
+        raise Undefined(f"the first output is {tuple(said[0].shape)}, no logits of {len(images)} images (N, K)")
+    return said[:1]
 
 
-def loss(network: nn.Module, images: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
-    """Cross-entropy of a batch in nats. Raises Undefined, or ValueError where a label is no class."""
-    scores = logits(network, images)
-    if int(labels.max()) >= scores.shape[1]:
-        raise ValueError(f"label {int(labels.max())} is none of the network's classes 0..{scores.shape[1] - 1}")
-    return F.cross_entropy(scores, labels, reduction=reduction)
+def total(network: nn.Module, images: Tensor, task: Task) -> Tensor:
+    """The sum of all that a network says: (). Raises Undefined."""
+    return torch.stack([said.sum() for said in answers(network, images, task)]).sum()
+
+
+def loss(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> Tensor:
+    """The task's mean loss of a batch: (). Raises Undefined, or ValueError where a label is no class."""
+    said = answers(network, images, task)
+    if isinstance(task, Classification) and int(labels.max()) >= said[0].shape[1]:
+        raise ValueError(f"label {int(labels.max())} is none of the network's classes 0..{said[0].shape[1] - 1}")
+    return task.loss(said[0] if len(said) == 1 else tuple(said), labels)

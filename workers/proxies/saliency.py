@@ -1,7 +1,7 @@
 """How much the loss, or the flow through the network, hangs on its weights and feature maps.
 
-L is the cross-entropy of the batch, w the weights of convolutions and linear maps. A weight that the output does not
-depend on has a gradient of 0.
+L is the loss of the batch by its task (of a classification the cross-entropy), w the weights of convolutions and linear
+maps. A weight that the output does not depend on has a gradient of 0.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from workers.proxies.definition import Undefined, logits, loss, maps, weights
+from workers.proxies.definition import Undefined, loss, maps, total, weights
+from workers.training.tasks import Task
 
 NORMALISATIONS = (nn.BatchNorm2d, nn.LayerNorm)
 
 
-def synflow(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Σ |∂R/∂w w|, R the sum of the logits of an image of ones, of |parameters| and without normalisation.
+def synflow(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
+    """Σ |∂R/∂w w|, R the sum of all that is said of an image of ones, of |parameters| and without normalisation.
 
     In float64: without normalisation the flow of a deep network passes what float32 can hold. (Tanaka et al., 2020)
     """
@@ -30,28 +31,28 @@ def synflow(network: nn.Module, images: Tensor, labels: Tensor) -> float:
             parameter.abs_()
     w = weights(network)
     ones = torch.ones_like(images[:1], dtype=torch.float64)
-    found = gradients(logits(network, ones).sum(), w)
+    found = gradients(total(network, ones, task), w)
     return products(w, [g.abs() for g in found]).item()  # w is not negative
 
 
-def snip(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def snip(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
     """Σ |∂L/∂w w| (Lee et al., 2019)."""
     w = weights(network)
-    found = gradients(loss(network, images, labels), w)
+    found = gradients(loss(network, images, labels, task), w)
     return products([x.abs() for x in w], [g.abs() for g in found]).item()
 
 
-def grad_norm(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def grad_norm(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
     """Σ ‖∂L/∂w‖₂, one term a layer (Abdelfattah et al., 2021)."""
-    found = gradients(loss(network, images, labels), weights(network))
+    found = gradients(loss(network, images, labels, task), weights(network))
     return sum(g.double().norm().item() for g in found)
 
 
-def grasp(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def grasp(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
     """-Σ (H g) w, g = ∂L/∂w and H the Hessian of L (Wang et al., 2020), at temperature 1."""
     w = weights(network)
     with sdpa_kernel(SDPBackend.MATH):  # the others have no second derivative
-        g = gradients(loss(network, images, labels), w, again=True)
+        g = gradients(loss(network, images, labels, task), w, again=True)
         curved = sum((x * x.detach()).sum() for x in g)
         assert isinstance(curved, Tensor)
         if not curved.requires_grad:
@@ -65,7 +66,7 @@ def grasp(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     return 0.0 - products(w, product).item()
 
 
-def fisher(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def fisher(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
     """Σ over channels of 1/2N Σₙ (Σ a ∂Lₙ/∂a)², a the values of a channel of image n, Lₙ the loss of image n.
 
     The channels are those that convolutions and linear maps put out. (Theis et al., 2018; Turner et al., 2020)
@@ -77,8 +78,8 @@ def fisher(network: nn.Module, images: Tensor, labels: Tensor) -> float:
 
     for module in maps(network):
         module.register_forward_hook(keep)
-    total = loss(network, images, labels, reduction="sum")
-    found = gradients(total, [value for value, _ in values])
+    summed = loss(network, images, labels, task) * len(images)  # it is a mean over images
+    found = gradients(summed, [value for value, _ in values])
     score = 0.0
     for (value, channels), g in zip(values, found, strict=True):
         felt = (value.detach() * g).double().movedim(channels, 1).reshape(len(images), g.shape[channels], -1)

@@ -18,6 +18,7 @@ from workers.proxies.computation import compute
 from workers.proxies.definition import Score
 from workers.training.augment import normalised
 from workers.training.determinism import generator, seeded
+from workers.training.tasks import task_for
 
 SPLIT = "weights"
 
@@ -49,7 +50,7 @@ class Scoring:
         return self.images.dataset.splits[SPLIT]
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """The first of the seed's shuffle of `weights`, normalised: float32 (N, C, H, W) and int64 (N,).
+        """The first of the seed's shuffle of `weights`, normalised: float32 (N, C, H, W) and int64 (N, ...).
 
         Raises ValueError where there are not so many.
         """
@@ -72,6 +73,6 @@ class Scoring:
         found: dict[str, Timed] = {}
         for name in names:
             started = time.perf_counter()
-            score = compute([name], network, batch, self.seed)[name]
+            score = compute([name], network, batch, self.seed, task_for(self.images.dataset))[name]
             found[name] = Timed(score, time.perf_counter() - started)
         return found

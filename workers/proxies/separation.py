@@ -7,24 +7,25 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from workers.proxies.definition import Undefined, logits
+from workers.proxies.definition import Undefined, total
+from workers.training.tasks import Task
 
 SMALL = 1e-5  # keeps the logarithm and the inverse of an eigenvalue of 0 finite
 ROUNDING = 1e-12  # relative: less is a difference of equal numbers
 
 
-def jacov(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """-Σ (log(σᵢ + k) + 1/(σᵢ + k)), σ the eigenvalues of the correlations of Jₙ = ∂Σ logits/∂xₙ, k = 1e-5.
+def jacov(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
+    """-Σ (log(σᵢ + k) + 1/(σᵢ + k)), σ the eigenvalues of the correlations of Jₙ = ∂Σ answers/∂xₙ, k = 1e-5.
 
     Largest, -N, where no two images have correlated gradients. (Mellor et al., 2020, the first version of
     arXiv:2006.04647; Abdelfattah et al., 2021)
     """
     several(images)
     x = images.detach().clone().requires_grad_()
-    out = logits(network, x)
+    out = total(network, x, task)
     if not out.requires_grad:
         raise Undefined("the output does not depend on the image")
-    (jacobian,) = torch.autograd.grad(out.sum(), x, allow_unused=True)
+    (jacobian,) = torch.autograd.grad(out, x, allow_unused=True)
     if jacobian is None:
         raise Undefined("the output does not depend on the image")
     rows = jacobian.flatten(1).double()
@@ -39,7 +40,7 @@ def jacov(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     return -(eigenvalues.log() + 1 / eigenvalues).sum().item()
 
 
-def naswot(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def naswot(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
     """log |det K|, Kᵢⱼ the number of ReLUs that are on for both images i and j or off for both.
 
     (Mellor et al., 2021)

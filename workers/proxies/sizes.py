@@ -4,14 +4,15 @@ import torch
 from torch import Tensor, nn
 
 from workers.proxies.definition import maps
+from workers.training.tasks import Task
 
 
-def params(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def params(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
     """Numbers in its parameters, each parameter once."""
     return float(sum(parameter.numel() for parameter in network.parameters()))
 
 
-def macs(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def macs(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
     """Multiply-adds of the convolutions and linear maps that run, for one image."""
     total = 0
 

@@ -7,17 +7,21 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from workers.proxies.definition import Undefined, maps
+from workers.training.classification import Classification
+from workers.training.tasks import Task
 
 STEP = 0.01  # of the change of the input, which is itself of unit variance
 
 
-def zen(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def zen(network: nn.Module, images: Tensor, labels: Tensor, task: Task) -> float:
     """log E‖f(x) - f(x + 0.01 ε)‖ + Σ log √(mean of σ²), with weights, x and ε from the unit normal distribution.
 
     f is the map before the last global average pooling; σ² are the variances of the channels that enter a batch
     normalisation, one term for each. One whose input is constant scales nothing and has no term. Skip connections
     stay: in a cell they are choices of the search. Only the shape of the images is read. (Lin et al., 2021)
     """
+    if not isinstance(task, Classification):
+        raise Undefined("it is of a classifier's map before its last pooling; this network answers with maps")
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         raise Undefined("the network has no batch normalisation")
