@@ -1,12 +1,15 @@
-"""One step of DARTS' bilevel search: the supernet as its paper draws it, the lowered one, and the rewritten one.
+"""One step of DARTS' bilevel search: the supernet as its paper draws it, the lowered one, and the rewritten ones.
 
-    python tests/benchmarks/bench_supernet.py                       8 cells of 16 channels, batch 16, both orders
-    python tests/benchmarks/bench_supernet.py --channels 8 --cells 5
-    python tests/benchmarks/bench_supernet.py --memory              peak memory above the network, a process each
+    python -m tests.benchmarks.bench_supernet                       8 cells of 16 channels, batch 16, both orders
+    python -m tests.benchmarks.bench_supernet --channels 8 --cells 5
+    python -m tests.benchmarks.bench_supernet --space nasbench201   --cells of each of its three stages
+    python -m tests.benchmarks.bench_supernet --memory              peak memory above the network, a process each
+    python -m tests.benchmarks.bench_supernet --only reference --only native
 
 Variants are interleaved round by round in one process; only ratios carry over. The reference computes as the code of
 the paper does: every step's backward pass reaches all parameters, and the unrolled step is one of a copy of the
-network. Synthetic images of 32 × 32 pixels, float32.
+network; it is DARTS' alone, and elsewhere the lowered network is what is compared with. `native` is the rewritten one
+with the kernels of `workers.supernet.native`, compiled before. Synthetic images of 32 × 32 pixels, float32.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,20 +27,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.architecture import lower
+from app.architecture import Graph, lower
 from app.experiment import SearchRecipe
 from app.space.zoo import ZOO
 from tests.benchmarks.reference_supernet import Supernet, take
 from workers.network import Network
 from workers.strategies.darts import Darts, SecondOrderDarts
 from workers.supernet.bilevel import BilevelLoss
-from workers.supernet.rewrite import FusedNetwork
+from workers.supernet.native import kernels
+from workers.supernet.rewrite import FusedNetwork, NativeNetwork
 from workers.supernet.weights import relax
 
-SPACE = ZOO["darts"]
 RECIPE = SearchRecipe(name="darts")
 BATCH = 16
 NEAR = 0.01
+KERNELS = Path.home() / ".cache" / "cellar" / "native"
 Step = Callable[[], None]
 
 
@@ -57,12 +62,14 @@ def optimiser_of(network: torch.nn.Module) -> torch.optim.SGD:
     )
 
 
-def lowered(kind: type[Network], channels: int, cells: int, order: int) -> Step:
+def lowered(kind: type[Network], space: str, channels: int, cells: int, order: int) -> Step:
     """A whole step of the engine: the decisions, then the weights."""
-    skeleton = replace(SPACE.skeletons["search"], channels=channels, num_cells=cells)
+    graph = graph_of(space, channels, cells)
     torch.manual_seed(0)
-    network = kind(lower(SPACE.grammar, skeleton, SPACE.input))
-    relaxed = relax(SPACE.plan, network.graph.open)
+    if kind is NativeNetwork:
+        kernels("require", KERNELS, print)
+    network = kind(graph)
+    relaxed = relax(ZOO[space].plan, network.graph.open)
     strategy = (Darts if order == 1 else SecondOrderDarts)(relaxed, RECIPE, seed=0, device=torch.device("cpu"))
     optimiser = optimiser_of(network)
     (x, labels), (held, truth) = Batches().both
@@ -82,11 +89,16 @@ def lowered(kind: type[Network], channels: int, cells: int, order: int) -> Step:
     return step
 
 
-def reference(channels: int, cells: int, order: int) -> Step:
+def graph_of(space: str, channels: int, cells: int) -> Graph:
+    named = ZOO[space].skeletons.get("search") or next(iter(ZOO[space].skeletons.values()))
+    skeleton = replace(named, channels=channels, num_cells=cells)  # pyright: ignore[reportCallIssue]
+    return lower(ZOO[space].grammar, skeleton, ZOO[space].input)
+
+
+def reference(space: str, channels: int, cells: int, order: int) -> Step:
     """The same, as the paper draws and its code computes it."""
-    skeleton = replace(SPACE.skeletons["search"], channels=channels, num_cells=cells)
     torch.manual_seed(0)
-    named = Network(lower(SPACE.grammar, skeleton, SPACE.input))
+    named = Network(graph_of(space, channels, cells))
     operations = [str(name) for name in named.graph.open["/normal/node2/0/op"][1]]
     network = Supernet(operations, channels, cells)
     take(network, named.state_dict())
@@ -141,18 +153,19 @@ def reference(channels: int, cells: int, order: int) -> Step:
     return step
 
 
-VARIANTS: Mapping[str, Callable[[int, int, int], Step]] = {
+VARIANTS: Mapping[str, Callable[[str, int, int, int], Step]] = {
     "reference": reference,
-    "lowered": lambda channels, cells, order: lowered(Network, channels, cells, order),
-    "rewritten": lambda channels, cells, order: lowered(FusedNetwork, channels, cells, order),
+    "lowered": partial(lowered, Network),
+    "rewritten": partial(lowered, FusedNetwork),
+    "native": partial(lowered, NativeNetwork),
 }
 
 
-def times(channels: int, cells: int, order: int, rounds: int) -> dict[str, list[float]]:
+def times(variants: list[str], given: argparse.Namespace, order: int) -> dict[str, list[float]]:
     """Seconds of a step of each variant, round by round; the first is warm-up."""
-    steps = {name: make(channels, cells, order) for name, make in VARIANTS.items()}
+    steps = {name: VARIANTS[name](given.space, given.channels, given.cells, order) for name in variants}
     found: dict[str, list[float]] = {name: [] for name in steps}
-    for number in range(rounds + 1):
+    for number in range(given.rounds + 1):
         for name, step in steps.items():
             started = time.perf_counter()
             step()
@@ -161,9 +174,9 @@ def times(channels: int, cells: int, order: int, rounds: int) -> dict[str, list[
     return found
 
 
-def memory(variant: str, channels: int, cells: int, order: int) -> None:
+def memory(variant: str, given: argparse.Namespace) -> None:
     """Print MiB at the peak of three steps, above what there was before the first."""
-    step = VARIANTS[variant](channels, cells, order)
+    step = VARIANTS[variant](given.space, given.channels, given.cells, given.order[0])
     before = resident("VmRSS")
     for _ in range(3):
         step()
@@ -179,37 +192,41 @@ def resident(name: str) -> int:
 def main() -> None:
     """Print a line a variant and order."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", choices=("darts", "nasbench201"), default="darts")
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--cells", type=int, default=8)
     parser.add_argument("--order", type=int, choices=(1, 2), action="append")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--only", choices=tuple(VARIANTS), action="append", help="the first is compared with")
     parser.add_argument("--of", choices=tuple(VARIANTS), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.of:
-        memory(given.of, given.channels, given.cells, given.order[0])
+        memory(given.of, given)
         return
+    variants: list[str] = given.only or [name for name in VARIANTS if given.space == "darts" or name != "reference"]
+    first = variants[0]
+    if "native" in variants:
+        kernels("require", KERNELS, print)
     print(
-        f"C={given.channels}, {given.cells} cells, batch {BATCH}, torch {torch.__version__}, "
+        f"{given.space}, C={given.channels}, {given.cells} cells, batch {BATCH}, torch {torch.__version__}, "
         f"{torch.get_num_threads()} threads"
     )
     for order in given.order or (1, 2):
         if given.memory:
             same = ["--channels", str(given.channels), "--cells", str(given.cells), "--order", str(order)]
-            peaks = {
-                name: int(subprocess.check_output([sys.executable, __file__, "--of", name, *same], text=True))
-                for name in VARIANTS
-            }
+            itself = [sys.executable, "-m", "tests.benchmarks.bench_supernet", "--space", given.space, *same]
+            peaks = {name: int(subprocess.check_output([*itself, "--of", name], text=True)) for name in variants}
             for name, peak in peaks.items():
-                print(f"order {order}  {name:10}  {peak:6d} MiB  {peak / peaks['reference']:.2f} of the reference")
+                print(f"order {order}  {name:10}  {peak:6d} MiB  {peak / peaks[first]:.2f} of {first}")
             continue
-        found = times(given.channels, given.cells, order, given.rounds)
-        base = median(found["reference"])
+        found = times(variants, given, order)
+        base = median(found[first])
         for name, seconds in found.items():
-            ratios = [r / s for r, s in zip(found["reference"], seconds, strict=True)]
+            ratios = [r / s for r, s in zip(found[first], seconds, strict=True)]
             print(
-                f"order {order}  {name:10}  {1000 * median(seconds):8.0f} ms  {base / median(seconds):.2f} times the "
-                f"reference (rounds {min(ratios):.2f} to {max(ratios):.2f})",
+                f"order {order}  {name:10}  {1000 * median(seconds):8.0f} ms  {base / median(seconds):.2f} times as "
+                f"fast as {first} (rounds {min(ratios):.2f} to {max(ratios):.2f})",
                 flush=True,
             )
 

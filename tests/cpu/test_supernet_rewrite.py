@@ -14,7 +14,8 @@ from app.space import ImageInput
 from app.space.zoo import ZOO
 from workers.inheritance import one_hot
 from workers.network import Network
-from workers.supernet.rewrite import FusedNetwork
+from workers.supernet.native import BuildError, kernels
+from workers.supernet.rewrite import FusedNetwork, NativeNetwork
 from workers.supernet.rewrite.phases import join, split
 from workers.supernet.weights import initial_alpha, relax, soft_weights
 
@@ -23,6 +24,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "nasbench201": {"channels": 2, "num_cells": 1},
 }
 IMAGE = ImageInput(channels=3, height=16, width=16)
+Kind = type[FusedNetwork]
+
+
+@pytest.fixture(params=[FusedNetwork, NativeNetwork], ids=["torch", "kernels"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Rewritten networks; those with kernels where this machine can compile them."""
+    if request.param is NativeNetwork:
+        try:
+            kernels("require", request.config.cache.mkdir("native"))  # pyright: ignore[reportOptionalMemberAccess]
+        except BuildError as error:
+            pytest.skip(str(error))
+    return request.param
 
 
 def graph_of(name: str) -> Any:
@@ -31,14 +44,14 @@ def graph_of(name: str) -> Any:
     return space, lower(space.grammar, replace(named, **SMALL[name]), IMAGE)
 
 
-def pair_of(name: str) -> tuple[Any, Network, FusedNetwork]:
+def pair_of(name: str, kind: Kind) -> tuple[Any, Network, FusedNetwork]:
     space, graph = graph_of(name)
     torch.manual_seed(0)
     plain = Network(graph).double()
     for tensor in plain.parameters():
         with torch.no_grad():
             tensor.copy_(torch.randn(tensor.shape, dtype=torch.float64) * 0.3)
-    fused = FusedNetwork(graph).double()
+    fused = kind(graph).double()
     fused.load_state_dict(plain.state_dict())
     return space, plain, fused
 
@@ -63,8 +76,8 @@ def run(space: Any, network: Network, x: Tensor, labels: Tensor) -> tuple[Tensor
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", ["darts", "nasbench201"])
-def test_rewritten_supernets_are_the_same(name: str, training: bool) -> None:
-    space, plain, fused = pair_of(name)
+def test_rewritten_supernets_are_the_same(kind: Kind, name: str, training: bool) -> None:
+    space, plain, fused = pair_of(name, kind)
     x = torch.randn(3, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     labels = torch.tensor([0, 3, 5])
     for network in (plain, fused):
@@ -83,8 +96,8 @@ def test_rewritten_supernets_are_the_same(name: str, training: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["darts", "nasbench201"])
-def test_rewritten_single_paths_are_the_same(name: str) -> None:
-    space, plain, fused = pair_of(name)
+def test_rewritten_single_paths_are_the_same(kind: Kind, name: str) -> None:
+    space, plain, fused = pair_of(name, kind)
     x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     for genotype in space.plan.sample(Random(0), 3):
         weights = one_hot(plain.graph, space.plan.read(genotype))
@@ -94,7 +107,7 @@ def test_rewritten_single_paths_are_the_same(name: str) -> None:
 
 
 def test_rewriting_takes_fewer_steps() -> None:
-    _, plain, fused = pair_of("darts")
+    _, plain, fused = pair_of("darts", FusedNetwork)
     ran, before = (
         Counter(network._at[slot].node.op for slot, *_ in network._compile(frozenset()))  # pyright: ignore
         for network in (fused, plain)
@@ -108,22 +121,22 @@ def test_rewriting_takes_fewer_steps() -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_an_architecture_with_dilated_convolutions_is_the_same(training: bool) -> None:
+def test_an_architecture_with_dilated_convolutions_is_the_same(kind: Kind, training: bool) -> None:
     """Nothing is open, and sums may drop their terms: those are not rewritten, nor what they read put in phases."""
     space = ZOO["darts"]
     genotype = next(g for g in space.plan.sample(Random(0), 50) if str(g).count("dil_conv") >= 4)
     skeleton = replace(space.skeletons["search"], **SMALL["darts"])
     graph = lower(space.grammar, skeleton, IMAGE, space.plan.read(genotype))
     assert graph.plain
-    plain, fused = Network(graph).double().train(training), FusedNetwork(graph).double().train(training)
+    plain, fused = Network(graph).double().train(training), kind(graph).double().train(training)
     fused.load_state_dict(plain.state_dict())
     x = torch.randn(2, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     assert torch.allclose(plain(x), fused(x), rtol=1e-10, atol=1e-12)
 
 
-def test_second_derivatives_are_exact() -> None:
+def test_second_derivatives_are_exact(kind: Kind) -> None:
     """Of what a supernet's normalisation, folding and phases compute."""
-    space, plain, fused = pair_of("darts")
+    space, plain, fused = pair_of("darts", kind)
     x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     labels = torch.tensor([1, 2])
     found: list[Tensor] = []
@@ -166,8 +179,17 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_rewriting_changes_nothing_in_any_space(name: str) -> None:
+QUICK = {"darts", "nasbench201", "nats_size", "mnasnet", "genetic_cnn"}  # whose kernels are looked at each time
+PAIRS = [pytest.param(FusedNetwork, *case.values, marks=case.marks, id=f"torch-{case.id}") for case in EVERY] + [
+    pytest.param(
+        NativeNetwork, *case.values, marks=[] if case.id in QUICK else [pytest.mark.slow], id=f"kernels-{case.id}"
+    )
+    for case in EVERY
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), PAIRS, indirect=["kind"])
+def test_rewriting_changes_nothing_in_any_space(kind: Kind, name: str) -> None:
     space = ZOO[name]
     skeleton = space.skeletons.get("small") or next(iter(space.skeletons.values()))
     graph = lower(space.grammar, skeleton, IMAGE if "small" in space.skeletons else space.input)
@@ -177,7 +199,7 @@ def test_rewriting_changes_nothing_in_any_space(name: str) -> None:
     with torch.no_grad():
         for parameter in plain.parameters():
             parameter.copy_(0.2 * torch.randn_like(parameter))
-    fused = FusedNetwork(graph).double()
+    fused = kind(graph).double()
     fused.load_state_dict(plain.state_dict())
     draw = torch.Generator().manual_seed(3)
     x = {

@@ -43,7 +43,7 @@ void largest(const Window& w, const T* x, int64_t from, int64_t to, T* y, uint8_
             uint8_t tap = (h - i * w.stride + w.pad) * w.kernel + v - j * w.stride + w.pad;
 #pragma omp simd
             for (int64_t c = 0; c < C; c++) {
-              bool more = !(p[c] <= best[c]);  // what is no number wins, as in torch
+              bool more = p[c] > best[c] || p[c] != p[c];  // what is no number wins, as in torch
               best[c] = more ? p[c] : best[c];
               which[c] = more ? tap : which[c];
             }

@@ -12,7 +12,7 @@ None of it asks what space it is: everything is read off the graph.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,8 @@ class Term:
     guards: tuple[int, ...]  # whose weights are multiplied
     norm: str | None = None  # the part that normalises it
     phased: bool = False
+    measured: int = -1  # the slot of the statistics that are known of the value
+    owned: bool = False  # whether only this sum normalises by that part
 
 
 class FusedNetwork(Network):
@@ -61,16 +63,14 @@ class FusedNetwork(Network):
         at = {step.slot: step for step in steps}
         once = {slot for slot, count in readers.items() if count == 1} - outputs
         phased = self._phase(steps, at, once, graph)
-        steps = self._split(steps)
+        steps = self._split(steps, once, outputs)
         at = {step.slot: step for step in steps}
         for step in steps:
             if step.node.op == "sum" and not drops(step.node, graph):
                 self._terms[step.slot] = tuple(self._gathered(step, at, once, phased))
         swallowed = {slot for total in self._terms for slot in at[total].inputs if slot in once and slot in self._terms}
         kept = [
-            replace(step, inputs=tuple(term.slot for term in self._terms[step.slot]))
-            if step.slot in self._terms
-            else step
+            replace(step, inputs=self._reads(self._terms[step.slot])) if step.slot in self._terms else step
             for step in steps
             if step.slot not in swallowed
         ]
@@ -117,7 +117,7 @@ class FusedNetwork(Network):
                 phased.add(norm.slot)
         return phased
 
-    def _split(self, steps: list[Step]) -> list[Step]:
+    def _split(self, steps: list[Step], once: set[int], outputs: set[int]) -> list[Step]:
         """Put the phases of what dense convolutions read before them, once for all that read the same."""
         following = 1 + max(step.slot for step in steps)
         made: dict[tuple[int, bool], int] = {}
@@ -149,6 +149,10 @@ class FusedNetwork(Network):
             else:
                 terms.append(Term(slot, guards))
         return terms
+
+    def _reads(self, terms: Sequence[Term]) -> tuple[int, ...]:
+        """The slots that a sum reads, those of its terms first."""
+        return tuple(term.slot for term in terms)
 
     # -- the program
 
