@@ -220,7 +220,7 @@ class NativeNetwork(FusedNetwork):
             if usable(x, *deep, *point):
                 empty = NONE.to(x.dtype)
                 taken = empty if before is None else statistics(before, x, values[measured] if measured >= 0 else None)
-                    measure = any(reader is not None and reader.training for reader in readers)
+                measure = any(reader is not None and reader.training for reader in readers)
                 found = torch.ops.cellar.branches(
                     x,
                     taken,
