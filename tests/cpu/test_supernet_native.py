@@ -200,6 +200,23 @@ def test_without_kernels_torch_computes_the_same(monkeypatch: pytest.MonkeyPatch
         assert torch.allclose(tensor, theirs[place], rtol=1e-10, atol=1e-12), place
 
 
+def test_recomputing_changes_nothing() -> None:
+    """Although statistics measured in one part of a network are then unknown in another."""
+    found: list[tuple[Tensor, list[Tensor | None], list[Tensor]]] = []
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        weights, _, fast = pair_of("darts")
+        fast.recompute = recompute
+        loss = fast(x, weights)[:, 0].sum()
+        loss.backward()
+        found.append((loss.detach(), [p.grad for p in fast.parameters()], [*fast.buffers()]))
+    (loss, gradients, buffers), (again, also, others) = found
+    assert torch.allclose(loss, again, rtol=1e-12)
+    same(gradients, also, 1e-10)
+    same(buffers, others, 1e-12)
+
+
 def test_kernels_do_not_take_what_they_cannot_compute() -> None:
     assert usable(torch.zeros(1), torch.zeros(2))
     assert not usable(torch.zeros(1), torch.zeros(2).double())

@@ -43,6 +43,14 @@ class Chain:
     reader: str | None  # the part that normalises the result
 
 
+class Joined(list[tuple[int, int, Call, tuple[int, ...]]]):
+    """A program of joined steps, and the one that it was made of."""
+
+    def __init__(self, single: Program) -> None:
+        super().__init__()
+        self.single = single
+
+
 class NativeNetwork(FusedNetwork):
     """`FusedNetwork` with kernels. Gradients of weights are exact to any order."""
 
@@ -50,11 +58,7 @@ class NativeNetwork(FusedNetwork):
         self._chains: dict[int, Chain] = {}
         self._measured: dict[int, int] = {}  # statistics of a slot
         self._shared: dict[int, Term] = {}  # normalisations that many sums read: what they normalise
-        self._single: dict[int, Program] = {}  # programs by the identity of those that were joined
         super().__init__(graph)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_single": {}}
 
     # -- rewriting
 
@@ -171,7 +175,7 @@ class NativeNetwork(FusedNetwork):
         for slot, *_ in single:
             if (chain := self._chains.get(slot)) is not None:
                 together.setdefault((chain.source, chain.norm, chain.relu), []).append(chain)
-        joined: list[tuple[int, int, Call, tuple[int, ...]]] = []
+        joined = Joined(single)
         for slot, source, call, done in single:
             chain = self._chains.get(slot)
             group = [] if chain is None else together[chain.source, chain.norm, chain.relu]
@@ -182,12 +186,11 @@ class NativeNetwork(FusedNetwork):
             elif done:  # what this one was the last to read may go after the step before it
                 before, at, other, used = joined[-1]
                 joined[-1] = (before, at, other, used + done)
-        self._single[id(joined)] = single
         return joined
 
     def _cut(self, program: Program) -> Segments:
         # what is cut may hold no step that writes the values of others
-        return super()._cut(self._single.get(id(program), program))
+        return super()._cut(program.single if isinstance(program, Joined) else program)
 
     def _call(self, step: Step, live: tuple[int, ...]) -> tuple[int, Call]:
         if step.slot in self._chains:
