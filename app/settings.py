@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -142,6 +143,11 @@ class Settings(BaseSettings):
     )
     max_dataset_bytes: int = Field(
         default=2 << 30, ge=1 << 20, description="bytes that the pixels of a data set may take in memory"
+    )
+    native: Literal["auto", "off", "require"] = Field(
+        default="auto",
+        description="kernels for supernets on processors: auto compiles them once where a compiler is there and no "
+        "GPU is, off never, require fails a search that cannot have them",
     )
     code_version: str = Field(
         default_factory=installed_version, min_length=1, description="recorded with every evaluation"
