@@ -27,7 +27,7 @@ from typing import Any
 
 import httpx
 
-from app.architecture import judge_of
+from app.architecture import judge_of, task_of
 from app.experiment import DISCRETE_STRATEGIES
 from app.listener import listen, url_of
 from app.space import SearchSpace, space_from_json
@@ -71,15 +71,20 @@ def own_spaces() -> dict[str, dict[str, Any]]:
     return {document["name"]: document for document in documents}
 
 
-def body(space: str, strategy: str) -> dict[str, Any]:
+TAUGHT_BY = {"segmentation": "digit_scenes", "detection": "digit_boxes"}
+"""The packaged data set of each task; networks without one are taught by `digits`."""
+
+
+def body(name: str, space: SearchSpace, strategy: str) -> dict[str, Any]:
     """A short search by a zero-cost proxy that is finite on every network; NSGA-II seeks few MACs beside it."""
+    dataset = TAUGHT_BY.get(task_of(space.grammar) or "", "digits")
     sought = [{"metric": "grad_norm"}, *([{"metric": "macs"}] if strategy == "nsga2" else [])]
     return {
-        "space": space,
+        "space": name,
         "strategy": strategy,
         "parameters": dict(SHORT[strategy]),
         "objectives": sought,
-        "evaluator": {"kind": "proxies", "dataset": "digits", "images": 8},
+        "evaluator": {"kind": "proxies", "dataset": dataset, "images": 8},
         "budget": BUDGET,
         "device": "cpu",
     }
@@ -87,7 +92,7 @@ def body(space: str, strategy: str) -> dict[str, Any]:
 
 def paired(client: httpx.Client, name: str, space: SearchSpace, strategies: Sequence[str]) -> Iterator[Outcome]:
     """The searches of a space, all of them submitted before the first is waited for."""
-    asked = {strategy: client.post("/v1/searches", json=body(name, strategy)) for strategy in strategies}
+    asked = {strategy: client.post("/v1/searches", json=body(name, space, strategy)) for strategy in strategies}
     for strategy, answer in asked.items():
         if answer.status_code == 202:
             yield finished(client, name, space, strategy, answer.json()["id"])

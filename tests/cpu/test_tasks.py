@@ -59,7 +59,7 @@ def test_hits_and_mean_intersection_over_union_by_hand() -> None:
     assert (int(hits), int(asked)) == (3, 5)
     measure = task.measure()
     measure.add(logits, labels)
-    # Class 0: one pixel of three, class 1: two of four; 2 and 3 are neither there nor answered where something is asked.
+    # Class 0: one pixel of three, class 1: two of four; 2 and 3 are neither there nor answered where it counts.
     assert measure.metrics() == {"miou": pytest.approx(100 * (1 / 3 + 2 / 4) / 2)}
 
 
@@ -285,10 +285,10 @@ def test_a_feed_moves_labels_and_images_alike() -> None:
 def test_teachers_get_no_gradient_and_a_twin_has_nothing_to_learn() -> None:
     for name, shapes in (("digit_scenes", [(2, 11, 8, 8)]), ("digit_boxes", [(2, 10, 4, 4), (2, 4, 4, 4)])):
         task = task_for(DATASETS[name])
-        own = tuple(torch.randn(shape, requires_grad=True) for shape in shapes)
-        other = tuple(x.detach().clone().requires_grad_() for x in own)
-        loss = task.distillation(*(x if len(x) > 1 else x[0] for x in (own, other)))
-        loss.backward()
+        own: tuple[torch.Tensor, ...] = tuple(torch.randn(shape, requires_grad=True) for shape in shapes)
+        other: tuple[torch.Tensor, ...] = tuple(x.detach().clone().requires_grad_() for x in own)
+        student, teacher = (x if name == "digit_boxes" else x[0] for x in (own, other))
+        task.distillation(student, teacher).backward()
         assert all(x.grad is None for x in other)
         steepest = max(float(x.grad.abs().max()) for x in own if x.grad is not None)
         assert steepest < 1e-12, "at a teacher's own answers the loss is least"
