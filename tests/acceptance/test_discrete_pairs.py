@@ -28,12 +28,10 @@ def test_a_sample_of_pairs_passes(http: httpx.Client, workplace: Workplace) -> N
         *outcomes(http, ["nasbench101"], ["nsga2"]),
         *outcomes(http, own[:1], ["successive_halving"]),
         *outcomes(http, own[1:], ["bananas"]),
-        *outcomes(http, ["nas_fpn"], EVERY),
+        *outcomes(http, ["nas_fpn"], ["evolution"]),
     ]
-    assert [one for one in found if not one.passed] == []
-    refused = [one for one in found if one.refused]
-    assert {one.space for one in refused} == {"nas_fpn"}
-    assert all("which need boxes for labels" in one.reason for one in refused)
+    assert [one for one in found if not one.passed or one.refused] == []
+    assert len(found) == 4
 
 
 @pytest.mark.slow
@@ -72,4 +70,8 @@ def test_a_table_has_a_row_a_space_and_each_reason_once() -> None:
 
 
 def test_bodies_are_of_every_strategy() -> None:
-    assert {body("darts", name)["strategy"] for name in EVERY} == set(EVERY)
+    assert {body("darts", ZOO["darts"], name)["strategy"] for name in EVERY} == set(EVERY)
+    taught = {
+        name: body(name, ZOO[name], "random")["evaluator"]["dataset"] for name in ("darts", "autodeeplab", "nas_fpn")
+    }
+    assert taught == {"darts": "digits", "autodeeplab": "digit_scenes", "nas_fpn": "digit_boxes"}
