@@ -65,7 +65,7 @@ class Network(nn.Module):
 
     lazy       skip what only terms of weight zero and zero operations read (the results are the same)
     drop_path  probability with which a sample loses a term of a discrete cell's node, identities excepted; only in
-               training; `generator` draws it
+               training; `generator` draws it, for all samples that those given have their `place` among
     recompute  keep of a forward pass only what few places need, and compute the rest anew in the backward pass
     """
 
@@ -76,6 +76,7 @@ class Network(nn.Module):
         self.drop_path = 0.0
         self.recompute = False
         self.generator: torch.Generator | None = None
+        self.place: tuple[int, int] | None = None
         self.parts = nn.ModuleDict()
         for node in graph.nodes.values():
             if parameters(graph, node) or node.op == "batch_norm":
@@ -301,7 +302,7 @@ class Network(nn.Module):
             for slot, drops in zip(certain, dropped, strict=True):
                 term = values[slot]
                 if drops and probability > 0:
-                    term = drop_path(term, probability, self.generator)
+                    term = drop_path(term, probability, self.generator, self.place)
                 total = term if total is None else total + term
             assert total is not None
             return total

@@ -12,6 +12,7 @@ from workers.data.images import Images
 from workers.network import Network
 from workers.training.determinism import seeded
 from workers.training.evaluation import evaluate
+from workers.training.parallel import Team
 from workers.training.trainer import Trainer
 
 FITTED: tuple[Split, ...] = ("weights", "architecture")  # what a training from scratch may fit to
@@ -58,12 +59,15 @@ def candidate(
     seed: int,
     device: torch.device,
     note: Callable[[str], None] = lambda text: None,
+    recompute: bool = False,
+    team: Team | None = None,
 ) -> Candidate:
     """A freshly initialised network with its trainer; the same for the same arguments."""
     graph = discrete_graph(space, genotype, skeleton, images)
     with seeded(seed, "network"):
         network = Network(graph)
-    trainer = Trainer(network, recipe, images, seed=seed, device=device, splits=FITTED, note=note)
+    network.recompute = recompute
+    trainer = Trainer(network, recipe, images, seed=seed, device=device, splits=FITTED, note=note, team=team)
     return Candidate(genotype=genotype, skeleton=skeleton, graph=graph, trainer=trainer)
 
 

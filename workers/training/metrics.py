@@ -30,6 +30,12 @@ class Tally:
         self.hits, self.items = self.hits + hits[0], self.items + hits[1]
         self.images += images
 
+    def plus(self, other: "Tally") -> "Tally":
+        """Both together; what else was measured of neither."""
+        return Tally(
+            self.loss + other.loss, self.hits + other.hits, self.items + other.items, self.images + other.images
+        )
+
     @property
     def mean_loss(self) -> float:
         """Nats an image."""

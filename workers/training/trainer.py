@@ -17,6 +17,7 @@ from workers.training.determinism import generator
 from workers.training.feed import Feed
 from workers.training.metrics import Tally
 from workers.training.micro_batches import MicroBatches
+from workers.training.parallel import Team, synchronise
 from workers.training.precision import autocast
 from workers.training.schedule import drop_path_probability, learning_rate
 
@@ -38,8 +39,14 @@ class Trainer:
         device: torch.device,
         splits: tuple[Split, ...] = ("weights", "architecture"),
         note: Callable[[str], None] = lambda text: None,
+        team: Team | None = None,
     ) -> None:
+        """`team`: the processes that share each batch, where there are others. Where memory runs out for one of them
+        the error is raised: all have to go on in as many parts."""
         self.network = network.to(device)
+        self.team = team
+        if team is not None:
+            synchronise(network, team)
         self.recipe = recipe
         self.images = images
         self.device = device
@@ -83,21 +90,27 @@ class Trainer:
         if self.step == 0:
             self._begin_epoch()
         x, labels = self.feed.batch(self.epoch * self.steps + self.step)
-        found = self.micro_batches.compute(len(labels), lambda: self._backward(x, labels))
+        if self.team is None:
+            counted = self.micro_batches.compute(len(labels), lambda: self._backward(x, labels))
+        else:
+            counted = self.team.added(self._backward(x, labels))
+            self.team.add_up(self.network.parameters())
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimiser.step()
-        for loss, hits, number in found:
-            self.tally.add(loss, hits, number)
+        self.tally = self.tally.plus(counted)
         self.step += 1
         if self.step == self.steps:
             self.epoch, self.step = self.epoch + 1, 0
 
-    def _backward(self, x: Tensor, labels: Tensor) -> list[tuple[Tensor, tuple[Tensor, Tensor], int]]:
-        """The gradients of a batch; loss, hits and number of images of each of its parts."""
+    def _backward(self, x: Tensor, labels: Tensor) -> Tally:
+        """The gradients of a batch, or of this process's share of it, and what is to be counted of it."""
         self.optimiser.zero_grad(set_to_none=True)
-        task, found = self.feed.task, list[tuple[Tensor, tuple[Tensor, Tensor], int]]()
-        for part in self.micro_batches.of(len(labels)):
+        task, tally = self.feed.task, Tally.empty(self.device)
+        for whole in self.micro_batches.of(len(labels)):
+            part = whole if self.team is None else self.team.mine(whole)
+            if self.team is not None and isinstance(self.network, Network):
+                self.network.place = part.rows.start - whole.rows.start, whole.rows.stop - whole.rows.start
             of_part = labels[part.rows]
             with self.autocast():
                 output = self.network(x[part.rows])
@@ -108,8 +121,10 @@ class Trainer:
                 auxiliary_weight=self.recipe.auxiliary_weight,
             )
             (loss * part.share).backward()
-            found.append((loss.detach(), task.hits(output, of_part), len(of_part)))
-        return found
+            tally.add(loss, task.hits(output, of_part), len(of_part))
+        if isinstance(self.network, Network):
+            self.network.place = None
+        return tally
 
     def _begin_epoch(self) -> None:
         self.tally = Tally.empty(self.device)
