@@ -5,7 +5,8 @@
     python -m tests.benchmarks.bench_peers --darts DIR --which memory
 
     which          theirs                                                ours
-    first          quark0/darts, first order                             the plain reference, the rewritten supernet
+    first          quark0/darts, first order                             the plain reference, the rewritten supernet, it
+                                                                         with kernels (native); here and below
     second         the same, unrolled                                    the same
     pc-darts       PC-DARTS                                              the rewritten supernet, partial
     gdas           AutoDL-Projects' GDAS on its NASNet-like space        the rewritten supernet of darts
@@ -28,6 +29,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,12 +42,13 @@ from app.architecture import lower
 from app.experiment import SearchRecipe, Strategy
 from app.space.zoo import ZOO
 from tests.benchmarks import peers
-from tests.benchmarks.bench_supernet import BATCH, Batches, reference, resident
+from tests.benchmarks.bench_supernet import BATCH, KERNELS, Batches, reference, resident
 from tests.benchmarks.peers import Made, size
 from workers.network import Network
 from workers.strategies.shared_weights import STRATEGIES, undecided
 from workers.supernet.bilevel import BilevelLoss
-from workers.supernet.rewrite import FusedNetwork
+from workers.supernet.native import kernels
+from workers.supernet.rewrite import FusedNetwork, NativeNetwork
 from workers.training.loss import classification_loss
 
 DROP_PATH = 0.1  # the mean over a training whose last epoch has 0.2
@@ -69,14 +72,24 @@ def there(folder: Path | None, option: str) -> Path:
     return folder
 
 
-def ours(strategy: Strategy, space: str, recipe: SearchRecipe, *, nesterov: bool = False, **skeleton: Any) -> Made:
+def ours(
+    kind: type[Network],
+    strategy: Strategy,
+    space: str,
+    recipe: SearchRecipe,
+    *,
+    nesterov: bool = False,
+    **skeleton: Any,
+) -> Made:
     """A whole step of a search: the strategy, then the weights."""
+    if kind is NativeNetwork:
+        kernels("require", KERNELS, print)
     chosen = ZOO[space]
     torch.manual_seed(0)
     named = chosen.skeletons.get("search") or next(iter(chosen.skeletons.values()))
     whole = lower(chosen.grammar, replace(named, affine=False, **skeleton), chosen.input)  # pyright: ignore
     graph, relaxed = undecided(strategy, chosen.plan, whole)
-    network = FusedNetwork(graph).train()
+    network = kind(graph).train()
     learner = STRATEGIES[strategy](relaxed, recipe, seed=0, device=CPU)
     optimiser = torch.optim.SGD(
         network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov
@@ -96,6 +109,14 @@ def ours(strategy: Strategy, space: str, recipe: SearchRecipe, *, nesterov: bool
         optimiser.step()
 
     return step, size(network)
+
+
+def rewritten(strategy: Strategy, space: str, recipe: SearchRecipe, **more: Any) -> Variants:
+    """The same without and with kernels."""
+    return {
+        name: partial(ours, kind, strategy, space, recipe, **more)
+        for name, kind in (("rewritten", FusedNetwork), ("native", NativeNetwork))
+    }
 
 
 def trained(channels: int, cells: int) -> Made:
@@ -136,11 +157,11 @@ def bilevel(of: Peers, channels: int, cells: int, order: int) -> Variants:
             rates=(0.025, 3e-4),
         ),
         "reference": lambda: plain(channels, cells, order),
-        "rewritten": lambda: ours(strategy, "darts", SearchRecipe(name="darts"), channels=channels, num_cells=cells),
+        **rewritten(strategy, "darts", SearchRecipe(name="darts"), channels=channels, num_cells=cells),
     }
 
 
-def partial(of: Peers, channels: int, cells: int) -> Variants:
+def passing(of: Peers, channels: int, cells: int) -> Variants:
     """PC-DARTS."""
     folder = there(of.pc_darts, "pc-darts")
     recipe = SearchRecipe(name="pc", learning_rate=0.1, alpha_learning_rate=6e-4)
@@ -153,7 +174,7 @@ def partial(of: Peers, channels: int, cells: int) -> Variants:
             second_order=False,
             rates=(0.1, 6e-4),
         ),
-        "rewritten": lambda: ours("pc_darts", "darts", recipe, channels=channels, num_cells=cells),
+        **rewritten("pc_darts", "darts", recipe, channels=channels, num_cells=cells),
     }
 
 
@@ -176,7 +197,7 @@ def drawn(of: Peers, channels: int, depth: int, name: str, space: str) -> Varian
             found,
             "darts" if space == "darts" else "nas-bench-201",
         ),
-        "rewritten": lambda: ours(strategy, space, recipe, nesterov=True, **skeleton),
+        **rewritten(strategy, space, recipe, nesterov=True, **skeleton),
     }
 
 
@@ -199,7 +220,7 @@ def cases(which: str, of: Peers, small: bool) -> Mapping[str, Variants]:
             order = 1 if which == "first" else 2
             return {f"{which} order, C={c}, {n} cells": bilevel(of, c, n, order) for c, n in sizes}
         case "pc-darts":
-            return {f"PC-DARTS, C={c}, {n} cells": partial(of, c, n) for c, n in sizes}
+            return {f"PC-DARTS, C={c}, {n} cells": passing(of, c, n) for c, n in sizes}
         case "gdas":
             c, depth = (4, 1) if small else (16, 2)
             return {f"GDAS, NASNet-like, C={c}, {3 * depth} cells": drawn(of, c, depth, "GDAS", "darts")}
