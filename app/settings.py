@@ -28,6 +28,14 @@ def default_data_root() -> Path:
     return (Path(home) if home.startswith("/") else Path.home() / ".local" / "share") / "cellar"
 
 
+def default_cache_root() -> Path:
+    """Where a user who names no place keeps what can be made again: /var/cache/cellar for root, else the user's own."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/cellar")
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "cellar"
+
+
 @cache
 def installed_version() -> str:
     """Version of this code as recorded with every evaluation, e.g. ``0.1.0`` or, from a checkout, ``0.1.0+9441981``.
@@ -87,6 +95,10 @@ class Settings(BaseSettings):
     data_root: Path = Field(
         default_factory=default_data_root,
         description="directory of everything that is kept: engines, artefacts, data sets, logs",
+    )
+    cache_root: Path = Field(
+        default_factory=default_cache_root,
+        description="directory of what can be made again, and may be removed at any time: compiled kernels",
     )
     host: str = Field(default="127.0.0.1", min_length=1, description="address on which the API listens")
     port: int = Field(default=8000, ge=0, le=65535, description="port on which the API listens; 0 takes a free one")
@@ -230,7 +242,7 @@ class Settings(BaseSettings):
             )
         return url
 
-    @field_validator("data_root")
+    @field_validator("data_root", "cache_root")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return Path(os.path.abspath(path.expanduser()))
