@@ -23,7 +23,8 @@ from workers.inheritance import inherit, one_hot
 from workers.network import Network
 from workers.strategies.shared_weights import STRATEGIES, PcDarts, undecided
 from workers.supernet.bilevel import BilevelLoss
-from workers.supernet.rewrite import FusedNetwork
+from workers.supernet.native import kernels
+from workers.supernet.rewrite import FusedNetwork, NativeNetwork
 from workers.supernet.weights import Relaxed, initial_alpha, soft_weights
 
 IMAGE = ImageInput(channels=3, height=16, width=16)
@@ -40,6 +41,14 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 NONE = ("nasbench101", "nats_size", "mobilenet_ofa", "autoformer_t", "transformer", "nas_fpn", "genetic_cnn.json")
 SLOW = ("enas_micro", "enas_macro", "unconstrained_dag", "multibranch", "fbnet", "hierarchical", "inception.json")
+
+
+@pytest.fixture
+def kinds(request: pytest.FixtureRequest) -> tuple[type[Network], ...]:
+    """The plain network and rewritten ones; that with kernels where this machine can compile them."""
+    folder = request.config.cache.mkdir("native")  # pyright: ignore[reportOptionalMemberAccess]
+    found = kernels("auto", folder)
+    return (Network, FusedNetwork, NativeNetwork) if found else (Network, FusedNetwork)
 
 
 def space_of(name: str) -> SearchSpace:
@@ -200,14 +209,14 @@ def test_it_holds_as_many_parameters_as_the_code_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize("name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def test_rewritten_partial_supernets_are_the_same(name: str) -> None:
-    """Values and gradients of the plain and of the rewritten network."""
+def test_rewritten_partial_supernets_are_the_same(name: str, kinds: tuple[type[Network], ...]) -> None:
+    """Values and gradients of the plain network and of rewritten ones."""
     space, whole = graph_of(name)
     graph, relaxed = undecided("pc_darts", space.plan, whole)
     found: list[tuple[Tensor, list[Tensor | None]]] = []
     x = torch.randn(2, *_shape(graph), dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     state: Any = None
-    for kind in (Network, FusedNetwork):
+    for kind in kinds:
         network = network_of(graph, kind)
         state = network.state_dict() if state is None else state
         network.load_state_dict(state)
@@ -217,13 +226,14 @@ def test_rewritten_partial_supernets_are_the_same(name: str) -> None:
         loss.backward()
         tensors = dict(network.named_parameters()) | alpha
         found.append((loss.detach(), [tensors[place].grad for place in sorted(tensors)]))
-    (value, gradients), (same, also) = found
-    assert torch.allclose(value, same, rtol=1e-9)
+    value, gradients = found[0]
     scale = torch.stack([g.norm() for g in gradients if g is not None]).norm()
-    for one, other in zip(gradients, also, strict=True):
-        assert (one is None) == (other is None)
-        if one is not None and other is not None:
-            assert (one - other).norm() < 1e-8 * scale
+    for same, also in found[1:]:
+        assert torch.allclose(value, same, rtol=1e-9)
+        for one, other in zip(gradients, also, strict=True):
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                assert (one - other).norm() < 1e-8 * scale
 
 
 @pytest.mark.parametrize("name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
