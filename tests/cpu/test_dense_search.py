@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 
 from app.experiment import (
     DATASETS,
+    DiscreteSearchRequest,
+    InheritedEvaluator,
     SearchRecipe,
     SearchRequest,
+    SoughtMetric,
     SpaceVersion,
     TrainingRecipe,
 )
 from app.space import FpnSkeleton, HeadSkeleton, SearchSpace, Skeleton, TrellisSkeleton, space_to_json
 from app.space.zoo import autodeeplab, detection_head, nas_fpn
 from workers import search
+from workers.evaluators.inherited import Inherited
+from workers.strategies.discrete import Proposal
 
 Memory = Any  # the class of tests/cpu/conftest.py
 
@@ -133,3 +138,30 @@ def test_a_search_that_is_killed_and_resumed_finds_the_same(memory_progress: Mem
     again = search.run(request("nas_fpn"), first.next_attempt(tmp_path / "second"))
     assert again.result["genotype"] == whole.result["genotype"]
     assert [e.metrics for e in again.evaluations] == [e.metrics for e in whole.evaluations]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paths", ["uniform", "sandwich"])
+@pytest.mark.parametrize("name", SPACES)
+def test_members_share_the_weights_of_a_supernet(
+    name: str, paths: Literal["uniform", "sandwich"], memory_progress: Memory, tmp_path: Path
+) -> None:
+    space, skeleton, dataset, _ = SPACES[name]
+    asked = DiscreteSearchRequest(
+        space=SpaceVersion(name=space.name, version=space.version, digest=space.digest),
+        document=space_to_json(space),
+        strategy="random",
+        parameters={},
+        objectives=(SoughtMetric(metric="accuracy"),),
+        evaluator=InheritedEvaluator(dataset=dataset, recipe=RECIPE, skeleton=skeleton, paths=paths),
+        budget=2,
+        skeleton=skeleton,
+        image=DATASETS[dataset].input,
+        device="cpu",
+    )
+    inherited = Inherited(asked, space, memory_progress(tmp_path))
+    ranks = [Proposal(rank) for rank in (0, space.plan.size // 2)]
+    for reading in inherited.measure(1, ranks):
+        assert reading.values is not None
+        assert 0 <= reading.values["accuracy"] <= 100
+        assert reading.values["loss"] > 0

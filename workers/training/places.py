@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workers.training.loss import wide
+
 REACH = 2.0  # strides of a level from a place to the furthest side of a box
 LARGEST = 8.0  # logarithm of the largest distance, in strides
 
@@ -73,11 +75,6 @@ def read(output: Sequence[Tensor], classes: int, size: tuple[int, int]) -> Place
         shares = (torch.arange(anchors, device=said.device, dtype=reach.dtype) + 1) / anchors - 1
         largest.append((REACH * stride * 2.0**shares).repeat_interleave(height * width))
     return Places(torch.cat(logits, 1), torch.cat(boxes, 1), torch.cat(centres), torch.cat(largest))
-
-
-def wide(x: Tensor) -> Tensor:
-    """In float32, or in float64 where it is computed in that."""
-    return x if x.dtype == torch.float64 else x.float()
 
 
 @torch.no_grad()
