@@ -19,7 +19,7 @@ from workers.network import Network
 from workers.strategies.darts import Darts, SecondOrderDarts
 from workers.supernet import SupernetFit, relax
 from workers.supernet.weights import Draws, uniform_weights
-from workers.training import Trainer
+from workers.training import Trainer, evaluate
 from workers.training.determinism import deterministic, seeded
 from workers.training.micro_batches import MemoryShortage, MicroBatches, out_of_memory
 
@@ -167,6 +167,16 @@ def test_other_errors_pass_at_once() -> None:
     assert not out_of_memory(KeyError("DefaultCPUAllocator"))
 
 
+def test_a_split_is_judged_alike_in_little_memory(exactly: None) -> None:
+    fit, images = trainer(made(Plain)), load("digits")
+    short = Short(fit.network, 60, cuda_error)
+    found, expected = (
+        evaluate(network, network, images, "selection", fit.feed.normalisation, CPU) for network in (short, fit.network)
+    )
+    assert max(n for n in short.seen if n <= 60) > 30
+    assert found.metrics() == pytest.approx(expected.metrics(), rel=1e-12)
+
+
 # -- searches
 
 SPACE = nasbench201()
@@ -245,7 +255,7 @@ import resource, torch
 from torch import nn
 from app.experiment import TrainingRecipe
 from workers.data import load
-from workers.training import Trainer
+from workers.training import Trainer, evaluate
 
 class Wide(nn.Module):
     def __init__(self):

@@ -5,6 +5,7 @@ Shapes: B images, C channels, H × W pixels.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from app.experiment import Split
 from workers.data.images import Images, Normalisation
 from workers.training.augment import normalised
 from workers.training.metrics import Tally
+from workers.training.micro_batches import MicroBatches
 from workers.training.tasks import task_for
 
 Forward = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
@@ -51,15 +53,21 @@ def evaluate(
 ) -> Tally:
     """Loss, accuracy and what else the data set's task measures, in evaluation mode.
 
-    `forward` is the network, or the network at some decision weights.
+    `forward` is the network, or the network at some decision weights. Where memory is short fewer images are
+    computed at a time, which changes no answer.
     """
+    batches = MicroBatches(lambda text: None)
+
+    def answers(x: Tensor, labels: Tensor) -> list[tuple[Tensor | tuple[Tensor, ...], Tensor]]:
+        return [(forward(x[part.rows]), labels[part.rows]) for part in batches.of(len(labels))]
+
     task, tally = task_for(images.dataset), Tally.empty(device)
     measure = task.measure()
     with mode(network, training=False):
         for x, labels in split_batches(images, split, normalisation, device):
-            output = forward(x)
-            tally.add(task.loss(output, labels), task.hits(output, labels), len(labels))
-            measure.add(output, labels)
+            for output, of_part in batches.compute(len(labels), partial(answers, x, labels)):
+                tally.add(task.loss(output, of_part), task.hits(output, of_part), len(of_part))
+                measure.add(output, of_part)
     tally.more = measure.metrics()
     return tally
 
