@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).parent
-SOURCES = ("branches.cpp", "sums.cpp", "pooling.cpp", "bindings.cpp")
-HEADERS = ("kernels.h", "lanes.h")
+SOURCES = ("branches.cpp", "sums.cpp", "pooling.cpp", "bindings_branches.cpp", "bindings_sums.cpp")
+HEADERS = ("kernels.h", "lanes.h", "bindings.h")
 COMPILERS = ("g++", "c++")
 SECONDS = 600  # after which a compiler is given up
 
@@ -59,7 +59,7 @@ def _compile(compiler: str, library: Path) -> None:
     for name in SOURCES:
         target = library.parent / f"{name}.o"
         # what only calls the kernels gains nothing from optimising, and takes longest
-        wanted = ["-O1", *includes] if name == "bindings.cpp" else ["-O3"]
+        wanted = ["-O1", *includes] if name.startswith("bindings") else ["-O3"]
         command = [compiler, *always, *wanted, "-c", str(HERE / name), "-o", str(target)]
         running.append((target, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
     failed: list[str] = []
