@@ -50,6 +50,12 @@ class Detections:
         """bool (B, D): those that stand."""
         return self.scores > 0
 
+    def first(self, number: int) -> "Detections":
+        """The most confident of those that stand, so many of each image."""
+        order = self.kept.long().sort(dim=1, descending=True, stable=True).indices[:, :number]
+        boxes = self.boxes.gather(1, order[..., None].expand(-1, -1, 4))
+        return Detections(self.scores.gather(1, order), self.classes.gather(1, order), boxes)
+
 
 @torch.no_grad()
 def detections(logits: Tensor, boxes: Tensor) -> Detections:

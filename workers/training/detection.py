@@ -63,10 +63,9 @@ class Detection:
         To find one is to have its class and to overlap it by half. As many false ones are as bad as missed ones.
         """
         places = self._read(output)
-        found = detections(places.logits, places.boxes)
         boxes = (labels[..., 0] != VOID).sum(1, keepdim=True)
-        first = found.kept & (found.kept.cumsum(1) <= boxes)
-        return (finds(found, labels) & first).sum(), boxes.sum()
+        found = finds(detections(places.logits, places.boxes).first(labels.shape[1]), labels)
+        return (found & (torch.arange(found.shape[1], device=labels.device) < boxes)).sum(), boxes.sum()
 
     def measure(self) -> "Precision":
         """Average precision."""
