@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from app.api.answers import identity
 from app.api.bounds import Place, attainable, latencies_on
 from app.api.discrete_evaluators import MAX_TRAININGS, Judgement, defined, fidelities, judgement, rungs, warmed
+from app.api.estimates import estimated
+from app.api.phases import phases_of_discrete
 from app.api.problems import unprocessable
 from app.api.schemas.discrete_search import DiscretePlanView, DiscreteSearchBody, DiscreteSearchFields, SoughtBody
 from app.api.services import Services
@@ -229,9 +231,11 @@ def device_of(body: DiscreteSearchFields, judged: Judgement, objectives: Sequenc
 
 def planned(services: Services, space: SearchSpace, request: DiscreteSearchRequest) -> DiscretePlanView:
     """What a discrete search would do, and what is known of it."""
+    trainings, epochs = work_of(request)
+    phases = phases_of_discrete(space, request, epochs)
     with services.database.transaction() as session:
         queue, serving = queue_for(services, session, request.device)
-    trainings, epochs = work_of(request)
+        estimate = estimated(session, services, queue, request.device, phases)
     return DiscretePlanView(
         kind="discrete_search",
         space=identity(space),
@@ -240,6 +244,7 @@ def planned(services: Services, space: SearchSpace, request: DiscreteSearchReque
         evaluations=request.budget,
         trainings=trainings,
         epochs=epochs,
+        estimate=estimate,
         oracle=request.oracle,
         label=ORACLE if request.oracle else None,
         request=shown_request(asdict(request)),

@@ -12,6 +12,7 @@ from app.api.dependencies import Cursor, ServicesHere
 from app.api.discrete_searches import discrete_request, planned
 from app.api.experiments import planned_search, search_request
 from app.api.library import find_space
+from app.api.phases import phases_of_search
 from app.api.pressures import with_latencies
 from app.api.problems import Problem, not_found
 from app.api.schemas.discrete_search import DiscretePlanView, DiscreteReportView, DiscreteSearchBody
@@ -71,7 +72,7 @@ def start_search(
         return written(planned(services, space, asked)) if dry_run else submitted(services, asked, how)
     request = with_latencies(services, space, search_request(services, space, body))
     if dry_run:
-        return plan(services, space, request, planned_search(space, request))
+        return plan(services, space, request, planned_search(space, request), phases_of_search(space, request))
     return submitted(services, request, how)
 
 

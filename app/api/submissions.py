@@ -1,6 +1,6 @@
 """What searches and trainings have in common on their way to a worker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.api.answers import identity
 from app.api.dependencies import IdempotencyKey, Priority, Shown
+from app.api.estimates import estimated
+from app.api.phases import Phase
 from app.api.problems import unprocessable
 from app.api.schemas.experiment import PlannedNetwork, PlanView
 from app.api.schemas.model import Output
@@ -157,17 +159,21 @@ def plan(
     space: SearchSpace,
     request: SearchRequest | TrainingRequest,
     networks: list[PlannedNetwork],
+    phases: Sequence[Phase],
     measured: str | None = None,
 ) -> JSONResponse:
-    """200 with what a request would start."""
+    """200 with what a request would start, and what it would take."""
+    processes = request.processes if isinstance(request, TrainingRequest) else 1
     with services.database.transaction() as session:
         queue, serving = queue_for(services, session, request.device)
+        estimate = estimated(session, services, queue, request.device, phases, processes=processes)
     view = PlanView(
         kind="search" if isinstance(request, SearchRequest) else "training",
         space=identity(space),
         queue=queue,
         workers=serving,
         networks=networks,
+        estimate=estimate,
         measured=measured,
         request=shown_request(asdict(request)),
     )

@@ -8,6 +8,7 @@ from app.api.costs import network_identity
 from app.api.dependencies import ServicesHere
 from app.api.experiments import planned_training, training_request
 from app.api.library import find_space
+from app.api.phases import phases_of_training
 from app.api.schemas.evaluation import EvaluationView
 from app.api.schemas.experiment import PlanView, TrainingBody
 from app.api.schemas.job import JobView
@@ -54,4 +55,6 @@ def start_training(
     with services.database.transaction() as session:
         measured = known(session)
     link = None if measured is None else f"/v1/evaluations/{measured.id}"
-    return plan(services, space, request, planned_training(request, network), link)
+    return plan(
+        services, space, request, planned_training(request, network), phases_of_training(request, network), link
+    )

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from app.api.schemas.architecture import SpaceReference
 from app.api.schemas.dataset import DatasetName
+from app.api.schemas.estimate import EstimateView
 from app.api.schemas.evaluation import EvaluationKindName, SplitName
 from app.api.schemas.experiment import SEED_LIMIT
 from app.api.schemas.job import DeviceName
@@ -213,7 +214,7 @@ class DiscreteSearchBody(DiscreteSearchFields, StrategyFields):
 
 
 class DiscretePlanView(Output):
-    """What a POST would start, without starting it. No time is given: none has been measured."""
+    """What a POST would start, without starting it, and what its trainings would take one after another."""
 
     kind: Literal["discrete_search"] = Field(description="Kind of the job")
     space: SpaceIdentity = Field(description="The space")
@@ -222,6 +223,10 @@ class DiscretePlanView(Output):
     evaluations: int = Field(description="Members that would be measured at most, again at another fidelity included")
     trainings: int = Field(description="Trainings from scratch at most, each a job of its own")
     epochs: int = Field(description="Epochs of all trainings at most; of inherited weights, those of the supernet")
+    estimate: EstimateView = Field(
+        description="Time and memory of what is trained, from what was measured, and where it fits; `times` of trained "
+        "members are epochs of all together"
+    )
     oracle: bool = Field(description="Whether the search would be guided by results on the test split")
     label: str | None = Field(description="What is then shown with every number of it; else null")
     request: dict[str, Any] = Field(description="The job's request, with every default chosen")

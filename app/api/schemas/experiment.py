@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from app.api.schemas.architecture import SpaceReference
 from app.api.schemas.dataset import DatasetName
+from app.api.schemas.estimate import EstimateView
 from app.api.schemas.genotype import Format, Genotype
 from app.api.schemas.job import DeviceName
 from app.api.schemas.model import Input, Output
@@ -115,13 +116,14 @@ class PlannedNetwork(Output):
 
 
 class PlanView(Output):
-    """What a POST would start, without starting it. No time is given: none has been measured."""
+    """What a POST would start, without starting it, and what it would take."""
 
     kind: Literal["search", "training"] = Field(description="Kind of the job")
     space: SpaceIdentity = Field(description="The space")
     queue: Literal["gpu", "cpu"] = Field(description="The queue it would wait in")
     workers: int = Field(description="Live workers that serve this queue")
     networks: list[PlannedNetwork] = Field(description="What would be trained, and what is known of it")
+    estimate: EstimateView = Field(description="Time and memory, from what was measured, and where it fits")
     measured: str | None = Field(description="Link to an evaluation that answers this already; null where none does")
     request: dict[str, Any] = Field(description="The job's request, with every default chosen")
 
