@@ -1,5 +1,8 @@
 """Kernels answer as torch does: values, gradients, gradients of gradients, statistics; and do without a compiler."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -303,3 +306,28 @@ def test_what_is_there_is_not_compiled_again(tmp_path: Path, monkeypatch: pytest
     assert build.built(tmp_path, told.append) == first
     (note,) = told
     assert "compiled in" in note
+
+
+def test_two_that_compile_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, compiled = threading.Barrier(2), []
+
+    def slowly(compiler: str, library: Path) -> None:
+        compiled.append(library)
+        time.sleep(0.2)
+        library.write_bytes(b"made")
+
+    def both() -> Path:
+        begun.wait()
+        return build.built(tmp_path)
+
+    monkeypatch.setattr(build, "_compile", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = [task.result() for task in [pool.submit(both), pool.submit(both)]]
+    assert first == second
+    assert compiled == [first]
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(BuildError, match="could not be kept"):
+        build.built(tmp_path / "file" / "native")

@@ -45,7 +45,7 @@ def built(folder: Path, note: Callable[[str], None] = lambda text: None) -> Path
                 started = time.monotonic()
                 _compile(compiler, library)
                 note(f"kernels were compiled in {time.monotonic() - started:.0f} s")
-    except OSError as error:
+    except (OSError, subprocess.SubprocessError) as error:
         raise BuildError(f"kernels could not be kept in {folder}: {error}") from error
     return library
 
