@@ -36,8 +36,12 @@ class EvaluationView(Output):
     recipe: str = Field(description="Name of the recipe")
     recipe_digest: str = Field(description="Digest of the recipe: only equal ones compare")
     seed: int = Field(description="Seed of the training")
-    accuracy: float | None = Field(description="Accuracy in percent; null where none was measured")
-    metrics: dict[str, float] = Field(description="Every metric: `accuracy` in percent, `loss` in nats")
+    accuracy: float | None = Field(
+        description="Percent of images, pixels or boxes that are right, by the task; null where none was measured"
+    )
+    metrics: dict[str, float] = Field(
+        description="Every metric: `loss` in nats; `accuracy`, `miou` of segmentation, `ap50` of detection in percent"
+    )
     params: int = Field(description="Learnable numbers")
     macs: int = Field(description="Multiply-adds of convolutions and linear layers for one image")
     seconds: float = Field(description="Wall-clock time it took, in seconds")
