@@ -39,7 +39,9 @@ def planned(api: TestClient, body: dict[str, Any], kind: str = "trainings") -> d
 
 
 @contextmanager
-def worker(database: Database, *, available: int = 8 * GIB, total: int = 16 * GIB, **known: Any) -> Iterator[UUID]:
+def worker(
+    database: Database, *, available: int | None = 8 * GIB, total: int | None = 16 * GIB, **known: Any
+) -> Iterator[UUID]:
     """A live worker on this machine's CPU."""
     identity = uuid4()
     told: dict[str, Any] = {"queues": ["cpu"], "devices": ["cpu"], "gpu": None, "device_name": device_name(None)}
