@@ -20,6 +20,7 @@ from workers.training.discrete import JUDGED, Candidate
 from workers.training.micro_batches import MemoryShortage, out_of_memory, release
 
 PHASE = "train"
+RESTARTS = 2  # of a training that lost a process
 
 
 def run(request: TrainingRequest, progress: Progress) -> JobResult:
@@ -50,18 +51,25 @@ def _train(request: TrainingRequest, s: Session) -> JobResult:
     if request.processes > 1:
         check_seats(request, s.device)
         note(f"{request.processes} processes share each batch; batch statistics are of all its images")
-    saved, parts = s.resumed(), 1
+    saved, parts, left = s.resumed(), 1, RESTARTS
     while True:
         try:
             trained, reason = _driven(request, s, saved, parts, note)
             break
         except (RuntimeError, MemoryError) as error:
-            if request.processes == 1 or not (out_of_memory(error) or (isinstance(error, TeamError) and error.short)):
+            if out_of_memory(error) or (isinstance(error, TeamError) and error.short):
+                if request.processes == 1:
+                    raise
+                parts = _more(parts, request, note)
+            elif isinstance(error, TeamError) and left:
+                left -= 1
+                note(f"{error}: going on from the last checkpoint")
+            else:
                 raise
-            parts = _more(parts, request, note)
             traceback.clear_frames(error.__traceback__)
         release()
-        saved = s.resumed()
+        earlier = s.earlier_seconds
+        saved, s.earlier_seconds = s.resumed(), earlier  # the clock of this attempt runs on
     if reason:
         raise Stopped(reason, JobResult(result={"genotype": trained.genotype, "stopped_in": PHASE, **s.provenance()}))
     judged = trained.judged(s.images)

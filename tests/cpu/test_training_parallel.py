@@ -144,23 +144,23 @@ def test_more_than_there_is_room_for_is_refused(memory_progress: Memory, tmp_pat
 
 
 class Watching:
-    """A `Progress` that does something to the other process after so many steps."""
+    """A `Progress` that does something to the other process after some of the steps."""
 
-    def __init__(self, inner: Any, after: int, what: Any) -> None:
-        self.inner, self.left, self.what = inner, after, what
+    def __init__(self, inner: Any, at: list[int], what: Any) -> None:
+        self.inner, self.steps, self.at, self.what = inner, 0, at, what
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
     def should_stop(self) -> Any:
-        self.left -= 1
-        if self.left == 0:
+        self.steps += 1
+        if self.steps in self.at:
             self.what()
         return self.inner.should_stop()
 
 
 @pytest.mark.slow
-def test_a_dead_process_ends_the_training(memory_progress: Memory, tmp_path: Path) -> None:
+def test_a_dead_process_is_replaced_but_not_for_ever(memory_progress: Memory, tmp_path: Path) -> None:
     import multiprocessing
 
     pids: list[int] = []
@@ -171,9 +171,14 @@ def test_a_dead_process_ends_the_training(memory_progress: Memory, tmp_path: Pat
             pids.append(other.pid)
             other.kill()
 
-    with pytest.raises(TeamError, match="process 1 ended with exit status -9"):
-        train.run(replace(REQUEST, processes=2), Watching(memory_progress(tmp_path), 2, kill))
-    assert len(pids) == 1
+    progress = memory_progress(tmp_path)
+    train.run(replace(REQUEST, processes=2), Watching(progress, [5], kill))
+    lost = "the training lost a process: process 1 ended with exit status -9"
+    assert progress.notes[1:] == [f"{lost}: going on from the last checkpoint"]
+    assert progress.order == [("train", 1), ("train", 2)]
+    with pytest.raises(TeamError, match=lost):
+        train.run(replace(REQUEST, processes=2), Watching(memory_progress(tmp_path / "poison"), [1, 2, 3], kill))
+    assert len(pids) == 4
     assert gone(pids)
 
 
@@ -188,7 +193,7 @@ def test_a_stop_ends_all_of_them(memory_progress: Memory, tmp_path: Path) -> Non
         pids.extend(other.pid or 0 for other in multiprocessing.active_children())
 
     with pytest.raises(Stopped):
-        train.run(replace(REQUEST, processes=2), Watching(progress, 2, look))
+        train.run(replace(REQUEST, processes=2), Watching(progress, [2], look))
     assert len(pids) == 1
     assert gone(pids)
     assert progress.last is not None
