@@ -18,7 +18,8 @@
 Variants are interleaved round by round in one process; only ratios carry over. Beside each stands how many numbers its
 network learns, architecture parameters aside. Those of quark0/darts and PC-DARTS are the same networks; convolutions of
 AutoDL-Projects' cells have a bias, which the normalisation behind them takes away, and its NASNet-like network
-normalises once more before its classifier. Its GDAS computes nothing for what is not drawn either.
+normalises once more before its classifier; its GDAS computes nothing for what is not drawn either. `none` is among the
+operations of all of DARTS' supernets, as in the papers.
 """
 
 import argparse
@@ -40,8 +41,8 @@ from torch import Tensor, nn
 from app.api.examples import DARTS_V2
 from app.architecture import lower
 from app.experiment import SearchRecipe, Strategy
-from app.space.zoo import ZOO
-from tests.benchmarks import peers
+from app.space.zoo import ZOO, darts
+from tests.benchmarks import bench_supernet, peers
 from tests.benchmarks.bench_supernet import BATCH, KERNELS, Batches, reference, resident
 from tests.benchmarks.peers import Made, size
 from workers.network import Network
@@ -52,6 +53,7 @@ from workers.supernet.rewrite import FusedNetwork, NativeNetwork
 from workers.training.loss import classification_loss
 
 DROP_PATH = 0.1  # the mean over a training whose last epoch has 0.2
+SPACES = {**ZOO, "darts": darts(none=True)}  # the supernets of the papers weigh `none`, too
 Variants = Mapping[str, Callable[[], Made]]  # theirs first
 CPU = torch.device("cpu")
 
@@ -84,7 +86,7 @@ def ours(
     """A whole step of a search: the strategy, then the weights."""
     if kind is NativeNetwork:
         kernels("require", KERNELS, print)
-    chosen = ZOO[space]
+    chosen = SPACES[space]
     torch.manual_seed(0)
     named = chosen.skeletons.get("search") or next(iter(chosen.skeletons.values()))
     whole = lower(chosen.grammar, replace(named, affine=False, **skeleton), chosen.input)  # pyright: ignore
@@ -139,7 +141,8 @@ def trained(channels: int, cells: int) -> Made:
 
 
 def plain(channels: int, cells: int, order: int) -> Made:
-    """The reference of the supernet's own benchmark; its size is that of the supernet."""
+    """The reference of the supernet's own benchmark, with `none`."""
+    bench_supernet.ZOO = SPACES
     return reference("darts", channels, cells, order), 0
 
 

@@ -17,12 +17,13 @@ from app.architecture.lower.operation import operation as built
 from app.architecture.partial import NoMixture, partial
 from app.experiment import SearchRecipe
 from app.space import ImageInput, SearchSpace, space_from_json
-from app.space.zoo import ZOO
+from app.space.zoo import ZOO, darts
 from tests.benchmarks.reference_supernet import Mixed, Supernet, operation, own
 from workers.inheritance import inherit, one_hot
 from workers.network import Network
 from workers.strategies.shared_weights import STRATEGIES, PcDarts, undecided
 from workers.supernet.bilevel import BilevelLoss
+from workers.supernet.discretise import genotype_of
 from workers.supernet.native import kernels
 from workers.supernet.rewrite import FusedNetwork, NativeNetwork
 from workers.supernet.weights import Relaxed, initial_alpha, soft_weights
@@ -321,6 +322,30 @@ def test_inputs_compete_only_for_partial_channels() -> None:
         searched, relaxed = undecided(strategy, space.plan, graph)  # pyright: ignore[reportArgumentType]
         assert {r.rule for r in relaxed if r.decision.kind == "subset"} == {rule}
         assert (searched is graph) == (strategy == "darts")
+
+
+def test_inputs_are_kept_by_the_product_of_both_weights() -> None:
+    """The two inputs with the largest β times the strongest operation other than `none`, and those operations."""
+    space = darts(none=True)
+    skeleton = replace(space.skeletons["search"], channels=4, num_cells=1)
+    graph, relaxed = undecided("pc_darts", space.plan, lower(space.grammar, skeleton, IMAGE))
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        alpha = {
+            path: torch.randn(len(options), generator=generator, dtype=torch.float64)
+            for path, (_, options) in graph.open.items()
+        }
+        assert {r.path for r in relaxed} == alpha.keys()
+        found: Any = genotype_of(space.plan, soft_weights(relaxed, alpha), "darts")
+        for node in range(2, 6):
+            beta = alpha.get(f"/reduce/node{node}", torch.zeros(node)).softmax(0).tolist()
+            scored: list[tuple[float, int, str]] = []
+            for source in range(node):
+                path = f"/reduce/node{node}/{source}/op"
+                weights = zip(alpha[path].softmax(0).tolist(), map(str, graph.open[path][1]), strict=True)
+                scored.append(max((beta[source] * w, source, name) for w, name in weights if name != "none"))
+            kept = {(source, name) for _, source, name in sorted(scored)[-2:]}
+            assert {(edge["input"], edge["op"]) for edge in found["reduce"][f"node{node}"]} == kept
 
 
 def test_operations_and_inputs_learn_by_one_adam() -> None:
