@@ -20,6 +20,7 @@ from app.api.schemas.experiment import PlanView, ReportView, SearchView, Traject
 from app.api.schemas.job import JobView
 from app.api.schemas.search import SearchChoice
 from app.api.schemas.space import SpaceIdentity
+from app.api.search_bounds import with_bounds
 from app.api.statuses import declared
 from app.api.submissions import RETRY_SECONDS, DryRun, SubmissionHere, plan, submitted, written
 from app.api.views import is_oracle, label_of
@@ -71,6 +72,7 @@ def start_search(
         asked = discrete_request(services, space, body)
         return written(planned(services, space, asked)) if dry_run else submitted(services, asked, how)
     request = with_latencies(services, space, search_request(services, space, body))
+    request = with_bounds(services, space, request, body.latency_device)
     if dry_run:
         return plan(services, space, request, planned_search(space, request), phases_of_search(space, request))
     return submitted(services, request, how)

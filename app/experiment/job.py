@@ -87,8 +87,9 @@ class SearchRequest:
     baseline: bool = True  # also train a uniformly random genotype under the same recipe
     seeds: tuple[int, ...] = ()  # of the trainings from scratch, a random genotype each; empty: the search's own
     bounds: Bounds = field(default_factory=Bounds)  # that the genotype keeps to
-    latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # ms by entry, for pressure and bounds
-    latency_factor: float = 1.0  # a latency is so many times the sum of the entries
+    latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # ms by entry of the supernet: pressure's
+    bound_latencies: Mapping[str, float] = field(default_factory=dict[str, float])  # of what is retrained: the bounds'
+    latency_factor: float = 1.0  # a bounded latency is so many times the sum of its entries
     recompute: bool = False  # parts of a forward pass anew in the backward pass: less memory, more time
     replays: str | None = None  # UUID of the search whose record this repeats
     seed: int = 0

@@ -71,15 +71,20 @@ class SearchBody(ExperimentBody):
         return seeds
 
     max_params: int | None = Field(
-        default=None, ge=0, lt=2**53, description="Learnable numbers of the genotype at most"
+        default=None,
+        ge=0,
+        lt=2**53,
+        description="Learnable numbers of the genotype at most, on the skeleton that it is retrained on",
     )
-    max_macs: int | None = Field(default=None, ge=0, lt=2**53, description="Multiply-adds of the genotype at most")
+    max_macs: int | None = Field(
+        default=None, ge=0, lt=2**53, description="Multiply-adds of the genotype at most, as it is retrained"
+    )
     max_latency_ms: float | None = Field(
         default=None,
         ge=0,
         le=1e9,
         allow_inf_nan=False,
-        description="Milliseconds of the genotype at most, predicted from the table of `latency_device`",
+        description="Milliseconds of the genotype at most, as it is retrained; from the table of `latency_device`",
     )
     latency_device: str | None = Field(
         default=None, min_length=1, max_length=200, description="Device whose lookup table the latencies are of"
