@@ -51,7 +51,9 @@ def estimated(
     chosen = next((name for name in candidates if name in measured), candidates[0] if candidates else None)
     points = () if chosen is None else paces.newest(session, [chosen])
     notes: list[str] = []
-    if processes > 1:
+    if not phases:
+        notes.append("Nothing is trained")
+    elif processes > 1:
         notes.append("Nothing was measured of several processes that share a batch")
     elif chosen is None:
         notes.append("No live worker could take it, and nothing was measured on such a device")

@@ -353,34 +353,6 @@ profiles = Table(
     Index(None, "created_at", "id"),
 )
 
-# What phases of training took: one row a phase of a job, timed by the attempt that finished it. `extent` is in bytes.
-paces = Table(
-    "paces",
-    metadata,
-    Column("job_id", Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
-    Column("phase", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("strategy", Text, nullable=True),
-    Column("params", BigInteger, nullable=False),
-    Column("macs", BigInteger, nullable=False),
-    Column("extent", BigInteger, nullable=True),
-    Column("batch_size", Integer, nullable=False),
-    Column("precision", Text, nullable=False),
-    Column("recompute", Boolean, nullable=False),
-    Column("steps", Integer, nullable=False),
-    Column("seconds", Float, nullable=False),
-    Column("peak_memory_bytes", BigInteger, nullable=True),
-    Column("device", Text, nullable=False),
-    Column("device_type", Text, nullable=False),
-    Column("torch_version", Text, nullable=False),
-    _moment("created_at", now=True),
-    PrimaryKeyConstraint("job_id", "phase"),
-    CheckConstraint("subject IN ('network', 'supernet')", name="subject"),
-    CheckConstraint("device_type IN ('cpu', 'cuda')", name="device_type"),
-    CheckConstraint("steps >= 1 AND batch_size >= 1 AND seconds > 0", name="counts"),
-    Index(None, "device", "created_at"),
-)
-
 # One row a queued job that no hint was published for yet. Claiming a job removes its row.
 outbox = Table(
     "outbox",

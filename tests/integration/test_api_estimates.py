@@ -17,6 +17,7 @@ from workers.fenced import Stop
 from workers.hardware import device_name
 
 GIB = 1 << 30
+SCORED = [{"metric": "synflow"}]
 GENOTYPE = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 SMALL = {"family": "edge_cells", "channels": 4, "num_cells": 3}
 TRAINING: dict[str, Any] = {
@@ -178,6 +179,11 @@ def test_a_discrete_search_is_as_many_epochs_as_it_trains(api: TestClient) -> No
     }
     (phase,) = planned(api, body, "searches")["phases"]
     assert (phase["times"], phase["steps"]) == (12, 1120 // 64)
+    found = planned(
+        api, body | {"evaluator": {"kind": "proxies", "dataset": "digits"}, "objectives": SCORED}, "searches"
+    )
+    assert (found["phases"], found["seconds"]) == ([], None)
+    assert found["note"].startswith("Nothing is trained")
 
 
 def test_processes_that_share_a_batch_are_not_predicted(api: TestClient, api_database: Database) -> None:

@@ -56,7 +56,7 @@ class SearchesBody(Input):
 
 
 class ComparisonPlanView(Output):
-    """What a POST would start, without starting it. No time is given: none has been measured."""
+    """What a POST would start, without starting it. No time is given: it is that of its jobs."""
 
     kind: Literal["comparison"] = Field(description="Kind of the job")
     space: SpaceIdentity = Field(description="The space")

@@ -119,7 +119,7 @@ class PlannedTransfer(Output):
 
 
 class TransferPlanView(Output):
-    """What a POST would start, without starting it. No time is given: none has been measured."""
+    """What a POST would start, without starting it. No time is given: it is that of its jobs."""
 
     kind: Literal["transfer"] = Field(description="Kind of the job")
     space: SpaceIdentity = Field(description="The space")

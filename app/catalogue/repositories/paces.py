@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.catalogue.tables import paces
+from app.catalogue.pace_table import paces
 from app.experiment.pace import Load, Pace
 
 NEWEST = 200
