@@ -38,7 +38,7 @@ from app.space.places import read
 from app.space.validity import space_repair, valid_ranks
 
 COSTS = ("params", "macs", "latency_ms")
-PRICED = 20_000  # members that are looked at in the order of their regrets
+PRICED = 6_000  # members that are looked at in the order of their regrets
 LOWERED = 400  # the same where each is lowered
 STARTS = 3  # members from which others are reached one decision at a time
 DRAWN = 100  # from which they are taken
