@@ -4,6 +4,8 @@
 
 The cost is that of all that the decisions decide; what is there anyhow takes no part. Where costs add up over the
 decisions the quotient is a mean of Σ_o p_o w_o, with the options' cost weights w_o of `app.architecture.fairness`.
+Each decision counts by its share of the whole, and each option by its cost over the mean of those beside it: neither
+the unit nor the size of the network matters, and a dear option in a cheap place is not punished as one in a dear place.
 Shapes: O options of a decision.
 """
 
