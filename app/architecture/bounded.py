@@ -39,7 +39,8 @@ from app.space.validity import space_repair, valid_ranks
 
 COSTS = ("params", "macs", "latency_ms")
 PRICED = 6_000  # members that are looked at in the order of their regrets
-LOWERED = 400  # the same where each is lowered
+CLIMBED = 20_000  # members that are looked at one decision at a time
+LOWERED = 400  # of each, where members are lowered
 STARTS = 3  # members from which others are reached one decision at a time
 DRAWN = 100  # from which they are taken
 NEAR = 2_000  # neighbours of a member that are looked at
@@ -265,7 +266,7 @@ class _Search:
         starts = sorted(dict.fromkeys(starts), key=lambda r: (self._excess(r), self._regret(r)))[:STARTS]
         if not starts:
             raise Unmet(len(self._excesses))
-        most = (PRICED if "latency_ms" not in self.limits else LOWERED) // len(starts)
+        most = (CLIMBED if "latency_ms" not in self.limits else LOWERED) // len(starts)
         best = min((self._climbed(start, most) for start in starts), key=self._order)
         if self._excess(best) > 0:
             raise self._refusal(exact=False)
