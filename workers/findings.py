@@ -47,7 +47,8 @@ class Findings:
     supernet: dict[str, float] = field(default_factory=dict[str, float])
     inherited: dict[str, float] = field(default_factory=dict[str, float])
     trainings: list[Training] = field(default_factory=list[Training])
-    curvature: dict[str, Any] | None = None
+    curvature: dict[str, Any] | None = None  # eigenvalues by epoch, and where the search ended early
+    earlier: list[Any] = field(default_factory=list[Any])  # [epoch, weights by path], while it may go back to them
     budget: dict[str, Any] | None = None
     pressure: dict[str, Any] | None = None
     spent: dict[str, float] = field(default_factory=dict[str, float])  # seconds by phase

@@ -10,7 +10,7 @@ Of several seeds there are trainings of both for each: `retrain-2` is that of th
 discretisation report, the trajectory of the decision weights, and the evaluations.
 """
 
-import random
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -19,11 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.architecture import Graph, judge_of, lower, resolve
+from app.architecture import Graph, lower, resolve
 from app.experiment import EvaluationKind, JobResult, SearchRequest
 from app.space import Genotype, Plan
-from app.space.errors import Unmet
-from app.space.validity import valid_ranks
+from workers.chosen import another, chosen
 from workers.findings import (
     Findings,
     Training,
@@ -36,21 +35,20 @@ from workers.findings import (
 from workers.inheritance import inherit
 from workers.network import Network
 from workers.progress import Progress, Stopped
+from workers.rewritten import rewritten
 from workers.session import RequestError, Saved, Session, images_for, session
-from workers.strategies.shared_weights import STRATEGIES, Strategy
+from workers.strategies.shared_weights import STRATEGIES, Strategy, undecided
 from workers.supernet.collapse import Alarm, alarm
+from workers.supernet.curvature import STEP, Watch, measured
 from workers.supernet.discretise import genotype_of, plain
 from workers.supernet.fit import SupernetFit
 from workers.supernet.pressure import ExpectedCost, decided_costs
-from workers.supernet.rewrite import FusedNetwork
 from workers.supernet.summary import decision_summaries, mean_entropy, trajectory_entry
-from workers.supernet.weights import Relaxed, relax, uniform_weights
+from workers.supernet.weights import Draws, Relaxed, uniform_weights
 from workers.training import Fit, drive, evaluate, recalibrate
 from workers.training.checkpoint import CheckpointError
-from workers.training.determinism import seeded, stream_seed
+from workers.training.determinism import seeded
 from workers.training.discrete import candidate
-
-TRIES = 1000  # random genotypes that are drawn for one other than what was found
 
 
 def run(request: SearchRequest, progress: Progress) -> JobResult:
@@ -106,9 +104,10 @@ class Search:
     def _search(self) -> None:
         s, request = self.session, self.request
         graph = lower(s.space.grammar, request.skeleton, s.images.dataset.input)
-        relaxed = relax(self.plan, graph.open)
+        searched, relaxed = undecided(request.strategy, self.plan, graph)
         with seeded(request.seed, "supernet"):
-            network = FusedNetwork(graph)
+            network = rewritten(searched, s.device, s.progress.note)
+        network.recompute = request.recompute
         strategy = STRATEGIES[request.strategy](relaxed, request.recipe, seed=request.seed, device=s.device)
         cost = self._pressure(graph, relaxed, strategy)
         fit = SupernetFit(
@@ -123,18 +122,26 @@ class Search:
         )
 
         def ended() -> dict[str, float]:
-            numbers = plain(strategy.settled())
+            weights = strategy.settled()
+            numbers = plain(weights)
             entry = trajectory_entry(self.plan, relaxed, numbers, request.discretisation, fit.epoch)
-            self.findings.genotype = genotype_of(self.plan, strategy.settled(), request.discretisation)
+            self.findings.genotype = genotype_of(self.plan, weights, request.discretisation)
             self.findings.trajectory.append(entry)
             metrics = {"mean_entropy": entry["mean_entropy"], "skip_share": entry["skip_share"]}
             self._watch_skips(entry["epoch"], entry["skip_share"])
+            metrics |= self._watch_curvature(network, fit, strategy, numbers)
             if cost is not None and self.findings.pressure is not None:
                 metrics["expected_cost"] = self.findings.pressure["at_end"] = cost.expected(numbers)
             return metrics
 
-        self._drive("search", fit, ended)
-        self._calibrate(network, fit, relaxed, strategy.settled())
+        try:
+            self._drive("search", fit, ended)
+        except Stopped as stopped:
+            if stopped.reason == "cancel" and self.findings.trajectory:
+                self.findings.genotype = self._found(strategy.settled())
+                raise Stopped("cancel", self._best("search")) from stopped
+            raise
+        self._calibrate(network, fit, relaxed, self._ended_with(strategy.settled()))
 
     def _watch_skips(self, epoch: int, share: float) -> None:
         """Tells, once, that what would be found now chooses more skips than chance gives."""
@@ -144,6 +151,54 @@ class Search:
                 f"collapse alarm: skips are {share:.0%} of the operations chosen after epoch {epoch}; at most one "
                 f"uniformly drawn genotype in a thousand has more than {self.alarm.threshold:.0%}"
             )
+
+    def _watch_curvature(
+        self, network: Network, fit: SupernetFit, strategy: Strategy, numbers: Mapping[str, tuple[float, ...]]
+    ) -> dict[str, float]:
+        """The greatest eigenvalue of the loss in α on one batch of `architecture`; ends the search where it has grown
+        more than the recipe allows."""
+        recipe, f = self.request.recipe, self.findings
+        if not recipe.curvature_every or fit.epoch % recipe.curvature_every:
+            return {}
+        x, labels = next(fit.architecture_feed.plain(recipe.batch_size))
+
+        def loss_at(draws: Draws) -> Tensor:
+            return fit.feed.task.loss(network(x, draws), labels)
+
+        value = measured(strategy, loss_at, seed=self.request.seed, network=network)
+        if value is None:
+            self._note(f"no curvature: {self.request.strategy} has no architecture parameters to differentiate by")
+            return {}
+        known = f.curvature or {"epochs": [], "values": []}
+        watch = Watch.restored(known, recipe.curvature_stop)
+        watch.tell(fit.epoch, value)
+        f.earlier = [*f.earlier, [fit.epoch, numbers]][-1 - STEP :] if recipe.curvature_stop else []
+        f.curvature = {**watch.state(), "grown": watch.grown, "ended_at": None, "back_to": None}
+        if watch.ends:
+            fit.finish()
+            f.curvature |= {"ended_at": fit.epoch, "back_to": watch.back_to}
+            self._note(
+                f"collapse alarm: the curvature of the loss has grown to {watch.grown:.2f} times what it was after "
+                f"epoch {watch.back_to}, more than {recipe.curvature_stop:g} times: the search ends after epoch "
+                f"{fit.epoch} with what it would have found then"
+            )
+        return {"curvature": value} if math.isfinite(value) else {}
+
+    def _ended_with(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The weights that stand for what was learnt: the last ones, or those that an early end goes back to."""
+        f = self.findings
+        if not f.curvature or f.curvature["ended_at"] is None:
+            return weights
+        (numbers,) = (numbers for epoch, numbers in f.earlier if epoch == f.curvature["back_to"])
+        return {path: torch.tensor(numbers[path]).to(w) for path, w in weights.items()}
+
+    def _found(self, weights: Mapping[str, Tensor]) -> Genotype:
+        """The genotype that weights stand for: valid, and within bounds."""
+        found = chosen(self.request, self.session.space, self.retraining.images.dataset.input, weights)
+        self.findings.budget = found.budget
+        if found.budget is None and not found.heaviest:
+            self._note("the heaviest options together are no valid genotype: the best valid one is taken")
+        return found.genotype
 
     def _pressure(self, graph: Graph, relaxed: tuple[Relaxed, ...], strategy: Strategy) -> ExpectedCost | None:
         """What the recipe's pressure adds to the architecture loss. Raises RequestError."""
@@ -168,7 +223,7 @@ class Search:
     ) -> None:
         """Accuracy of the supernet and of the discretised network, both with batch statistics of their own."""
         s, request, started = self.session, self.request, time.monotonic()
-        genotype = genotype_of(self.plan, weights, request.discretisation)
+        genotype = self._found(weights)
         decided = self.plan.read(genotype)
         small = Network(resolve(network.graph, decided)).to(s.device)
         inherit(small, network, decided)
@@ -180,10 +235,11 @@ class Search:
         for net, forward in ((network, mixture), (small, small)):
             recalibrate(net, forward, fit.feed.plain(request.recipe.batch_size))
             tally = evaluate(net, forward, s.images, "selection", fit.feed.normalisation, s.device)
-            found.append({"accuracy": tally.accuracy, "loss": tally.mean_loss, "images": float(tally.images)})
+            found.append(tally.metrics())
         f, numbers = self.findings, plain(weights)
         f.genotype, (f.supernet, f.inherited) = genotype, found
-        f.decisions = [asdict(d) for d in decision_summaries(self.plan, relaxed, numbers, request.discretisation)]
+        rule = request.discretisation
+        f.decisions = [asdict(d) for d in decision_summaries(self.plan, relaxed, numbers, rule, genotype)]
         f.mean_entropy = mean_entropy(relaxed, numbers)
         f.spent["calibrate"] = time.monotonic() - started
         f.phase = "train"
@@ -201,8 +257,12 @@ class Search:
         f, s, request = self.findings, self.retraining, self.request
         if f.trained(kind, seed) is not None:
             return
-        genotype = f.genotype if kind == "trained" else self._another(seed)
+        genotype = f.genotype
+        if kind == "baseline":
+            genotype = another(request, s.space, s.images.dataset.input, f.genotype, seed)
         if genotype is None:
+            drawn = " that could be drawn" if self.plan.size > 1 else ""
+            self._note(f"no baseline: the space holds no other genotype{drawn}")
             return
         trained = candidate(
             s.space,
@@ -213,6 +273,7 @@ class Search:
             seed=seed,
             device=s.device,
             note=self._note,
+            recompute=request.recompute,
         )
         self._drive(phase, trained.trainer)
         judged = trained.judged(s.images)
@@ -227,22 +288,6 @@ class Search:
             )
         )
         self._between(phase, request.retrain_recipe.epochs)
-
-    def _another(self, seed: int) -> Genotype | None:
-        """A valid genotype drawn uniformly from those other than what was found; None where none is met."""
-        space, rng = self.session.space, random.Random(stream_seed(seed, "baseline"))
-        judge = judge_of(space)
-        for _ in range(TRIES if self.plan.size > 1 else 0):
-            try:
-                ((rank,), _) = valid_ranks(space, rng, 1, judge)
-            except Unmet:
-                break
-            genotype = self.plan.unrank(rank)
-            if genotype != self.findings.genotype:
-                return genotype
-        drawn = " that could be drawn" if self.plan.size > 1 else ""
-        self._note(f"no baseline: the space holds no other genotype{drawn}")
-        return None
 
     # -- between steps
 

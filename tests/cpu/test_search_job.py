@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.experiment import DATASETS, JobResult, SearchRecipe, SearchRequest, SpaceVersion, TrainingRecipe
+from app.experiment import DATASETS, Bounds, JobResult, SearchRecipe, SearchRequest, SpaceVersion, TrainingRecipe
 from app.space import CellSkeleton, ChainSkeleton, EdgeCellSkeleton, SearchSpace, Skeleton, space_to_json
 from app.space.zoo import chain, darts, nasbench201, simple_cell
 from workers import search
@@ -22,6 +22,8 @@ Memory = Any  # the class of tests/cpu/conftest.py
 OPERATIONS = ("skip_connect", "max_pool_3x3", "sep_conv_3x3")
 DARTS = darts(num_nodes=2, operations=OPERATIONS)
 SMALL_CELLS = CellSkeleton(channels=4, num_cells=3, affine=False, norm_after_pool=True)
+NASBENCH201 = nasbench201()
+EDGES = EdgeCellSkeleton(channels=4, num_cells=1, affine=False)
 RECIPE = SearchRecipe(
     name="test",
     epochs=2,
@@ -161,6 +163,70 @@ def test_what_was_found_is_compared_with_chance_over_seeds(memory_progress: Memo
     assert set(outcome.result["weights"]) == {  # pyright: ignore[reportArgumentType]
         *("trained", "trained-2", "trained-3", "baseline", "baseline-2", "baseline-3")
     }
+
+
+def test_what_is_found_and_the_random_one_keep_to_bounds(memory_progress: Memory, tmp_path: Path) -> None:
+    from app.architecture import price_of
+
+    quick = replace(RECIPE, epochs=1, alpha_warmup_epochs=0)
+    free: Any = search.run(request(NASBENCH201, EDGES, recipe=quick), memory_progress(tmp_path / "free")).result
+
+    def params(genotype: Any) -> int:
+        rank = NASBENCH201.plan.rank(genotype)
+        skeleton = request(NASBENCH201, EDGES).retrain_skeleton
+        return price_of(NASBENCH201, skeleton, DATASETS["digits"].input, rank).params
+
+    most = params(free["genotype"]) - 1
+    asked = request(NASBENCH201, EDGES, recipe=quick, bounds=Bounds(max_params=most))
+    result: Any = search.run(asked, memory_progress(tmp_path / "bound")).result
+    report = result["report"]
+    assert params(result["genotype"]) <= most
+    assert params(report["baseline_genotype"]) <= most
+    assert report["budget"]["optimal"] is True
+    assert report["budget"]["max_params"] == most
+    assert report["budget"]["costs"]["params"] == params(result["genotype"])
+    assert report["budget"]["score"] < report["budget"]["unbounded"]
+    assert report["supernet"] == free["report"]["supernet"], "bounds change nothing about the search itself"
+
+
+def test_a_search_ends_early_where_the_loss_bends_more_and_more(memory_progress: Memory, tmp_path: Path) -> None:
+    from workers.supernet.curvature import STEP, WINDOW
+
+    bent = replace(RECIPE, epochs=14, alpha_warmup_epochs=0, curvature_every=1, curvature_stop=1e-6)
+    asked = request(NASBENCH201, EDGES, recipe=bent, retrain_recipe=replace(RETRAIN, epochs=1))
+    whole = memory_progress(tmp_path / "whole")
+    outcome = search.run(asked, whole)
+    report: Any = outcome.result["report"]
+    ended = WINDOW + STEP
+    assert report["curvature"]["epochs"] == list(range(1, ended + 1))
+    assert (report["curvature"]["ended_at"], report["curvature"]["back_to"]) == (ended, ended - STEP)
+    assert report["collapsed"] is True
+    assert any(note.startswith("collapse alarm: the curvature") for note in report["notes"])
+    assert max(epoch for phase, epoch in whole.order if phase == "search") == ended
+    assert [whole.epochs["search", n]["curvature"] for n in (1, 2)] == report["curvature"]["values"][:2]
+    trajectory: Any = outcome.result["trajectory"]
+    weights = {d["path"]: d["weights"] for d in report["decisions"]}
+    for path, known in trajectory[ended - STEP - 1]["weights"].items():
+        assert weights[path] == pytest.approx(known, abs=1e-6), "those of the epoch that it goes back to"
+    first = memory_progress(tmp_path / "again", kill_after=2 * 8 + 1)
+    with pytest.raises(memory_progress.killed):
+        search.run(asked, first)
+    again = search.run(asked, memory_progress(tmp_path / "again"))
+    assert comparable(again) == comparable(outcome)
+
+
+def test_a_curvature_that_does_not_grow_ends_nothing(memory_progress: Memory, tmp_path: Path) -> None:
+    measured = replace(RECIPE, epochs=2, alpha_warmup_epochs=0, curvature_every=2)
+    quick = replace(RETRAIN, epochs=1)
+    asked = request(NASBENCH201, EDGES, recipe=measured, retrain_recipe=quick)
+    with_it: Any = search.run(asked, memory_progress(tmp_path / "with")).result
+    without: Any = search.run(
+        replace(asked, recipe=replace(measured, curvature_every=0)), memory_progress(tmp_path / "without")
+    ).result
+    assert with_it["report"]["curvature"]["epochs"] == [2]
+    assert without["report"]["curvature"] is None
+    assert with_it["trajectory"] == without["trajectory"], "measuring disturbs nothing"
+    assert with_it["report"]["supernet"] == without["report"]["supernet"]
 
 
 def test_kept_weights_give_the_reported_accuracy(memory_progress: Memory, tmp_path: Path) -> None:

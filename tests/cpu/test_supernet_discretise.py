@@ -2,6 +2,7 @@
 
 import math
 import random
+from typing import Any
 
 import pytest
 import torch
@@ -174,6 +175,12 @@ def test_weights_that_do_not_fit_are_refused() -> None:
         relax(plan, {"/nowhere": None})
 
 
+def replaced(genotype: Any, op: str) -> Any:
+    """A DARTS genotype with another operation on the third input of the normal cell's second node."""
+    edges = [edge | {"op": op} if edge["input"] == 2 else edge for edge in genotype["normal"]["node3"]]
+    return genotype | {"normal": genotype["normal"] | {"node3": edges}}
+
+
 def test_entropy_and_margin() -> None:
     assert entropy([0.25] * 4) == pytest.approx(math.log(4))
     assert entropy([1.0, 0.0]) == 0.0
@@ -184,13 +191,18 @@ def test_entropy_and_margin() -> None:
     assert mean_entropy(relaxed, weights) == pytest.approx(math.log(7))
     weights["/normal/node3/2/op"] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.7, 0.3)
     weights["/normal/node3/0/op"] = (0.4, 0.2, 0.1, 0.1, 0.1, 0.1, 0.0)
-    summaries = {s.path: s for s in decision_summaries(space.plan, relaxed, weights, "darts")}
+    found = space.plan.normalise(space.plan.write(decode(space.plan, weights, "darts")))
+    summaries = {s.path: s for s in decision_summaries(space.plan, relaxed, weights, "darts", found)}
     node = summaries["/normal/node3"]
     assert node.chosen == (0, 2)
     assert node.weights == pytest.approx((0.4, 1 / 7, 0.7))
     assert node.margin == pytest.approx(0.4 - 1 / 7)
     operation = summaries["/normal/node3/2/op"]
     assert (operation.chosen, operation.margin) == (("dil_conv_3x3",), pytest.approx(0.4))
+    other = replaced(found, "dil_conv_5x5")  # as bounds may have it
+    told = {s.path: s for s in decision_summaries(space.plan, relaxed, weights, "darts", other)}
+    assert told["/normal/node3/2/op"].chosen == ("dil_conv_5x5",)
+    assert told["/normal/node3/2/op"].margin == pytest.approx(-0.4)
     entry = trajectory_entry(space.plan, relaxed, weights, "darts", 3)
     assert entry["epoch"] == 3
     assert entry["weights"].keys() == {r.path for r in relaxed if r.rule == "softmax"}

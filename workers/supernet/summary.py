@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.architecture.guard import position
 from app.experiment import DecisionSummary, Discretisation
-from app.space import Path, Plan
+from app.space import Genotype, Path, Plan
 from workers.supernet.collapse import skip_share
-from workers.supernet.discretise import decode, heaviest, strengths
+from workers.supernet.discretise import decode, strengths
 from workers.supernet.weights import Relaxed
 
 Numbers = Mapping[Path, tuple[float, ...]]
@@ -26,19 +27,19 @@ def mean_entropy(relaxed: tuple[Relaxed, ...], weights: Numbers) -> float:
 
 
 def decision_summaries(
-    plan: Plan, relaxed: tuple[Relaxed, ...], weights: Numbers, rule: Discretisation
+    plan: Plan, relaxed: tuple[Relaxed, ...], weights: Numbers, rule: Discretisation, genotype: Genotype
 ) -> tuple[DecisionSummary, ...]:
-    """Every open decision with what was chosen.
+    """Every open decision with what was chosen: what the genotype says, or the heaviest where it does not meet it.
 
     Where a subset's members are all present, its weights are what they are judged by: the strongest operation of each.
-    The margin is the weakest chosen strength less the strongest that was not chosen.
+    The margin is the weakest chosen strength less the strongest that was not chosen; bounds may make it negative.
     """
-    judged, answers = strengths(plan, weights, rule), decode(plan, weights, rule)
+    judged, answers = strengths(plan, weights, rule), decode(plan, weights, rule) | dict(plan.read(genotype))
     found: list[DecisionSummary] = []
     for r in relaxed:
         numbers = judged[r.path]
         shown = tuple(max(w, 0.0) for w in numbers) if r.rule == "present" else weights[r.path]
-        taken = set(heaviest(numbers, r.decision.k))
+        taken = {position(r.options, symbol) for symbol in answers[r.path]}
         left = [w for i, w in enumerate(numbers) if i not in taken and w > -math.inf]
         chosen = min(numbers[i] for i in taken)
         found.append(

@@ -92,6 +92,7 @@ class SearchRecipeBody(Input):
     cutout: Pixels = Field(default=0, description="Side of the blanked square, in pixels; 0 for none")
     precision: PrecisionName = Field(default="float32", description="Precision of activations where the device has it")
     deterministic: bool = Field(default=False, description="Repeatable to the bit on one device, and slower")
+    pressure: PressureBody | None = Field(default=None, description="What expensive options cost; default: nothing")
     curvature_every: int = Field(
         default=0,
         ge=0,
@@ -102,7 +103,6 @@ class SearchRecipeBody(Input):
     curvature_stop: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(
         default=0.0, description="End the search where that has grown to so many times what it was; 0 never"
     )
-    pressure: PressureBody | None = Field(default=None, description="What expensive options cost; default: nothing")
 
     def recipe(self) -> SearchRecipe:
         """The domain's value."""
