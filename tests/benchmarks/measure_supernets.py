@@ -25,16 +25,17 @@ from typing import Any
 import httpx
 import numpy as np
 
-from app.architecture import judge_of
+from app.architecture import judge_of, task_of
 from app.space import SearchSpace
 from app.space.constraints import valid
-from tests.benchmarks.measure_pairs import DOCS, Outcome, noted, registered, service, table, written
+from tests.benchmarks.measure_pairs import DOCS, TAUGHT_BY, Outcome, noted, registered, service, table, written
 from tests.benchmarks.measure_pairs import faulty as faulty_discrete
 
 GUIDE = DOCS / "supernets.md"
 SECONDS = 900.0  # for one search
 IMAGES = 16  # of each split
 BATCH = 8
+LARGER = 240  # of packaged data sets, which have more images
 MEMBERS = 3  # that are measured with inherited weights
 
 WEIGHTED = ("darts", "darts_second_order", "snas", "gdas", "drnas", "pc_darts", "enas")
@@ -70,26 +71,27 @@ def upload(client: httpx.Client) -> str:
     return "few"
 
 
-def body(space: str, method: str, dataset: str) -> dict[str, Any]:
-    """A search of a few steps."""
-    asked: dict[str, Any] = {"space": space, "device": "cpu"}
+def body(name: str, space: SearchSpace, method: str, few: str) -> dict[str, Any]:
+    """A search of a few steps; networks that are no classifiers are taught by the packaged set of their task."""
+    task = task_of(space.grammar)
+    dataset, asked = TAUGHT_BY.get(task or "", few), dict[str, Any](space=name, device="cpu")
+    batch = {"batch_size": BATCH if dataset == few else LARGER}
+    recipe, trained = RECIPE | batch, TRAINED | batch
     if method in WEIGHTED:
-        return asked | {"strategy": method, "dataset": dataset, "recipe": RECIPE, "retrain_recipe": TRAINED}
+        return asked | {"strategy": method, "dataset": dataset, "recipe": recipe, "retrain_recipe": trained}
     strategy, paths = SHARED[method]
     return asked | {
         "strategy": strategy,
         "parameters": {"population": 2, "tournament": 2} if strategy == "evolution" else {},
-        "evaluator": {"kind": "inherited", "dataset": dataset, "recipe": RECIPE, "paths": paths},
+        "evaluator": {"kind": "inherited", "dataset": dataset, "recipe": recipe, "paths": paths},
         "objectives": [{"metric": "accuracy"}],
         "budget": MEMBERS,
     }
 
 
-def paired(
-    client: httpx.Client, name: str, space: SearchSpace, dataset: str, methods: Sequence[str]
-) -> Iterator[Outcome]:
+def paired(client: httpx.Client, name: str, space: SearchSpace, few: str, methods: Sequence[str]) -> Iterator[Outcome]:
     """The searches of a space, all of them submitted before the first is waited for."""
-    asked = {method: client.post("/v1/searches", json=body(name, method, dataset)) for method in methods}
+    asked = {method: client.post("/v1/searches", json=body(name, space, method, few)) for method in methods}
     for method, answer in asked.items():
         if answer.status_code == 202:
             yield finished(client, name, space, method, answer.json()["id"])

@@ -29,12 +29,12 @@ from workers.evaluators.judged import SPLIT, Judged
 from workers.inheritance import inherit
 from workers.network import Network
 from workers.progress import Stopped
+from workers.rewritten import rewritten
 from workers.session import RequestError, Session
 from workers.strategies.discrete import Proposal
 from workers.strategies.sandwich import Sandwich
 from workers.strategies.single_path import SinglePath
 from workers.supernet.fit import SupernetFit
-from workers.supernet.rewrite import FusedNetwork
 from workers.training import checkpoint, drive, evaluate, recalibrate
 from workers.training.augment import Augmentation
 from workers.training.determinism import deterministic, generator, seeded
@@ -59,7 +59,7 @@ class Supernet:
         self.session = s
         self.graph = open_graph(s.space, evaluator, s.images)
         with seeded(s.seed, "supernet"):
-            network = FusedNetwork(self.graph)
+            network = rewritten(self.graph, s.device, s.progress.note)
         self.network = network.to(s.device)
         self.feed = Feed(
             s.images,
