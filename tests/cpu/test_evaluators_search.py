@@ -139,9 +139,9 @@ def test_a_search_by_trainings_has_them_done_by_children(database: Database, tmp
 def test_a_training_that_fails_is_a_failed_evaluation(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workers import train
+    from workers import followers
 
-    original, made = train.candidate, list[Any]()
+    original, made = followers.candidate, list[Any]()
 
     def candidate(space: Any, genotype: Any, *rest: Any, **how: Any) -> Any:
         if not made or genotype == made[0]:
@@ -149,7 +149,7 @@ def test_a_training_that_fails_is_a_failed_evaluation(
             raise ArithmeticError("the loss is gone")
         return original(space, genotype, *rest, **how)
 
-    monkeypatch.setattr(train, "candidate", candidate)
+    monkeypatch.setattr(followers, "candidate", candidate)
     one_seed = replace(REQUEST, evaluator=TrainingEvaluator(dataset="digits", recipe=TRAINING), budget=3, batch=3)
     job, children = through_the_queue(database, tmp_path / "data", one_seed)
     report, trajectory = results(job)

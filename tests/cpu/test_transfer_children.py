@@ -112,16 +112,16 @@ def found(session: Any, job: UUID) -> Any:
 def test_an_architecture_whose_training_failed_is_left_out_and_said(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workers import train
+    from workers import followers
 
-    original, unlucky = train.candidate, SPACE.plan.unrank(7000)
+    original, unlucky = followers.candidate, SPACE.plan.unrank(7000)
 
     def candidate(space: Any, genotype: Any, *rest: Any, **how: Any) -> Any:
         if genotype == unlucky:
             raise ArithmeticError("the loss is gone")
         return original(space, genotype, *rest, **how)
 
-    monkeypatch.setattr(train, "candidate", candidate)
+    monkeypatch.setattr(followers, "candidate", candidate)
     job, _ = fan_out(database, tmp_path / "data", replace(REQUEST, fan_out=True))
     assert job.state == "succeeded"
     report: Any = (job.result or {})["report"]
