@@ -202,6 +202,13 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([*rows, "", *told])
 
 
+def told(outcomes: Sequence[Outcome], seconds: float) -> str:
+    """How many pairs pass, are refused, fail."""
+    failed, refused = sum(not one.passed for one in outcomes), sum(one.refused for one in outcomes)
+    passed = len(outcomes) - failed - refused
+    return f"{len(outcomes)} pairs: {passed} pass, {refused} refused with a reason, {failed} fail; {seconds:.0f} s"
+
+
 def written(guide: str, rows: str) -> str:
     """A guide with another table."""
     return _TABLE.sub(lambda match: f"{match[1]}{rows}\n{match[2]}", guide)
@@ -229,12 +236,7 @@ def main() -> None:
                 what = "refused" if one.refused else "passes" if one.passed else "FAILS"
                 print(f"{name:24} {one.strategy:20} {what:8} {one.seconds:6.1f} s  {one.reason}", flush=True)
     failed = [one for one in outcomes if not one.passed]
-    refused = sum(one.refused for one in outcomes)
-    seconds = time.monotonic() - started
-    print(
-        f"{len(outcomes)} pairs: {len(outcomes) - len(failed) - refused} pass, {refused} refused with a reason, "
-        f"{len(failed)} fail; {seconds:.0f} s"
-    )
+    print(told(outcomes, time.monotonic() - started))
     if given.write:
         GUIDE.write_text(written(GUIDE.read_text(), table(outcomes)))
     sys.exit(1 if failed else 0)

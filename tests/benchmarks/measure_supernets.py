@@ -28,7 +28,7 @@ import numpy as np
 from app.architecture import judge_of, task_of
 from app.space import SearchSpace
 from app.space.constraints import valid
-from tests.benchmarks.measure_pairs import DOCS, TAUGHT_BY, Outcome, noted, registered, service, table, written
+from tests.benchmarks.measure_pairs import DOCS, TAUGHT_BY, Outcome, noted, registered, service, table, told, written
 from tests.benchmarks.measure_pairs import faulty as faulty_discrete
 
 GUIDE = DOCS / "supernets.md"
@@ -174,12 +174,7 @@ def main() -> None:
                 what = "refused" if one.refused else "passes" if one.passed else "FAILS"
                 print(f"{name:24} {one.strategy:20} {what:8} {one.seconds:6.1f} s  {one.reason}", flush=True)
     failed = [one for one in outcomes if not one.passed]
-    refused = sum(one.refused for one in outcomes)
-    seconds = time.monotonic() - started
-    print(
-        f"{len(outcomes)} pairs: {len(outcomes) - len(failed) - refused} pass, {refused} refused with a reason, "
-        f"{len(failed)} fail; {seconds:.0f} s"
-    )
+    print(told(outcomes, time.monotonic() - started))
     if given.write:
         GUIDE.write_text(written(GUIDE.read_text(), table(outcomes)))
     sys.exit(1 if failed else 0)

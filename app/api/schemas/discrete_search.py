@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from app.api.schemas.architecture import SpaceReference
 from app.api.schemas.dataset import DatasetName
 from app.api.schemas.estimate import EstimateView
 from app.api.schemas.evaluation import EvaluationKindName, SplitName
-from app.api.schemas.experiment import SEED_LIMIT
+from app.api.schemas.experiment import SEED_LIMIT, Seeds
 from app.api.schemas.job import DeviceName
 from app.api.schemas.model import FREE_TEXT, Input, Output
 from app.api.schemas.recipe import SearchRecipeChoice, TrainingRecipeChoice
@@ -20,7 +20,6 @@ MAX_BUDGET = 10_000
 MAX_OBJECTIVES = 4  # the time that hypervolume takes grows with their number as an exponent
 MAX_IMAGES = 1024  # of the batch that proxies look at
 MAX_LEVELS = 16
-MAX_SEEDS = 16
 MAX_CANDIDATES = 100_000
 MAX_FIDELITY = 100_000
 MAX_CHILDREN = 64  # at a time; each begins with a copy of the supernet
@@ -81,17 +80,9 @@ class TrainingEvaluatorBody(Input):
         default=None,
         description="Recipe; default: the data set's. A strategy that needs fidelities decides the number of epochs",
     )
-    seeds: Annotated[
-        list[Annotated[int, Field(ge=0, lt=SEED_LIMIT)]],
-        Field(min_length=1, max_length=MAX_SEEDS, json_schema_extra={"uniqueItems": True}),
-    ] = Field(default=[0], description="Seeds, all different: a member is worth the mean over them")
-
-    @field_validator("seeds")
-    @classmethod
-    def _differ(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("a seed twice is the same training again; give different ones")
-        return seeds
+    seeds: Annotated[Seeds, Field(min_length=1)] = Field(
+        default=[0], description="Seeds, all different: a member is worth the mean over them"
+    )
 
 
 class InheritedEvaluatorBody(Input):

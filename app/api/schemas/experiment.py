@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from app.api.schemas.architecture import SpaceReference
 from app.api.schemas.dataset import DatasetName
@@ -17,6 +17,21 @@ from app.api.schemas.space import SpaceIdentity
 SupernetStrategy = Literal["darts", "darts_second_order", "snas", "gdas", "drnas", "pc_darts", "enas"]
 RECOMPUTE = "Compute parts of a forward pass anew in the backward pass: less memory, more time, the same result"
 SEED_LIMIT = 2**31  # what every generator that a seed reaches accepts
+MAX_SEEDS = 16
+
+
+def _all_different(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a seed twice is the same training again; give different ones")
+    return seeds
+
+
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0, lt=SEED_LIMIT)]],
+    Field(max_length=MAX_SEEDS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_all_different),
+]
+"""Seeds of trainings, none twice."""
 
 
 class ExperimentBody(Input):
@@ -55,20 +70,11 @@ class SearchBody(ExperimentBody):
         default=None, description="What expensive options cost, in place of what the recipe says of it"
     )
     baseline: bool = Field(default=True, description="Also train a random genotype under the same recipe, to compare")
-    seeds: list[Annotated[int, Field(ge=0, lt=SEED_LIMIT)]] = Field(
+    seeds: Seeds = Field(
         default=[],
-        max_length=16,
-        json_schema_extra={"uniqueItems": True},
         description="Seeds of the trainings from scratch: what was found is trained once a seed, and another random "
         "genotype with it; default: the search's own seed",
     )
-
-    @field_validator("seeds")
-    @classmethod
-    def _differ(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("a seed twice is the same training again; give different ones")
-        return seeds
 
     max_params: int | None = Field(
         default=None,

@@ -2,14 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from app.api.schemas.experiment import SEED_LIMIT
+from app.api.schemas.experiment import Seeds
 from app.api.schemas.model import Input, Output
 from app.api.schemas.recipe import TrainingRecipeChoice
 
 MAX_CHECKED = 200  # members
-MAX_SEEDS = 16
 
 
 class SharingCheckBody(Input):
@@ -22,17 +21,9 @@ class SharingCheckBody(Input):
     recipe: TrainingRecipeChoice | None = Field(
         default=None, description="Recipe of the trainings; default: the data set's"
     )
-    seeds: Annotated[
-        list[Annotated[int, Field(ge=0, lt=SEED_LIMIT)]],
-        Field(min_length=1, max_length=MAX_SEEDS, json_schema_extra={"uniqueItems": True}),
-    ] = Field(default=[0], description="Seeds, all different: each member is trained once a seed")
-
-    @field_validator("seeds")
-    @classmethod
-    def _differ(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("a seed twice is the same training again; give different ones")
-        return seeds
+    seeds: Annotated[Seeds, Field(min_length=1)] = Field(
+        default=[0], description="Seeds, all different: each member is trained once a seed"
+    )
 
 
 class RankCorrelationView(Output):
