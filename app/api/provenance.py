@@ -118,10 +118,13 @@ def of_job(job: Job) -> dict[str, Any]:
 
 
 def of_supernet(asked: SearchRequest) -> dict[str, Any]:
-    """What decided a supernet search."""
+    """What decided a supernet search; of seeds and bounds those that were asked for."""
+    parameters: dict[str, Any] = {"discretisation": asked.discretisation, "baseline": asked.baseline}
+    parameters |= {"seeds": list(asked.seeds)} if asked.seeds else {}
+    parameters |= {name: bound for name, bound in asdict(asked.bounds).items() if bound is not None}
     return skeleton_of(asked.skeleton) | {
         "strategy": asked.strategy,
-        "parameters": text_of({"discretisation": asked.discretisation, "baseline": asked.baseline}),
+        "parameters": text_of(parameters),
         "seed": asked.seed,
         "evaluator": "supernet",
         "dataset": asked.dataset,
